@@ -1,0 +1,11 @@
+"""Time is an argument.
+
+An `Instant` is seconds since the Unix epoch on a clock that never steps back while the process lives: the shell adds
+the monotonic clock's progress to the wall clock's reading at start. So one scale serves for timers and for records.
+A `Duration` is seconds. Cores never read a clock; `now` is handed to them.
+"""
+
+from typing import TypeAlias
+
+Instant: TypeAlias = float
+Duration: TypeAlias = float

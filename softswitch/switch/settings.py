@@ -1,0 +1,281 @@
+"""The settings of a switch as plain values: what the configuration file says, after checking.
+
+Field names are the configuration's keys. `services/configuration` reads TOML into these classes (pydantic validates
+the annotations, unknown keys are errors) and finds the line of every fault. Times are seconds. Targets are strings
+`kind:name`, parsed by `switch/targets.py`.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias
+
+from softswitch.acd.model import QueueSettings
+
+STRICT = {"extra": "forbid"}
+
+Target: TypeAlias = str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    name: str = "softswitch"
+    data_dir: str = "var"
+    database: str = "sqlite"
+    language: str = "en"
+    timezone: str = "UTC"
+    max_calls: int = 5000
+    drain_seconds: float = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sip:
+    """`domain` is the digest realm and the host of our addresses of record. `reject_unknown`: INVITEs from nobody we
+    know get 403; False drops them in silence. `registration` bounds: RFC 3261 §10.2.8 and 423."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    domain: str = "softswitch.local"
+    listen: tuple[str, ...] = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
+    external_address: str | None = None
+    local_networks: tuple[str, ...] = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
+    user_agent: str = "softswitch"
+    min_expires: int = 60
+    max_expires: int = 3600
+    default_expires: int = 600
+    max_contacts: int = 5
+    nonce_seconds: int = 300
+    digest_algorithms: tuple[Literal["MD5", "SHA-256", "SHA-512-256"], ...] = ("SHA-256", "MD5")
+    keep_alive: float = 30.0
+    max_forwards: int = 70
+    ring_seconds: float = 60.0
+    invite_seconds: float = 180.0
+    max_message: int = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """`ports` is inclusive. `latch`: see `wire.control.LegSpec`. `silence`: hang up a talking call after that long
+    without RTP from a side that should send (0 = never)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    address: str = "0.0.0.0"
+    external_address: str | None = None
+    ports: tuple[int, int] = (20000, 39999)
+    codecs: tuple[str, ...] = ("PCMA", "PCMU")
+    workers: int | Literal["auto"] = "auto"
+    backend: Literal["auto", "epoll", "uring"] = "auto"
+    latch: Literal["learn", "signalled"] = "learn"
+    silence: float = 300.0
+    tick_ms: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    listen: str = "127.0.0.1:8080"
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json", "auto"] = "auto"
+    file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phone:
+    """A device. With `password` (or `ha1`, digests as `softswitch` prints them) it registers; with `contact` it has a
+    fixed address. `number` is its extension, the section's name unless given. Caller id to trunks: `caller_id`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    password: str | None = None
+    ha1: dict[str, str] = field(default_factory=dict)
+    contact: str | None = None
+    name: str | None = None
+    number: str | None = None
+    caller_id: str | None = None
+    max_calls: int = 4
+    ring_seconds: float | None = None
+    language: str | None = None
+    codecs: tuple[str, ...] | None = None
+    dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
+    no_answer: Target | None = None
+    busy: Target | None = None
+    unavailable: Target | None = None
+    accept_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent:
+    """A person who serves queues from a phone. `logged_in`: state at the first start; afterwards it is remembered."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    phone: str
+    name: str | None = None
+    skills: dict[str, int] = field(default_factory=dict)
+    logged_in: bool = False
+    pin: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """A carrier. `caller_id` replaces the caller's number outward unless `pass_caller_id`; `identity` chooses the
+    header that carries it. `strip`/`prefix` shape the called number; `country`/`national_prefix` turn what comes in
+    into E.164. `backup`: the trunk tried next when this one is down or refuses with 5xx/timeout."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    address: str
+    accept_from: tuple[str, ...] = ()
+    username: str | None = None
+    password: str | None = None
+    register: bool = False
+    register_expires: int = 600
+    domain: str | None = None
+    caller_id: str | None = None
+    pass_caller_id: bool = False
+    identity: Literal["from", "p-asserted-identity", "both"] = "both"
+    country: str | None = None
+    national_prefix: str = "0"
+    international_prefix: str = "00"
+    strip: int = 0
+    prefix: str = ""
+    max_calls: int = 0
+    options_seconds: float = 30.0
+    timeout_seconds: float = 4.0
+    backup: str | None = None
+    codecs: tuple[str, ...] | None = None
+    dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingGroup:
+    """`all` rings every member at once; `in-order` one after the other, each for `ring_seconds`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    members: tuple[Target, ...]
+    mode: Literal["all", "in-order"] = "all"
+    ring_seconds: float = 20.0
+    no_answer: Target | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collect:
+    """Digits that the menu asks for; kept as `variable`, handed to the agent's side (header and event)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    variable: str
+    min: int = 1
+    max: int = 20
+    end_key: str = "#"
+    next: Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """Recording notice: `prompt`, then `key` agrees (others and silence do not record). No key: a notice only."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    prompt: str = "recording-notice"
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Menu:
+    """One `[ivr.NAME]`. `prompt` and friends are catalogue names, or sound files by path. `hours` names `[hours.NAME]`;
+    outside them the call goes to `closed`. `languages` maps keys to language codes: they are offered first."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    prompt: str | tuple[str, ...]
+    keys: dict[str, Target] = field(default_factory=dict)
+    collect: Collect | None = None
+    timeout: float = 5.0
+    digit_timeout: float = 3.0
+    repeat: int = 2
+    invalid_prompt: str = "invalid-choice"
+    timeout_prompt: str | None = None
+    on_timeout: Target | None = None
+    on_invalid: Target | None = None
+    hours: str | None = None
+    closed: Target | None = None
+    language: str | None = None
+    languages: dict[str, str] = field(default_factory=dict)
+    language_prompt: str = "choose-language"
+    consent: Consent | None = None
+    barge_in: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hours:
+    """Opening hours: `mon-fri = "09:00-18:00"`, several spans by comma; `holidays` are dates `YYYY-MM-DD` or
+    yearly `MM-DD`. `timezone` is an IANA name, the server's unless given."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    open: dict[str, str]
+    holidays: tuple[str, ...] = ()
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """The first route that fits decides. `source` (the file says `from`): `trunk:NAME`, `phone:NAME`, `trunk:*`,
+    `phone:*` or `any`. `number`: an exact number, or a pattern where `X` is a digit, `Z` 1–9, `N` 2–9, `[..]` a set, `.` one or more of anything,
+    `*` alone all. Hours as in menus."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    source: str = "any"
+    number: str = "*"
+    to: Target = ""
+    record: bool | None = None
+    strip: int = 0
+    prefix: str = ""
+    hours: str | None = None
+    closed: Target | None = None
+    caller_id: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Codes:
+    """Feature codes dialled from a phone; empty switches one off."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    login: str = "*45"
+    logout: str = "*46"
+    pause: str = "*47"
+    ready: str = "*48"
+    end_wrap_up: str = "*49"
+    echo: str = "*43"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """`directory` relative to the data directory; `template` takes {date} {time} {call} {queue} {agent} {caller}
+    {called}."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    directory: str = "recordings"
+    template: str = "{date}/{call}.wav"
+    calls: Literal["none", "queue", "all"] = "queue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole file."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    server: Server = Server()
+    sip: Sip = Sip()
+    media: Media = Media()
+    api: Api = Api()
+    log: Log = Log()
+    recording: Recording = Recording()
+    codes: Codes = Codes()
+    phones: dict[str, Phone] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    trunks: dict[str, Trunk] = field(default_factory=dict)
+    queues: dict[str, QueueSettings] = field(default_factory=dict)
+    groups: dict[str, RingGroup] = field(default_factory=dict)
+    ivr: dict[str, Menu] = field(default_factory=dict)
+    hours: dict[str, Hours] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()

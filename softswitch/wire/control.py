@@ -1,0 +1,422 @@
+"""The protocol between the control process and its media processes.
+
+A media process listens on a Unix stream socket; the control process connects. Both directions carry frames: a
+4-byte big-endian length and a MessagePack array of messages (each an array whose first item is its tag). Control
+sends `Command`s, media answers with `Report`s. Nothing is acknowledged one by one: a command that cannot be carried
+out is answered by `Failed`, and the inventory tells what lives.
+
+Ids (`leg`, `player`, `recorder`) are one number space, chosen by control, never reused while media lives. A `slot` is
+a pair of sockets (RTP on an even port, RTCP on the next) that media has bound ahead and told in `Ready`/`Grown`;
+so control picks ports without asking.
+
+The mix is a sparse matrix: an edge goes from a source (leg, player) to a sink (leg, or one channel of a recorder).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+import msgspec
+
+from softswitch.kernel.errors import PeerError
+
+VERSION = 1
+MAX_FRAME = 4 * 1024 * 1024
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """Tagged by class name; positional on the wire, so fields are only ever added at the end, with a default."""
+
+
+# ---------------------------------------------------------------------------------------------- what legs look like
+
+
+class LegSpec(msgspec.Struct, frozen=True, array_like=True):
+    """How a leg's stream looks, as negotiated.
+
+    `codec` is the RTP name (`PCMU`, `PCMA`, …), empty until an answer is known: then nothing is decoded or sent.
+    `remote`/`remote_rtcp` are (IP address, port); None sends nothing until the peer's source is latched.
+    `event_type`: RFC 4733 payload type, −1 if not negotiated. `send`/`receive` are ours: hold clears them.
+    `latch`: `signalled` takes packets from the signalled address only; `learn` locks onto the first source heard
+    (symmetric RTP), prefers the signalled address while it speaks, and shuts strangers out afterwards.
+    `silence`: seconds without a packet until `LegSilent`; 0 never.
+    """
+
+    codec: str = ""
+    payload_type: int = 0
+    event_type: int = -1
+    remote: tuple[str, int] | None = None
+    remote_rtcp: tuple[str, int] | None = None
+    send: bool = True
+    receive: bool = True
+    packet_ms: int = 20
+    latch: str = "learn"
+    rtcp_mux: bool = False
+    silence: float = 0.0
+    fmtp: str = ""
+
+
+class Edge(msgspec.Struct, frozen=True, array_like=True):
+    """`source` is heard by `sink` (for a recorder: on `channel`), multiplied by `gain` (1.0 is unity)."""
+
+    source: int
+    sink: int
+    channel: int = 0
+    gain: float = 1.0
+
+
+class FileItem(msgspec.Struct, frozen=True, array_like=True, tag="file"):
+    """A sound file: any rate and channel count that libsndfile reads; cached decoded."""
+
+    path: str
+
+
+class ToneItem(msgspec.Struct, frozen=True, array_like=True, tag="tone"):
+    """Sine waves of `frequencies` Hz at `level` dBm0 each, on for `on` ms and off for `off` ms, `repeat` times."""
+
+    frequencies: tuple[float, ...]
+    on: int
+    off: int = 0
+    repeat: int = 1
+    level: float = -13.0
+
+
+class SilenceItem(msgspec.Struct, frozen=True, array_like=True, tag="silence"):
+    """`ms` of silence."""
+
+    ms: int
+
+
+PlayItem: TypeAlias = FileItem | ToneItem | SilenceItem
+
+
+# ------------------------------------------------------------------------------------------------ control to media
+
+
+class Hello(_Message, frozen=True):
+    """First frame of control. Media answers `Ready`, or `Failed` and closes when the versions do not fit."""
+
+    version: int = VERSION
+
+
+class OpenLeg(_Message, frozen=True):
+    """Take `slot` for `leg`. Packets that were waiting in its sockets are thrown away."""
+
+    leg: int
+    slot: int
+    spec: LegSpec
+
+
+class UpdateLeg(_Message, frozen=True):
+    """The negotiated stream changed (answer, re-INVITE, hold)."""
+
+    leg: int
+    spec: LegSpec
+
+
+class CloseLeg(_Message, frozen=True):
+    """End `leg`, its edges and its socket's use; answered by `LegClosed` with the last statistics."""
+
+    leg: int
+
+
+class Connect(_Message, frozen=True):
+    """Add edges, or change the gain of edges that exist."""
+
+    edges: tuple[Edge, ...]
+
+
+class Disconnect(_Message, frozen=True):
+    """Take edges away; gains are ignored, edges that do not exist are fine."""
+
+    edges: tuple[Edge, ...]
+
+
+class Play(_Message, frozen=True):
+    """Start a player: a source that plays `items` in turn, the whole list `loops` times (0 = for ever), then
+    answers `PlayDone` and is gone."""
+
+    player: int
+    items: tuple[PlayItem, ...]
+    loops: int = 1
+
+
+class StopPlay(_Message, frozen=True):
+    """End a player early; answered by `PlayDone` with cause `stopped`."""
+
+    player: int
+
+
+class Record(_Message, frozen=True):
+    """Start a recorder: a sink of `channels` channels written to the WAV file at `path` (8 kHz, 16 bit). Its
+    folder is made."""
+
+    recorder: int
+    path: str
+    channels: int = 2
+
+
+class PauseRecord(_Message, frozen=True):
+    """From here on silence of the same length is written."""
+
+    recorder: int
+
+
+class ResumeRecord(_Message, frozen=True):
+    """Write sound again."""
+
+    recorder: int
+
+
+class StopRecord(_Message, frozen=True):
+    """Close the file; answered by `RecordDone`."""
+
+    recorder: int
+
+
+class SendDigits(_Message, frozen=True):
+    """Send `digits` (0–9 * # A–D, `w` waits half a second) to the leg's peer: RFC 4733 if negotiated, else in band."""
+
+    leg: int
+    digits: str
+    duration_ms: int = 160
+
+
+class Grow(_Message, frozen=True):
+    """Bind more slots if the port range allows; answered by `Grown`."""
+
+    slots: int
+
+
+class AskStats(_Message, frozen=True):
+    """Ask for `LegStats` of these legs (none: of all) and `WorkerStats`."""
+
+    legs: tuple[int, ...] = ()
+
+
+class AskInventory(_Message, frozen=True):
+    """Ask what lives; answered by `Inventory`."""
+
+
+class Shutdown(_Message, frozen=True):
+    """Close recordings and end the process."""
+
+
+Command: TypeAlias = (
+    Hello
+    | OpenLeg
+    | UpdateLeg
+    | CloseLeg
+    | Connect
+    | Disconnect
+    | Play
+    | StopPlay
+    | Record
+    | PauseRecord
+    | ResumeRecord
+    | StopRecord
+    | SendDigits
+    | Grow
+    | AskStats
+    | AskInventory
+    | Shutdown
+)
+
+
+# ------------------------------------------------------------------------------------------------ media to control
+
+
+class Slot(msgspec.Struct, frozen=True, array_like=True):
+    """RTP is bound to `port`, RTCP to `port` + 1."""
+
+    slot: int
+    port: int
+
+
+class Ready(_Message, frozen=True):
+    """Answer to `Hello`: who and what media is. `free` are the slots that no leg holds."""
+
+    version: int
+    pid: int
+    backend: str
+    codecs: tuple[str, ...]
+    free: tuple[Slot, ...]
+    capacity: int
+
+
+class Grown(_Message, frozen=True):
+    """New slots; empty when the port range is used up."""
+
+    slots: tuple[Slot, ...]
+
+
+class Failed(_Message, frozen=True):
+    """A command could not be carried out. `subject` is the id it was about (0: none); `what` the command's tag."""
+
+    subject: int
+    what: str
+    reason: str
+
+
+class Digit(_Message, frozen=True):
+    """A key was pressed, reported once at its end (or after its third packet when the end is lost)."""
+
+    leg: int
+    digit: str
+    duration_ms: int
+    method: str = "rfc4733"
+
+
+class LegLatched(_Message, frozen=True):
+    """The peer's packets come from `remote`, which was not the signalled address."""
+
+    leg: int
+    remote: tuple[str, int]
+
+
+class LegSilent(_Message, frozen=True):
+    """No packet for `seconds`; said once until packets come again."""
+
+    leg: int
+    seconds: float
+
+
+class LegHeard(_Message, frozen=True):
+    """The leg's first packet has come, or the first one after `LegSilent`."""
+
+    leg: int
+
+
+class LegStats(_Message, frozen=True):
+    """What went through a leg (RFC 3550 §6.4 terms). `jitter_ms`, `round_trip_ms` (−1 unknown), `mos` by
+    ITU-T G.107."""
+
+    leg: int
+    received: int
+    received_bytes: int
+    sent: int
+    sent_bytes: int
+    lost: int
+    late: int
+    duplicate: int
+    rejected: int
+    jitter_ms: float
+    remote_lost: int
+    remote_jitter_ms: float
+    round_trip_ms: float
+    mos: float
+
+
+class LegClosed(_Message, frozen=True):
+    """The leg is gone and its slot free again after its quarantine (a fresh `Grown` names it)."""
+
+    leg: int
+    stats: LegStats
+
+
+class PlayDone(_Message, frozen=True):
+    """`cause`: `end`, `stopped`, or `failed` (the file could not be read; `Failed` said why). `played_ms` of sound."""
+
+    player: int
+    cause: str
+    played_ms: int
+
+
+class RecordDone(_Message, frozen=True):
+    """The file is closed. `cause`: `stopped`, or `failed` (disk full, not writable …; what was written stays valid)."""
+
+    recorder: int
+    path: str
+    cause: str
+    frames: int
+    reason: str = ""
+
+
+class WorkerStats(_Message, frozen=True):
+    """The media process as a whole. `cpu` is process CPU seconds since start."""
+
+    legs: int
+    players: int
+    recorders: int
+    ticks: int
+    late_ticks: int
+    received: int
+    sent: int
+    dropped: int
+    cpu: float
+
+
+class Inventory(_Message, frozen=True):
+    """What lives in this media process."""
+
+    legs: tuple[int, ...]
+    players: tuple[int, ...]
+    recorders: tuple[int, ...]
+
+
+Report: TypeAlias = (
+    Ready
+    | Grown
+    | Failed
+    | Digit
+    | LegLatched
+    | LegSilent
+    | LegHeard
+    | LegStats
+    | LegClosed
+    | PlayDone
+    | RecordDone
+    | WorkerStats
+    | Inventory
+)
+
+
+# --------------------------------------------------------------------------------------------------------- framing
+
+_encoder = msgspec.msgpack.Encoder()
+_commands = msgspec.msgpack.Decoder(list[Command])
+_reports = msgspec.msgpack.Decoder(list[Report])
+
+
+def encode(messages: Sequence[Command | Report]) -> bytes:
+    """One frame with all `messages`."""
+    body = _encoder.encode(messages)
+    return len(body).to_bytes(4, "big") + body
+
+
+class Frames:
+    """Cuts a byte stream into frame bodies."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        """The bodies completed by `data`. Raises `PeerError` on a frame over `MAX_FRAME`."""
+        self._buffer += data
+        bodies = []
+        while len(self._buffer) >= 4:
+            length = int.from_bytes(self._buffer[:4], "big")
+            if length > MAX_FRAME:
+                raise PeerError(f"control frame of {length} bytes", status=0)
+            if len(self._buffer) < 4 + length:
+                break
+            bodies.append(bytes(self._buffer[4 : 4 + length]))
+            del self._buffer[: 4 + length]
+        return bodies
+
+
+def decode_commands(body: bytes) -> list[Command]:
+    """Raises `PeerError` when `body` is not a list of commands."""
+    try:
+        return _commands.decode(body)
+    except msgspec.MsgspecError as error:
+        raise PeerError(f"control frame: {error}", status=0) from error
+
+
+def decode_reports(body: bytes) -> list[Report]:
+    """Raises `PeerError` when `body` is not a list of reports."""
+    try:
+        return _reports.decode(body)
+    except msgspec.MsgspecError as error:
+        raise PeerError(f"media frame: {error}", status=0) from error
