@@ -219,8 +219,8 @@ class Hours:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """The first route that fits decides. `source` (the file says `from`): `trunk:NAME`, `phone:NAME`, `trunk:*`,
-    `phone:*` or `any`. `number`: an exact number, or a pattern where `X` is a digit, `Z` 1–9, `N` 2–9, `[..]` a set, `.` one or more of anything,
-    `*` alone all. Hours as in menus."""
+    `phone:*` or `any`. `number`: an exact number, or a pattern where `X` is a digit, `Z` 1–9, `N` 2–9, `[..]` a set,
+    `.` one or more of anything, `*` alone all. Hours as in menus."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     source: str = "any"
