@@ -1,0 +1,128 @@
+"""What people and programs see of a running switch: plain values, the rows of `softswitch calls` and of the API.
+Times are epoch seconds (UTC), durations seconds."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegView:
+    """`state`: trying, ringing, early, talking, held, ended."""
+
+    peer: str
+    state: str
+    sip_call_id: str
+    codec: str
+    media_port: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallView:
+    """`state`: where the call is: routing, menu, queued, ringing, talking, playing, ended. `at` names the place
+    (menu, queue, target)."""
+
+    id: str
+    state: str
+    at: str
+    source: str
+    caller: str
+    called: str
+    started: float
+    answered: float | None
+    duration: float
+    queue: str
+    agent: str
+    recording: str
+    legs: tuple[LegView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentRow:
+    """`state` is the ACD's; `since` when it began."""
+
+    name: str
+    display: str
+    phone: str
+    state: str
+    reason: str
+    since: float
+    queues: tuple[str, ...]
+    calls_today: int
+    talk_seconds: float
+    call: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueRow:
+    """Counts since the day began (server's time zone). `service_level` in percent, −1 before the first call."""
+
+    name: str
+    waiting: int
+    longest_wait: float
+    ready: int
+    talking: int
+    logged_in: int
+    offered: int
+    answered: int
+    abandoned: int
+    overflowed: int
+    service_level: float
+    average_wait: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrunkRow:
+    """`health`: up, down, unknown (no OPTIONS). `registration`: none, trying, registered, failed."""
+
+    name: str
+    address: str
+    health: str
+    registration: str
+    calls: int
+    max_calls: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRow:
+    phone: str
+    contact: str
+    source: str
+    user_agent: str
+    expires_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A media process. `slots_free` of `slots`: each leg takes one."""
+
+    worker: int
+    pid: int
+    backend: str
+    up: bool
+    legs: int
+    slots_free: int
+    late_ticks: int
+    ticks: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The switch in one glance. `live` counts what must be zero when no call is up: sessions, transactions, timers …"""
+
+    name: str
+    version: str
+    started: float
+    draining: bool
+    calls: int
+    waiting: int
+    agents_ready: int
+    agents_logged_in: int
+    registrations: int
+    trunks_up: int
+    trunks: int
+    calls_total: int
+    calls_failed: int
+    workers: tuple[WorkerRow, ...]
+    live: dict[str, int] = field(default_factory=dict)
