@@ -1,0 +1,206 @@
+"""What the SIP floor tells the floor above.
+
+`session` and `tx` are numbers of one `UserAgent`, never used twice. Each session ends with exactly one of
+`Rejected`, `Cancelled`, `Ended`, or by your own verb (`reject`, `hang_up`): after those verbs nothing comes up for the
+session but `SessionClosed`, which always comes, once, when its last timer is gone (up to 32 s later, so do not hold
+resources for it). A verb on a session or transaction that is over is no error: it returns no outputs, because the
+event that tells so may have crossed it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from softswitch.sip.digest import Credentials
+from softswitch.sip.flow import Flow, Send
+from softswitch.wire.sip import NameAddr, Request, Response, Uri
+
+SessionId: TypeAlias = int
+TxId: TypeAlias = int
+Fields: TypeAlias = Sequence[tuple[str, str]]
+EndCause: TypeAlias = Literal["bye", "no-ack", "timeout", "transport", "dialog-gone"]
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An INVITE of ours. `from_` without tag. An empty `body` asks the peer for the offer. `route` are values of Route
+    header fields, first hop first. `contact_user` is the user part of our Contact; the rest comes from `Addressing`.
+    `call_id` is made up when None. `credentials` answer 401/407."""
+
+    uri: Uri | str
+    from_: NameAddr | str
+    to: NameAddr | str
+    body: bytes = b""
+    content_type: str = "application/sdp"
+    headers: Fields = ()
+    route: Sequence[str] = ()
+    credentials: Credentials | None = None
+    call_id: str | None = None
+    max_forwards: int = 70
+    contact_user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """A new call. Multipart bodies are already cut down to their SDP part. 100 goes by itself after 200 ms."""
+
+    session: SessionId
+    request: Request
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """101–199 to our INVITE. `early` is the remote tag, which tells forks apart ("" when the peer gave none)."""
+
+    session: SessionId
+    response: Response
+    early: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """2xx to our INVITE. Without an offer in the INVITE, `response.body` is the offer: answer with `confirm`."""
+
+    session: SessionId
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Our INVITE failed for good: `response` says how; None with 408 (no answer in time) and 503 (transport)."""
+
+    session: SessionId
+    status: int
+    response: Response | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """CANCEL came before our final response; 200 and 487 are sent."""
+
+    session: SessionId
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """ACK for our 2xx (to INVITE or re-INVITE). `body` is the answer if our 2xx carried the offer, else empty."""
+
+    session: SessionId
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reinvited:
+    """re-INVITE, or UPDATE with an offer: answer with `accept_offer` or `reject_offer`. An empty body asks for our
+    offer; its answer comes as `Confirmed`."""
+
+    session: SessionId
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class OfferWithdrawn:
+    """CANCEL came for the re-INVITE that `Reinvited` told: the old state of the session stands (RFC 3261 §9.2)."""
+
+    session: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class OfferAnswered:
+    """2xx to our `reinvite`. If that had no body, `response.body` is the offer: answer with `confirm`."""
+
+    session: SessionId
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRejected:
+    """Our `reinvite` was refused with `status`: the old state of the session stands (RFC 3261 §14.1)."""
+
+    session: SessionId
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The session is over, not by us. `bye`: BYE came (already answered), `request` is it. `no-ack`: our 2xx was never
+    acknowledged. `timeout`, `transport`: a request of ours in the dialog got no answer or could not be sent.
+    `dialog-gone`: the peer answered 481. BYE is sent where it can still help."""
+
+    session: SessionId
+    cause: EndCause
+    request: Request | None
+
+
+@dataclass(frozen=True, slots=True)
+class InDialog:
+    """Another request in the dialog (INFO, REFER, MESSAGE …): `respond` to it."""
+
+    session: SessionId
+    tx: TxId
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class InDialogAnswered:
+    """The final response to `send_in_dialog`; 408 or 503 without a response on time-out or transport failure."""
+
+    session: SessionId
+    method: str
+    status: int
+    response: Response | None
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request outside dialogs: `respond` to it."""
+
+    tx: TxId
+    request: Request
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Responded:
+    """The final response to our `request`."""
+
+    tx: TxId
+    response: Response
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """Our `request` got no final response in time (Timer F), or its transport failed."""
+
+    tx: TxId
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    """The last timer of the session is gone; forget its number."""
+
+    session: SessionId
+
+
+SipEvent: TypeAlias = (
+    Invited
+    | Progressed
+    | Accepted
+    | Rejected
+    | Cancelled
+    | Confirmed
+    | Reinvited
+    | OfferWithdrawn
+    | OfferAnswered
+    | OfferRejected
+    | Ended
+    | InDialog
+    | InDialogAnswered
+    | Requested
+    | Responded
+    | TimedOut
+    | SessionClosed
+)
+Output: TypeAlias = Send | SipEvent

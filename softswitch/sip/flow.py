@@ -1,0 +1,45 @@
+"""Where SIP bytes come from and where they go."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+UNRELIABLE = frozenset(("udp",))  # RFC 3261 §17: the rest carries messages reliably and in order
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """`transport` is the URI parameter's value, lower case: `udp`, `tcp`, `tls`, `ws`, `wss`. `remote` is the peer's
+    (IP address, port), an IPv6 address without brackets. `listener`: the shell's number of the listening socket.
+    `connection`: the shell's number of the connection; 0 means: use one that goes to `remote`, or open it (never
+    looked at for UDP)."""
+
+    transport: str
+    remote: tuple[str, int]
+    listener: int = 0
+    connection: int = 0
+
+    @property
+    def reliable(self) -> bool:
+        """Whether the transport retransmits by itself (RFC 3261 §17)."""
+        return self.transport not in UNRELIABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Effect: put `data` on `flow`. When that fails the shell calls `UserAgent.flow_failed(flow, now)`."""
+
+    flow: Flow
+    data: bytes
+
+
+class Addressing(Protocol):
+    """What the shell knows of our own addresses."""
+
+    def signalling(self, flow: Flow) -> tuple[str, int]:
+        """(host, port) by which the peer of `flow` reaches us: for Via and Contact."""
+
+    def media(self, remote_host: str) -> str:
+        """The address for SDP towards a peer at `remote_host`."""
+
+    def reliable(self, flow: Flow) -> Flow | None:
+        """A TCP flow to where the UDP `flow` goes, if we can do TCP there (RFC 3261 §18.1.1)."""
