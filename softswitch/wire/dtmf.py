@@ -1,0 +1,177 @@
+"""DTMF: telephone-events in RTP (RFC 4733) as values, the two state machines around them, and the tones' pairs."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
+
+DIGITS: Final = "0123456789*#ABCD"
+"""Index is the event code (RFC 4733 §3.2)."""
+
+FREQUENCIES: Final = {
+    digit: (low, high)
+    for low, row in zip((697.0, 770.0, 852.0, 941.0), ("123A", "456B", "789C", "*0#D"), strict=True)
+    for high, digit in zip((1209.0, 1336.0, 1477.0, 1633.0), row, strict=True)
+}
+"""Low and high group in Hz (ITU-T Q.23)."""
+
+WAIT: Final = "w"
+WAIT_MS: Final = 500
+GAP_MS: Final = 60
+LONGEST_MS: Final = 8000
+"""The 16-bit duration of one event segment holds 8.19 s (§2.5.1.3)."""
+END_PACKETS: Final = 3
+LOST_END: Final = 0.12
+"""Seconds without a packet after which an event's end counts as lost."""
+_RATE_MS = 8  # clock units a millisecond; telephone-event runs at 8 kHz beside our codecs
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """RFC 4733 §2.3; `duration` in clock units."""
+
+    code: int
+    end: bool
+    volume: int
+    duration: int
+
+
+def parse(payload: bytes | memoryview) -> Event:
+    """The payload's first event. Raises `PeerError` (status 0) when it is shorter than four octets."""
+    if len(payload) < 4:
+        raise PeerError("telephone-event: short payload", status=0)
+    return Event(payload[0], bool(payload[1] & 0x80), payload[1] & 0x3F, payload[2] << 8 | payload[3])
+
+
+def build(event: Event) -> bytes:
+    """Four octets."""
+    return bytes((event.code, (0x80 if event.end else 0) | event.volume)) + event.duration.to_bytes(2, "big")
+
+
+def normalise(digits: str) -> str:
+    """Upper case but for `w`. Raises `PeerError` on what cannot be keyed."""
+    text = "".join(WAIT if c in "wW" else c.upper() for c in digits)
+    if bad := set(text) - set(DIGITS) - {WAIT}:
+        raise PeerError(f"not DTMF digits: {''.join(sorted(bad))!r}")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A key was pressed for `duration_ms`."""
+
+    digit: str
+    duration_ms: int
+
+
+class EventReceiver:
+    """Turns a stream's telephone-events into keys, each once: an event is known by its timestamp (§2.5.1.2). It is
+    told at its first end packet; with all ends lost, when another event begins or nothing comes for `LOST_END`
+    seconds, if at least three packets told of it."""
+
+    __slots__ = ("_code", "_duration", "_heard", "_packets", "_timestamp", "_told")
+
+    def __init__(self) -> None:
+        self._timestamp = -1
+        self._code = 0
+        self._duration = 0
+        self._packets = 0
+        self._told = True
+        self._heard: Instant = 0.0
+
+    def receive(self, event: Event, timestamp: int, now: Instant) -> list[Pressed]:
+        """Keys that are now known to be complete, oldest first."""
+        done: list[Pressed] = []
+        if timestamp != self._timestamp:
+            if self._timestamp >= 0 and (timestamp - self._timestamp) & 0x80000000:
+                return done  # a straggler of an earlier event
+            done += self._give_up()
+            self._timestamp, self._code, self._duration = timestamp, event.code, 0
+            self._packets, self._told = 0, event.code >= len(DIGITS)
+        self._packets += 1
+        self._heard = now
+        self._duration = max(self._duration, event.duration)
+        if event.end and not self._told:
+            self._told = True
+            done.append(Pressed(DIGITS[self._code], self._duration // _RATE_MS))
+        return done
+
+    def wake(self, now: Instant) -> list[Pressed]:
+        """Reports an event whose end never came."""
+        return self._give_up() if now >= self._heard + LOST_END else []
+
+    def deadline(self) -> Instant | None:
+        """When to `wake`; None when nothing is open."""
+        return None if self._told or self._packets < END_PACKETS else self._heard + LOST_END
+
+    def reset(self) -> None:
+        """The stream starts anew (another SSRC): its timestamps say nothing about the old ones."""
+        self._timestamp = -1
+        self._told = True
+
+    def _give_up(self) -> list[Pressed]:
+        if self._told or self._packets < END_PACKETS:
+            return []
+        self._told = True
+        return [Pressed(DIGITS[self._code], self._duration // _RATE_MS)]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event packet to send: `offset` is the age of the event in clock units, so its RTP timestamp is now − offset
+    (all packets of one event share a timestamp)."""
+
+    payload: bytes
+    marker: bool
+    offset: int
+
+
+class EventSender:
+    """A queue of digits as telephone-events (§2.5.1): an update every `step_ms`, the end three times, then a gap."""
+
+    __slots__ = ("_count", "_ends", "_queue", "_step", "_wait", "volume")
+
+    def __init__(self, step_ms: int = 20, volume: int = 10) -> None:
+        self._queue: deque[tuple[str, int]] = deque()
+        self._step = step_ms
+        self._count = 0
+        self._ends = 0
+        self._wait = 0
+        self.volume = volume
+
+    def queue(self, digits: str, duration_ms: int) -> None:
+        """Add normalised digits; each sounds for `duration_ms`, one step to `LONGEST_MS`."""
+        length = min(max(duration_ms, self._step), LONGEST_MS)
+        self._queue.extend((digit, length) for digit in digits)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left to send or to wait for."""
+        return bool(self._queue) or self._wait > 0
+
+    def step(self) -> Outgoing | None:
+        """Call once every `step_ms` while busy; None is a gap."""
+        if self._wait > 0:
+            self._wait -= self._step
+            return None
+        if not self._queue:
+            return None
+        digit, length = self._queue[0]
+        if digit == WAIT:
+            self._queue.popleft()
+            self._wait = WAIT_MS - self._step
+            return None
+        count = self._count
+        offset = count * self._step * _RATE_MS
+        duration = min((count + 1) * self._step, length)
+        if duration == length:
+            self._ends += 1
+        self._count += 1
+        payload = build(Event(DIGITS.index(digit), self._ends > 0, self.volume, duration * _RATE_MS))
+        if self._ends == END_PACKETS:
+            self._queue.popleft()
+            self._count = self._ends = 0
+            self._wait = GAP_MS
+        return Outgoing(payload, count == 0, offset)
