@@ -1,0 +1,131 @@
+"""The files of recordings: where a new one goes, which there are, whether they are whole."""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from pathlib import Path
+from string import Formatter
+from typing import Final
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError, PeerError
+
+TEMPLATE_FIELDS: Final = ("date", "time", "call", "queue", "agent", "caller", "called")
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+\-]+")
+_LONGEST: Final = 80  # characters of a value: a whole name stays below the 255 bytes that file systems take
+_WAV_HEADER: Final = 44
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingFile:
+    """A recording on disk; `path` is relative to the recordings directory."""
+
+    path: str
+    bytes: int
+    modified: Instant
+
+
+class Recordings:
+    """The recordings directory. Paths that come from outside never lead out of it."""
+
+    def __init__(self, directory: Path, template: str = "{date}/{call}.wav") -> None:
+        self._directory = directory
+        self._template = template
+
+    def new(self, values: dict[str, str], started: Instant, zone: tzinfo) -> str:
+        """The relative path of a new recording. `values` fills the template's fields but {date} (2026-08-01) and {time}
+        (14-05-59), which are those of `started` in `zone`; what a file name cannot hold becomes `_`."""
+        at = datetime.fromtimestamp(started, zone)
+        given = {name: _safe(values.get(name, "")) for name in TEMPLATE_FIELDS}
+        given |= {"date": f"{at:%Y-%m-%d}", "time": f"{at:%H-%M-%S}"}
+        path = Formatter().vformat(self._template, (), given)
+        self._inside(path)
+        return path
+
+    def find(self, path: str) -> Path:
+        """The file of a recording that somebody asks for. Raises `PeerError` 404 when there is none, or when `path`
+        leads out of the directory."""
+        file = self._inside(path)
+        if not file.is_file():
+            raise PeerError(f"no recording {path}", status=404)
+        return file
+
+    def files(self) -> list[RecordingFile]:
+        """Every recording on disk, the latest first."""
+        found = []
+        for file in self._wavs():
+            try:
+                status = file.stat()
+            except FileNotFoundError:  # deleted meanwhile
+                continue
+            found.append(RecordingFile(str(file.relative_to(self._directory)), status.st_size, status.st_mtime))
+        return sorted(found, key=lambda item: (-item.modified, item.path))
+
+    def sha256(self, path: str) -> str:
+        """The hexadecimal SHA-256 of a recording. Reads the whole file: not for the loop."""
+        digest = hashlib.sha256()
+        with self.find(path).open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def verify(self, path: str, size: int, sha256: str) -> str:
+        """What is wrong with a recording that had `size` bytes and the digest `sha256`; empty when it is as it was."""
+        try:
+            file = self.find(path)
+        except PeerError:
+            return "missing"
+        found = file.stat().st_size
+        if found != size:
+            return f"{found} bytes instead of {size}"
+        if sha256 and self.sha256(path) != sha256:
+            return "changed: the digest differs"
+        return "" if _looks_whole(file) else "the WAV header does not fit the file"
+
+    def repair(self, repair: Callable[[Path], object], live: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
+        """Call `repair` with every file whose header does not fit its length (the writer was killed), but those in
+        `live`. Returns the paths, each with what went wrong (empty: repaired)."""
+        done = []
+        for file in self._wavs():
+            path = str(file.relative_to(self._directory))
+            if path in live or _looks_whole(file):
+                continue
+            try:
+                repair(file)
+                done.append((path, "" if _looks_whole(file) else "still damaged"))
+            except (OSError, ValueError, LocalError) as error:
+                done.append((path, str(error)))
+        return done
+
+    def _wavs(self) -> Iterator[Path]:
+        return (file for file in sorted(self._directory.rglob("*.wav")) if file.is_file())
+
+    def _inside(self, path: str) -> Path:
+        root = self._directory.resolve()
+        try:
+            file = (root / path).resolve()
+        except (ValueError, OSError) as error:
+            raise PeerError("not a path", status=404) from error
+        if "\0" in path or root not in file.parents:
+            raise PeerError(f"no recording {path}", status=404)
+        return file
+
+
+def _safe(value: str) -> str:
+    """`value` as one part of a path: no separators, not hidden, never empty."""
+    return _UNSAFE.sub("_", value)[:_LONGEST].lstrip(".") or "none"
+
+
+def _looks_whole(file: Path) -> bool:
+    """Whether the RIFF and data lengths reach exactly to the file's end (the layout that our recorder writes)."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        header = stream.read(_WAV_HEADER)
+    if len(header) < _WAV_HEADER or header[:4] != b"RIFF" or header[36:40] != b"data":
+        return False
+    riff, data = int.from_bytes(header[4:8], "little"), int.from_bytes(header[40:44], "little")
+    return riff + 8 == size and data + _WAV_HEADER == size

@@ -1,0 +1,213 @@
+"""What is written to the store and read back: values, their tables, and the way between."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import Any, Final, TypeAlias
+
+import msgspec
+from sqlalchemy import Table, bindparam
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Dialect, RowMapping
+
+from softswitch.acd.model import Fact
+from softswitch.kernel.clock import Instant
+from softswitch.services import tables
+from softswitch.switch.records import CallRecord, LegRecord
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """A `Fact` with its place in the one order of everything that happened; `seq` counts from 1."""
+
+    seq: int
+    at: Instant
+    kind: str
+    call: str = ""
+    queue: str = ""
+    agent: str = ""
+    data: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBinding:
+    """A registration (RFC 3261 §10.3) to be found again after a restart. `data` is any value that msgspec makes JSON
+    of; it is read back as plain dicts and lists."""
+
+    aor: str
+    contact: str
+    expires: Instant
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenBinding:
+    """The registration is gone."""
+
+    aor: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAgent:
+    """What an agent said last, at `at`."""
+
+    name: str
+    logged_in: bool
+    paused: bool
+    reason: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRecording:
+    """A finished recording; `path` is relative to the recordings directory, `sha256` hexadecimal, empty until known."""
+
+    path: str
+    call: str
+    started: Instant
+    seconds: float
+    bytes: int
+    sha256: str = ""
+
+
+Row: TypeAlias = LedgerEntry | CallRecord | SavedBinding | ForgottenBinding | SavedAgent | SavedRecording
+Pending: TypeAlias = Row | tuple[int, Fact]  # a fact with its number is a `LedgerEntry` in the cheapest form
+
+
+class Statement(IntEnum):
+    """The statements that a batch is made of."""
+
+    LEDGER = 0
+    CALL = 1
+    BINDING = 2
+    FORGET = 3
+    AGENT = 4
+    RECORDING = 5
+
+
+Parameters: TypeAlias = tuple[Any, ...]
+Batch: TypeAlias = list[tuple[Statement, list[Parameters]]]
+
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder().decode
+_decode_legs: Final = msgspec.json.Decoder(tuple[LegRecord, ...]).decode
+_CALL_FIELDS: Final = tuple(column.name for column in tables.calls.columns)
+
+
+def _json(value: object) -> str:
+    return _encode(value).decode() if value else "{}"
+
+
+def _fact(pending: tuple[int, Fact]) -> Parameters:
+    seq, fact = pending
+    return seq, fact.at, fact.kind, fact.call, fact.queue, fact.agent, _json(fact.data)
+
+
+def _entry(row: LedgerEntry) -> Parameters:
+    return row.seq, row.at, row.kind, row.call, row.queue, row.agent, _json(row.data)
+
+
+def _call(row: CallRecord) -> Parameters:
+    return (
+        *(row.id, row.started, row.answered, row.ended, row.outcome, row.source, row.caller, row.called),
+        *(row.destination, row.queue, row.agent, row.wait_seconds, row.ring_seconds, row.talk_seconds),
+        *(row.hold_seconds, row.cause, row.reason, row.hung_up_by, row.language, _json(row.collected)),
+        *(row.recording, _encode(row.legs).decode()),
+    )
+
+
+def _binding(row: SavedBinding) -> Parameters:
+    return row.aor, row.contact, row.expires, _encode(row.data).decode()
+
+
+def _forget(row: ForgottenBinding) -> Parameters:
+    return row.aor, row.contact
+
+
+def _agent(row: SavedAgent) -> Parameters:
+    return row.name, row.logged_in, row.paused, row.reason, row.at
+
+
+def _recording(row: SavedRecording) -> Parameters:
+    return row.path, row.call, row.started, row.seconds, row.bytes, row.sha256
+
+
+_WRITERS: Final[dict[type, tuple[Statement, Callable[[Any], Parameters]]]] = {
+    tuple: (Statement.LEDGER, _fact),
+    LedgerEntry: (Statement.LEDGER, _entry),
+    CallRecord: (Statement.CALL, _call),
+    SavedBinding: (Statement.BINDING, _binding),
+    ForgottenBinding: (Statement.FORGET, _forget),
+    SavedAgent: (Statement.AGENT, _agent),
+    SavedRecording: (Statement.RECORDING, _recording),
+}
+
+
+def parameters(row: Pending) -> tuple[Statement, Parameters]:
+    """The statement that writes `row` and its parameters. Raises whatever the JSON encoder says of a value that it
+    cannot write."""
+    statement, writer = _WRITERS[type(row)]
+    return statement, writer(row)
+
+
+def batch(written: list[tuple[Statement, Parameters]]) -> Batch:
+    """Statements with all their rows. Of several changes to one registration or agent the last one counts."""
+    appended: dict[Statement, list[Parameters]] = {}
+    bindings: dict[tuple[str, str], tuple[Statement, Parameters]] = {}
+    agents: dict[str, Parameters] = {}
+    for statement, row in written:
+        if statement is Statement.BINDING or statement is Statement.FORGET:
+            bindings[row[0], row[1]] = (statement, row)
+        elif statement is Statement.AGENT:
+            agents[row[0]] = row
+        elif statement in appended:
+            appended[statement].append(row)
+        else:
+            appended[statement] = [row]
+    for statement, row in bindings.values():
+        appended.setdefault(statement, []).append(row)
+    if agents:
+        appended[Statement.AGENT] = list(agents.values())
+    return list(appended.items())
+
+
+def statements(dialect: Dialect) -> dict[Statement, str]:
+    """SQL with the positional parameters of `dialect`; values go to the driver untouched, for speed."""
+    forget = tables.bindings.delete().where(
+        *(tables.bindings.c[name] == bindparam(name) for name in ("aor", "contact"))
+    )
+    return {
+        Statement.LEDGER: str(tables.ledger.insert().compile(dialect=dialect)),
+        Statement.CALL: str(tables.calls.insert().compile(dialect=dialect)),
+        Statement.BINDING: _upsert(tables.bindings, dialect),
+        Statement.FORGET: str(forget.compile(dialect=dialect)),
+        Statement.AGENT: _upsert(tables.agents, dialect),
+        Statement.RECORDING: _upsert(tables.recordings, dialect),
+    }
+
+
+def _upsert(table: Table, dialect: Dialect) -> str:
+    statement = (postgresql if dialect.name == "postgresql" else sqlite).insert(table)
+    keys = [column.name for column in table.primary_key.columns]
+    changed = {column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys}
+    return str(statement.on_conflict_do_update(index_elements=keys, set_=changed).compile(dialect=dialect))
+
+
+def read_call(row: RowMapping) -> CallRecord:
+    """The record that a row of `calls` holds."""
+    values = {name: row[name] for name in _CALL_FIELDS}
+    values["collected"] = _decode(values["collected"])
+    values["legs"] = _decode_legs(values["legs"])
+    return CallRecord(**values)
+
+
+def read_entry(row: RowMapping) -> LedgerEntry:
+    """The entry that a row of `ledger` holds."""
+    values = {item.name: row[item.name] for item in fields(LedgerEntry)}
+    return LedgerEntry(**(values | {"data": _decode(row["data"])}))
+
+
+def read_binding(row: RowMapping) -> SavedBinding:
+    """The registration that a row of `bindings` holds."""
+    return SavedBinding(row["aor"], row["contact"], row["expires"], _decode(row["data"]))

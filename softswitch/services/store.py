@@ -1,0 +1,242 @@
+"""The store: call records, ledger, registrations, agents and recordings, in SQLite or PostgreSQL.
+
+SQLite runs with a write-ahead log: one switch writes, any number of readers (`read_only=True`) look on. What has been
+flushed survives a kill of the process; a power cut may take the last transactions (`synchronous = NORMAL`), never the
+file's soundness.
+"""
+
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Final
+
+from sqlalchemy import Select, and_, event, func, select
+from sqlalchemy.engine import RowMapping, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError
+from softswitch.services import schema, tables
+from softswitch.services.ledger import Ledger
+from softswitch.services.rows import (
+    LedgerEntry,
+    SavedAgent,
+    SavedBinding,
+    SavedRecording,
+    read_binding,
+    read_call,
+    read_entry,
+)
+from softswitch.services.writer import BACKLOG, INTERVAL, Alarm, Writer
+from softswitch.switch.records import CallRecord
+
+FILE: Final = "softswitch.db"
+_BUSY_MS: Final = 5000
+
+
+class Store:
+    """An open database. Made by `open`; `close` drains what is still to be written."""
+
+    def __init__(self, engine: AsyncEngine, where: str, lock: IO[str] | None) -> None:
+        self._engine = engine
+        self._where = where
+        self._lock = lock
+        self._writer: Writer | None = None
+        self._ledger: Ledger | None = None
+
+    @classmethod
+    async def open(
+        cls,
+        database: str,
+        data_dir: Path,
+        *,
+        alarm: Alarm,
+        read_only: bool = False,
+        interval: float = INTERVAL,
+        backlog: int = BACKLOG,
+    ) -> "Store":
+        """Open `database` (`sqlite`: a file in `data_dir`; or a URL) and bring its schema up to date.
+
+        Raises `LocalError` when another switch writes to it, when it is damaged, newer than this program, or cannot be
+        reached."""
+        url, path = _url(database, data_dir)
+        if path is not None and read_only and not path.exists():
+            raise LocalError(f"there is no database at {path}")
+        lock = _lock(path) if path is not None and not read_only else None
+        try:
+            engine = create_async_engine(url, pool_size=4, max_overflow=0)
+        except (ArgumentError, ImportError) as error:
+            raise LocalError(f"the database {_shown(url)} cannot be used: {error}") from error
+        if path is not None:
+            event.listen(engine.sync_engine, "connect", _reading if read_only else _writing)
+        store = cls(engine, str(path) if path is not None else _shown(url), lock)
+        try:
+            await store._start(alarm, read_only, interval, backlog)
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def _start(self, alarm: Alarm, read_only: bool, interval: float, backlog: int) -> None:
+        try:
+            async with self._engine.connect() as connection:
+                await connection.run_sync(schema.require if read_only else schema.migrate)
+                last = (await connection.execute(select(func.max(tables.ledger.c.seq)))).scalar()
+        except DatabaseError as error:
+            raise LocalError(f"the database {self._where} cannot be opened: {error.orig}") from error
+        except (SQLAlchemyError, OSError) as error:
+            raise LocalError(f"the database {self._where} cannot be reached: {error}") from error
+        if not read_only:
+            self._writer = Writer(self._engine, alarm, interval=interval, backlog=backlog)
+            self._ledger = Ledger(self._writer, last or 0)
+
+    @property
+    def writer(self) -> Writer:
+        """Where rows go. Raises `LocalError` on a store that is open for reading."""
+        if self._writer is None:
+            raise LocalError(f"the database {self._where} is open for reading only")
+        return self._writer
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where facts go. Raises `LocalError` on a store that is open for reading."""
+        if self._ledger is None:
+            raise LocalError(f"the database {self._where} is open for reading only")
+        return self._ledger
+
+    async def close(self) -> None:
+        """Drain, and let go of the database."""
+        if self._writer is not None:
+            await self._writer.close()
+        await self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    # ----------------------------------------------------------------------------------------------------- reading
+
+    async def calls(
+        self,
+        limit: int = 100,
+        *,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        queue: str | None = None,
+        agent: str | None = None,
+        outcome: str | None = None,
+        number: str | None = None,
+    ) -> list[CallRecord]:
+        """Call records, the latest first. `since` ≤ start < `until`; `number` is the caller's or the called one."""
+        table = tables.calls.c
+        query = select(tables.calls).order_by(table.started.desc(), table.id).limit(limit)
+        if since is not None:
+            query = query.where(table.started >= since)
+        if until is not None:
+            query = query.where(table.started < until)
+        for column, value in ((table.queue, queue), (table.agent, agent), (table.outcome, outcome)):
+            if value is not None:
+                query = query.where(column == value)
+        if number is not None:
+            query = query.where((table.caller == number) | (table.called == number))
+        return [read_call(row) for row in await self._rows(query)]
+
+    async def call(self, id: str) -> tuple[CallRecord | None, list[LedgerEntry]]:
+        """A call's record (None while it lives, or when there is no such call) and its ledger, in order."""
+        rows = await self._rows(select(tables.calls).where(tables.calls.c.id == id))
+        return (read_call(rows[0]) if rows else None), await self.ledger_entries(call=id)
+
+    async def ledger_entries(
+        self,
+        limit: int | None = None,
+        *,
+        after: int = 0,
+        since: Instant | None = None,
+        call: str | None = None,
+        queue: str | None = None,
+        agent: str | None = None,
+        kind: str | None = None,
+    ) -> list[LedgerEntry]:
+        """Ledger entries with a number above `after`, in order."""
+        table = tables.ledger.c
+        tests = [table.seq > after]
+        tests += [table.at >= since] if since is not None else []
+        for column, value in ((table.call, call), (table.queue, queue), (table.agent, agent), (table.kind, kind)):
+            if value is not None:
+                tests.append(column == value)
+        query = select(tables.ledger).where(and_(*tests)).order_by(table.seq).limit(limit)
+        return [read_entry(row) for row in await self._rows(query)]
+
+    async def bindings(self, now: Instant) -> list[SavedBinding]:
+        """Registrations that have not expired by `now`."""
+        query = select(tables.bindings).where(tables.bindings.c.expires > now)
+        return [read_binding(row) for row in await self._rows(query)]
+
+    async def agents(self) -> list[SavedAgent]:
+        """What every agent said last."""
+        return [SavedAgent(**row) for row in await self._rows(select(tables.agents).order_by(tables.agents.c.name))]
+
+    async def recordings(self, limit: int = 100, *, call: str | None = None) -> list[SavedRecording]:
+        """Recordings, the latest first; of one call only if given."""
+        query = select(tables.recordings).order_by(tables.recordings.c.started.desc()).limit(limit)
+        if call is not None:
+            query = query.where(tables.recordings.c.call == call)
+        return [SavedRecording(**row) for row in await self._rows(query)]
+
+    async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        try:
+            async with self._engine.connect() as connection:
+                rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+                return rows
+        except DatabaseError as error:
+            raise LocalError(f"the database {self._where} cannot be read: {error.orig}") from error
+
+
+def _url(database: str, data_dir: Path) -> tuple[str, Path | None]:
+    """The SQLAlchemy URL, and the file when there is one."""
+    if database.startswith("postgresql://"):
+        return database.replace("postgresql://", "postgresql+asyncpg://", 1), None
+    path = data_dir / FILE if database == "sqlite" else Path(database.removeprefix("sqlite:///"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalError(f"cannot make the directory {path.parent}: {error.strerror}") from error
+    return f"sqlite+aiosqlite:///{path}", path
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _lock(path: Path) -> IO[str]:
+    """One writer a database, so that ledger numbers are given once."""
+    try:
+        file = path.with_suffix(".lock").open("a+")
+    except OSError as error:
+        raise LocalError(f"cannot write beside {path}: {error.strerror}") from error
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip()
+        file.close()
+        raise LocalError(f"another switch (process {holder or 'unknown'}) uses {path}") from error
+    file.truncate(0)
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def _writing(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode = WAL", "synchronous = NORMAL", f"busy_timeout = {_BUSY_MS}", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _reading(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    for pragma in ("query_only = ON", f"busy_timeout = {_BUSY_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

@@ -1,0 +1,59 @@
+"""The call record: one row a call, written when the call is over."""
+
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from softswitch.kernel.clock import Instant
+
+Outcome: TypeAlias = Literal["answered", "abandoned", "busy", "no-answer", "failed", "rejected", "overflow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegRecord:
+    """One leg as it ended. `call_id` is the SIP Call-ID, `codec` the RTP name (empty: never negotiated). `jitter_ms`
+    and `lost` are what we received (RFC 3550 §6.4.1), `mos` by ITU-T G.107 (0: no media), `status` the last final SIP
+    status of its INVITE."""
+
+    party: str
+    call_id: str = ""
+    remote: str = ""
+    codec: str = ""
+    status: int = 0
+    received: int = 0
+    sent: int = 0
+    lost: int = 0
+    jitter_ms: float = 0.0
+    round_trip_ms: float = -1.0
+    mos: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRecord:
+    """What became of a call. Instants are seconds since the epoch, lengths seconds. `source` is a target-like word
+    (`trunk:carrier`, `phone:1001`), `destination` the final target. `answered` is when a person or machine of the far
+    side answered, None if never. `wait_seconds` is time in queues, `ring_seconds` time ringing the one who answered
+    (or was rung last), `talk_seconds` includes `hold_seconds`. `cause` is the SIP status that ended it (200: BYE).
+    `collected` is what the menus collected, `recording` a path relative to the recordings directory."""
+
+    id: str
+    started: Instant
+    ended: Instant
+    outcome: Outcome
+    answered: Instant | None = None
+    source: str = ""
+    caller: str = ""
+    called: str = ""
+    destination: str = ""
+    queue: str = ""
+    agent: str = ""
+    wait_seconds: float = 0.0
+    ring_seconds: float = 0.0
+    talk_seconds: float = 0.0
+    hold_seconds: float = 0.0
+    cause: int = 0
+    reason: str = ""
+    hung_up_by: Literal["", "caller", "callee", "switch"] = ""
+    language: str = ""
+    collected: dict[str, str] = field(default_factory=dict)
+    recording: str = ""
+    legs: tuple[LegRecord, ...] = ()
