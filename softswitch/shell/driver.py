@@ -1,0 +1,261 @@
+"""Turns the core's crank: events in, effects out, one timer.
+
+Everything here is on the path of every message, so it is plain: no tasks, no awaits, a dictionary for dispatch.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from random import Random
+from typing import Any, Protocol
+
+import structlog
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.dice import token
+from softswitch.kernel.errors import PeerError
+from softswitch.shell.logs import Repeated, redacted
+from softswitch.shell.trace import Trace
+from softswitch.sip.flow import Flow, Send
+from softswitch.switch.events import (
+    Arrived,
+    Drained,
+    Effect,
+    FlowFailed,
+    Log,
+    MediaLost,
+    Reported,
+    Save,
+    SwitchEvent,
+    ToMedia,
+)
+from softswitch.wire.control import Command, Report
+from softswitch.wire.sip import BadMessage, Request, Response, parse
+
+_NEVER = float("inf")
+_GRAIN = 0.001  # loop timers have milliseconds; waking a little late beats waking twice
+_LEVELS = ("debug", "info", "warning", "error")
+
+log = structlog.get_logger()
+
+
+class Core(Protocol):
+    """What turns: the switch, or a smaller core in a test."""
+
+    def start(self, now: Instant) -> list[Effect]:
+        """The first step."""
+
+    def receive(self, event: SwitchEvent, now: Instant) -> list[Effect]:
+        """Something happened."""
+
+    def wake(self, now: Instant) -> list[Effect]:
+        """A deadline passed."""
+
+    def deadline(self) -> Instant | None:
+        """When to wake it."""
+
+
+class Sender(Protocol):
+    """A transport: never raises; failures come back as `Driver.failed`."""
+
+    def send(self, flow: Flow, data: bytes) -> None:
+        """Put `data` on `flow`."""
+
+
+class MediaSender(Protocol):
+    """The line to one media process."""
+
+    def send(self, commands: tuple[Command, ...]) -> None:
+        """In order."""
+
+
+class Driver:
+    """Owns the core while the process lives. A fault of the core is logged and counted, and the loop goes on."""
+
+    def __init__(
+        self,
+        core: Core,
+        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], Instant],
+        trace: Trace,
+        save: Callable[[Any], None],
+        dice: Random,
+    ) -> None:
+        self.core = core
+        self.clock = clock
+        self.trace = trace
+        self.udp: dict[int, Sender] = {}
+        self.streams: dict[str, Sender] = {}
+        self.media: dict[int, MediaSender] = {}
+        self.drained = asyncio.Event()
+        self.level = "info"
+        self.messages_in = 0
+        self.messages_out = 0
+        self.bad_messages = 0
+        self.junk = 0
+        self.faults = 0
+        self._loop = loop
+        self._save = save
+        self._dice = dice
+        self._armed = _NEVER
+        self._timer: asyncio.TimerHandle | None = None
+        self._bad = Repeated(log.warning)
+        self._lost = Repeated(log.info)
+        self._do: dict[type, Callable[[Any], None]] = {
+            Send: self._send,
+            ToMedia: self._to_media,
+            Save: self._save_record,
+            Log: self._log,
+            Drained: self._drained,
+        }
+
+    # ------------------------------------------------------------------------------------------------ what comes in
+
+    def start(self) -> None:
+        """The core's first step."""
+        self._perform(self.core.start(self.clock()))
+        self.batch_done()
+
+    def datagram(self, data: bytes, flow: Flow) -> None:
+        """One UDP datagram; `batch_done` follows."""
+        now = self.clock()
+        self.trace.add(now, False, flow, data)
+        try:
+            message = parse(data)
+        except PeerError as error:
+            self._refuse(error, flow)
+            return
+        self.messages_in += 1
+        self._turn(Arrived(message, flow), now)
+
+    def message(self, message: Request | Response, flow: Flow) -> None:
+        """A message from a stream; `batch_done` follows."""
+        now = self.clock()
+        self.trace.add_parsed(now, flow, message)
+        self.messages_in += 1
+        self._turn(Arrived(message, flow), now)
+
+    def bad_message(self, bad: BadMessage, flow: Flow) -> None:
+        """A broken message from a stream."""
+        self._refuse(bad, flow)
+
+    def failed(self, flow: Flow) -> None:
+        """A transport gave up on `flow`."""
+        self._lost("sip.flow_failed", transport=flow.transport, remote=f"{flow.remote[0]} port {flow.remote[1]}")
+        self.give(FlowFailed(flow))
+
+    def reported(self, worker: int, reports: tuple[Report, ...]) -> None:
+        """A media process said something."""
+        self.give(Reported(worker, reports))
+
+    def media_lost(self, worker: int) -> None:
+        """The line to a media process broke."""
+        self.give(MediaLost(worker))
+
+    def give(self, event: SwitchEvent) -> None:
+        """One event by itself: step, then arm the timer."""
+        self._turn(event, self.clock())
+        self.batch_done()
+
+    def _turn(self, event: SwitchEvent, now: Instant) -> None:
+        try:
+            effects = self.core.receive(event, now)
+        except Exception:
+            self._fault(event)
+        else:
+            self._perform(effects)
+
+    def _refuse(self, error: PeerError, flow: Flow) -> None:
+        """Answer what cannot be understood when it is a request that says who asks (RFC 3261 §8.2, §16.3)."""
+        request = error.partial if isinstance(error, BadMessage) else None
+        if error.status == 0 or request is None or request.method == "ACK":
+            self.junk += 1
+            return
+        self.bad_messages += 1
+        self._bad("sip.bad_message", remote=flow.remote[0], status=error.status, reason=str(error))
+        try:
+            answer = Response.to_request(request, error.status, to_tag=token(self._dice)).to_bytes()
+        except PeerError:
+            self.junk += 1
+            return
+        self._send(Send(flow, answer))
+
+    # ----------------------------------------------------------------------------------------------------- the timer
+
+    def batch_done(self) -> None:
+        """Arm the timer when the core's deadline moved nearer; one that moved away costs one idle wake-up later."""
+        deadline = self.core.deadline()
+        if deadline is not None and deadline < self._armed:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._armed = deadline
+            delay = deadline - self.clock()
+            self._timer = self._loop.call_later(delay + _GRAIN if delay > 0.0 else _GRAIN, self._wake)
+
+    def _wake(self) -> None:
+        self._armed = _NEVER
+        self._timer = None
+        now = self.clock()
+        deadline = self.core.deadline()
+        if deadline is not None and deadline <= now:
+            try:
+                effects = self.core.wake(now)
+            except Exception:
+                self._fault(None)
+            else:
+                self._perform(effects)
+        self.batch_done()
+
+    def stop(self) -> None:
+        """No more wake-ups."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._armed = -_NEVER
+
+    # ------------------------------------------------------------------------------------------------- what goes out
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        do = self._do
+        for effect in effects:
+            try:
+                do[type(effect)](effect)
+            except Exception:
+                self.faults += 1
+                log.exception("shell.fault", effect=repr(effect)[:2000])
+
+    def _send(self, effect: Send) -> None:
+        flow = effect.flow
+        data = effect.data
+        self.trace.add(self.clock(), True, flow, data)
+        self.messages_out += 1
+        if flow.transport == "udp":
+            self.udp[flow.listener].send(flow, data)
+        else:
+            sender = self.streams.get(flow.transport)
+            if sender is None:
+                self._loop.call_soon(self.failed, flow)
+            else:
+                sender.send(flow, data)
+
+    def _to_media(self, effect: ToMedia) -> None:
+        self.media[effect.worker].send(effect.commands)
+
+    def _save_record(self, effect: Save) -> None:
+        self._save(effect.record)
+
+    def _log(self, effect: Log) -> None:
+        if _LEVELS.index(effect.level) >= _LEVELS.index(self.level):
+            getattr(log, effect.level)(effect.event, **effect.fields)
+
+    def _drained(self, _effect: Drained) -> None:
+        self.drained.set()
+
+    def _fault(self, event: SwitchEvent | None) -> None:
+        self.faults += 1
+        match event:
+            case Arrived(message, flow):
+                log.exception("core.fault", remote=flow.remote, message=redacted(message.to_bytes()))
+            case None:
+                log.exception("core.fault", at="wake")
+            case _:
+                log.exception("core.fault", at=repr(event)[:500])

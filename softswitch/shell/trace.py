@@ -1,0 +1,112 @@
+"""The last SIP messages, raw, in a ring; parsed only when somebody asks for a ladder.
+
+`Trace.add` costs 0.2 µs, so it is always on.
+"""
+
+from collections import deque
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.flow import Flow
+from softswitch.wire.sip import Request, Response, parse
+
+Entry: TypeAlias = tuple[Instant, bool, Flow, bytes | Request | Response, int]
+
+MAX_BYTES = 32 * 1024 * 1024
+MAX_MESSAGES = 100_000
+_HEAD = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRow:
+    """One arrow of the ladder. `sent` is true for our messages; `line` is `INVITE sip:…` or `200 OK`; `sdp` tells
+    whether the message has a session description."""
+
+    at: Instant
+    sent: bool
+    transport: str
+    peer: str
+    line: str
+    method: str
+    call_id: str
+    cseq: str
+    sdp: bool
+    raw: str
+
+
+class Trace:
+    """Bounded by bytes and by count; the oldest go first."""
+
+    __slots__ = ("_bytes", "_max_bytes", "_ring")
+
+    def __init__(self, max_bytes: int = MAX_BYTES, max_messages: int = MAX_MESSAGES) -> None:
+        self._ring: deque[Entry] = deque(maxlen=max_messages)
+        self._max_bytes = max_bytes
+        self._bytes = 0
+
+    def add(self, at: Instant, sent: bool, flow: Flow, data: bytes) -> None:
+        """Remember one message."""
+        self._add((at, sent, flow, data, len(data)))
+
+    def add_parsed(self, at: Instant, flow: Flow, message: Request | Response) -> None:
+        """Remember a message that a stream has cut out already; its size is a guess."""
+        self._add((at, False, flow, message, _HEAD + len(message.body)))
+
+    def _add(self, entry: Entry) -> None:
+        ring = self._ring
+        if len(ring) == ring.maxlen:
+            self._bytes -= ring[0][4]
+        ring.append(entry)
+        self._bytes += entry[4]
+        while self._bytes > self._max_bytes:
+            self._bytes -= ring.popleft()[4]
+
+    def __len__(self) -> int:
+        return len(self._ring)
+
+    @property
+    def size(self) -> int:
+        """Bytes held."""
+        return self._bytes
+
+    def snapshot(self) -> list[Entry]:
+        """A copy to search in another thread."""
+        return list(self._ring)
+
+
+def ladder(entries: list[Entry], call_ids: Collection[str]) -> list[TraceRow]:
+    """The messages of these SIP Call-IDs, in time order. Meant for a thread: it reads the whole ring."""
+    needles = [call_id.encode("utf-8", "surrogateescape") for call_id in call_ids if call_id]
+    rows = []
+    for entry in entries:
+        data = entry[3]
+        if not isinstance(data, bytes):
+            data = data.to_bytes()
+        if any(needle in data for needle in needles):
+            row = _row(entry, data)
+            if row is not None and row.call_id in call_ids:
+                rows.append(row)
+    return rows
+
+
+def _row(entry: Entry, data: bytes) -> TraceRow | None:
+    at, sent, flow, _, _ = entry
+    try:
+        message = parse(data)
+        cseq = message.cseq
+        call_id = message.call_id
+    except PeerError:
+        return None
+    if isinstance(message, Request):
+        line, method = f"{message.method} {message.uri}", message.method
+    else:
+        line, method = f"{message.status} {message.reason}", cseq.method
+    host, port = flow.remote
+    peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    raw = data.decode("utf-8", "replace")
+    return TraceRow(
+        at, sent, flow.transport, peer, line, method, call_id, f"{cseq.number} {cseq.method}", bool(message.body), raw
+    )
