@@ -1,0 +1,158 @@
+"""The engine: events in, effects out. It decides; who holds it rings phones, joins calls and keeps the ledger.
+
+Every step serves the deadlines that are due (each accounted at its due time), takes the event, lets calls leave that
+nobody is there to answer, and then matches calls and agents at `now`. Events that come late, twice or about nobody
+change nothing and are told in a fact `acd.ignored`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from random import Random
+from typing import Any
+
+from softswitch.acd import announcing, callers, desk, memory, offering, views, watchdog
+from softswitch.acd.model import (
+    AcdEffect,
+    AcdEvent,
+    AgentLogin,
+    AgentLogout,
+    AgentName,
+    AgentPause,
+    AgentReady,
+    CallerLeft,
+    CallQueued,
+    DeviceBusy,
+    DeviceReachable,
+    OfferAnswered,
+    OfferFailed,
+    QueueName,
+    QueueSettings,
+    Reconfigured,
+    TalkEnded,
+)
+from softswitch.acd.reconfigure import reconfigure
+from softswitch.acd.state import MAX_WAIT, PERIODIC, POSITION, REST, RING, WRAP_UP, State
+from softswitch.kernel.clock import Instant
+
+_EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
+    CallQueued: callers.enter,
+    CallerLeft: callers.left,
+    OfferAnswered: offering.answered,
+    OfferFailed: offering.failed,
+    TalkEnded: desk.talk_ended,
+    AgentLogin: desk.login,
+    AgentLogout: desk.logout,
+    AgentPause: desk.pause,
+    AgentReady: desk.ready,
+    DeviceReachable: desk.reachable,
+    DeviceBusy: desk.busy,
+    Reconfigured: reconfigure,
+}
+
+_DUE: dict[str, Callable[[State, Any, Instant], None]] = {
+    RING: offering.ring_over,
+    WRAP_UP: desk.wrap_up_over,
+    REST: desk.rest_over,
+    MAX_WAIT: callers.max_wait_over,
+    POSITION: announcing.position_due,
+    PERIODIC: announcing.periodic_due,
+}
+
+
+class Engine:
+    """The ACD of one switch. Agents start logged out and unreachable: `restore`, `AgentLogin` and `DeviceReachable`
+    bring them in. Raises `LocalError` when the settings name an unknown strategy."""
+
+    __slots__ = ("_state",)
+
+    def __init__(
+        self, queues: Mapping[QueueName, QueueSettings], agents: Iterable[AgentName], now: Instant, dice: Random
+    ) -> None:
+        self._state = State(queues, agents, now, dice)
+
+    def receive(self, event: AcdEvent, now: Instant) -> list[AcdEffect]:
+        """Something happened. A clock that stepped back is taken as standing still."""
+        now = self._serve(now)
+        _EVENTS[type(event)](self._state, event, now)
+        return self._settle()
+
+    def wake(self, now: Instant) -> list[AcdEffect]:
+        """Deadlines passed."""
+        self._serve(now)
+        return self._settle()
+
+    def deadline(self) -> Instant | None:
+        """When to wake the engine; None: not before the next event."""
+        return self._state.deadlines.next()
+
+    def queue_names(self) -> tuple[QueueName, ...]:
+        """Every queue, as configured."""
+        return tuple(self._state.queues)
+
+    def agent_names(self) -> tuple[AgentName, ...]:
+        """Every agent, as configured."""
+        return tuple(self._state.agents)
+
+    def queue_view(self, name: QueueName, now: Instant) -> views.QueueView | None:
+        """The queue as it is now; None for an unknown one."""
+        queue = self._state.queues.get(name)
+        return None if queue is None else views.queue_view(queue, now)
+
+    def agent_view(self, name: AgentName, now: Instant) -> views.AgentView | None:
+        """The agent as it is now; None for an unknown one."""
+        agent = self._state.agents.get(name)
+        return None if agent is None else views.agent_view(agent, now)
+
+    def waiting(self, name: QueueName, now: Instant) -> list[views.WaitingView]:
+        """The queue's callers in their order, offered ones included."""
+        queue = self._state.queues.get(name)
+        places = () if queue is None else queue.places
+        return [views.waiting_view(call, position, now) for position, call in enumerate(places, 1)]
+
+    def position(self, call_id: str) -> int:
+        """The waiting call's position in its queue, 1 is next; 0 when it does not wait."""
+        call = self._state.calls.get(call_id)
+        return 0 if call is None else call.queue.places.position(call)
+
+    def snapshot(self) -> dict[AgentName, dict[str, object]]:
+        """The agents' log-in, pause and wrap-up as plain JSON values."""
+        return memory.snapshot(self._state)
+
+    def restore(self, remembered: Mapping[AgentName, Mapping[str, object]], now: Instant) -> list[AcdEffect]:
+        """Take up a snapshot after a restart."""
+        memory.restore(self._state, remembered, self._serve(now))
+        return self._settle()
+
+    def check(self, now: Instant, live: Set[str] | None = None) -> list[watchdog.Violation]:
+        """Invariants that do not hold, none expected; `live` are the ids of all calls that the switch has."""
+        return watchdog.check(self._state, now, live)
+
+    def repair(self, now: Instant, live: Set[str] | None = None) -> list[AcdEffect]:
+        """Mend what `check` finds, loudly: a fact `acd.repaired` for each violation."""
+        now = self._serve(now)
+        watchdog.repair(self._state, now, live)
+        return self._settle()
+
+    def _serve(self, now: Instant) -> Instant:
+        """Handle what is due, in order and each at its due time; returns the step's time."""
+        state = self._state
+        if now < state.now:
+            now = state.now
+        state.now = now
+        deadlines = state.deadlines
+        due = deadlines.next()
+        if due is not None and due <= now:
+            for (kind, subject), at in deadlines.due(now):
+                _DUE[kind](state, subject, at)
+        return now
+
+    def _settle(self) -> list[AcdEffect]:
+        """Bring calls and agents together and hand out what the step decided."""
+        state = self._state
+        if state.emptied:
+            emptied, state.emptied = state.emptied, []
+            for pool in emptied:
+                callers.pool_empty(state, pool, state.now)
+        for call, agent in state.matcher.pairs():
+            offering.make(state, call, agent, state.now)
+        out, state.out = state.out, []
+        return out

@@ -1,0 +1,113 @@
+"""What a supervisor sees: frozen pictures of queues, agents and waiting calls. Made when asked for, not kept."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from softswitch.acd.agent import Agent, Ringing, WrapUp
+from softswitch.acd.model import AgentName, AgentState, CallId, QueueName
+from softswitch.acd.queue import Queue, WaitingCall
+from softswitch.kernel.clock import Duration, Instant
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingView:
+    """A waiting call; `position` 1 is next, `waited` seconds, `offered_to` whose phone rings (empty: nobody's)."""
+
+    call: CallId
+    queue: QueueName
+    caller: str
+    position: int
+    waited: Duration
+    entered: Instant
+    rank: float
+    offered_to: AgentName = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueView:
+    """`longest_wait` in seconds, of those who wait now. `states` counts the queue's agents by state."""
+
+    queue: QueueName
+    strategy: str
+    waiting: int
+    offered: int
+    longest_wait: Duration
+    agents: int
+    logged_in: int
+    states: dict[AgentState, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentView:
+    """`since`: in this state from then on. `call` and `queue` are those of the offer, conversation or wrap-up.
+    `until`: when wrap-up or rest ends. `pause` is the reason, None when not paused (also while talking)."""
+
+    agent: AgentName
+    state: AgentState
+    reason: str
+    since: Instant
+    lasted: Duration
+    logged_in: bool
+    pause: str | None
+    reachable: bool
+    own_calls: int
+    misses: int
+    idle_since: Instant
+    call: CallId
+    queue: QueueName
+    until: Instant | None
+    queues: tuple[QueueName, ...]
+
+
+def waiting_view(call: WaitingCall, position: int, now: Instant) -> WaitingView:
+    """One call."""
+    offered_to = call.offer.agent.name if call.offer is not None else ""
+    waited = now - call.entered
+    return WaitingView(call.call, call.queue.name, call.caller, position, waited, call.entered, call.rank, offered_to)
+
+
+def queue_view(queue: Queue, now: Instant) -> QueueView:
+    """One queue; costs a look at each of its callers and agents."""
+    states = Counter(agent.state for agent in queue.pool.agents)
+    entered = [call.entered for call in queue.places]
+    return QueueView(
+        queue.name,
+        queue.settings.strategy,
+        waiting=len(queue.places),
+        offered=sum(1 for call in queue.places if call.offer is not None),
+        longest_wait=now - min(entered) if entered else 0.0,
+        agents=len(queue.pool.agents),
+        logged_in=queue.pool.logged_in,
+        states=dict(states),
+    )
+
+
+def agent_view(agent: Agent, now: Instant) -> AgentView:
+    """One agent."""
+    activity = agent.activity
+    call, queue, until = "", "", None
+    if isinstance(activity, Ringing):
+        call, queue = activity.call.call, activity.call.queue.name
+    elif activity is not None:
+        call, queue = activity.call, activity.queue
+    if isinstance(activity, WrapUp):
+        until = activity.until
+    elif activity is None and agent.rest is not None:
+        until = agent.rest.until
+    return AgentView(
+        agent.name,
+        agent.state,
+        agent.reason,
+        agent.since,
+        now - agent.since,
+        agent.logged_in,
+        agent.pause,
+        agent.reachable,
+        agent.own_calls,
+        agent.misses,
+        agent.idle_since,
+        call,
+        queue,
+        until,
+        tuple(agent.queues),
+    )
