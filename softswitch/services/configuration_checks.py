@@ -312,8 +312,11 @@ class _Checks:
         path: KeyPath = ("hours", name)
         if hours.timezone is not None:
             self._timezone((*path, "timezone"), hours.timezone)
+        before = len(self.findings)
         for day, spans in hours.open.items():
             self._try((*path, "open", day), OpeningHours.parse, {day: spans}, (), "UTC")
+        if len(self.findings) == before:
+            self._try(path, OpeningHours.parse, hours.open, (), "UTC")  # a day that is given twice
         for index, holiday in enumerate(hours.holidays):
             self._try((*path, "holidays", index), OpeningHours.parse, {}, (holiday,), "UTC")
         if not hours.open:
@@ -348,7 +351,7 @@ class _Checks:
                 break
 
     def _roads(self) -> None:
-        """Ways that lead nowhere, of a file without errors only: one misspelt target leaves half the house unreached."""
+        """Ways that lead nowhere. Not told of a file with errors: one misspelt target leaves much unreached."""
         if any(finding.severity == "error" for finding in self.findings):
             return
         for path, message in unreachable(self.settings):
@@ -371,7 +374,7 @@ class _Checks:
         try:
             parse(*values)
         except LocalError as error:
-            self._error(path, str(error))
+            self._error(path, str(error).removeprefix("hours: "))
 
     def _numbers(self, value: object, path: KeyPath) -> None:
         """No number of the settings is below zero, but for `_SIGNED`."""

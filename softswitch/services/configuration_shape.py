@@ -25,7 +25,7 @@ from softswitch.switch.settings import Settings
 
 Tree: TypeAlias = Any  # what tomllib returns
 
-_DAYS: Final = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun|daily|week)[a-z]*(?:[-, ]+[a-z]+)*", re.IGNORECASE)
+_DAYS: Final = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun|daily)[a-z]*(?:[-, ]+[a-z]+)*", re.IGNORECASE)
 _EXPECTED: Final = {
     "string_type": "a string",
     "int_type": "a whole number",
@@ -146,7 +146,8 @@ def _faults(data: Tree, details: Iterable[ErrorDetails]) -> list[Finding]:
     for detail in details:
         path, kind = detail["loc"], detail["type"]
         if kind == "unexpected_keyword_argument":
-            known = ["from" if path[0] == "routes" and name == "source" else name for name in field_names(path[:-1])]
+            known = [str(file_path((*path[:-1], name))[-1]) for name in field_names(path[:-1])]
+            known += ["mon-fri", "sat", "sun", "daily"] if path[0] == "hours" else []
             findings[path] = Finding(path, "unknown key", closest(str(path[-1]), known))
         elif kind == "missing" and isinstance(path[-1], str):
             findings[path] = Finding(path, "missing")
