@@ -20,9 +20,10 @@ class Server:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     name: str = "softswitch"
     data_dir: str = "var"
-    database: str = "sqlite"
+    database: str = field(default="sqlite", repr=False)  # may hold a password
     language: str = "en"
     timezone: str = "UTC"
+    tones: str = "eu"
     max_calls: int = 5000
     drain_seconds: float = 300.0
 
@@ -72,7 +73,7 @@ class Media:
 class Api:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     listen: str = "127.0.0.1:8080"
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +90,8 @@ class Phone:
     fixed address. `number` is its extension, the section's name unless given. Caller id to trunks: `caller_id`."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
-    password: str | None = None
-    ha1: dict[str, str] = field(default_factory=dict)
+    password: str | None = field(default=None, repr=False)
+    ha1: dict[str, str] = field(default_factory=dict, repr=False)
     contact: str | None = None
     name: str | None = None
     number: str | None = None
@@ -115,7 +116,7 @@ class Agent:
     name: str | None = None
     skills: dict[str, int] = field(default_factory=dict)
     logged_in: bool = False
-    pin: str | None = None
+    pin: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class Trunk:
     address: str
     accept_from: tuple[str, ...] = ()
     username: str | None = None
-    password: str | None = None
+    password: str | None = field(default=None, repr=False)
     register: bool = False
     register_expires: int = 600
     domain: str | None = None
