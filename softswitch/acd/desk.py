@@ -29,7 +29,7 @@ def login(state: State, event: AgentLogin, at: Instant) -> None:
     agent.logged_in = True
     agent.pause = None
     agent.misses = 0
-    agent.idle_since = at
+    state.idle_from(agent, at)
     for pool in agent.pools:
         pool.logged_in += 1
     state.fact("agent.login", at, agent=agent.name, by=event.by)
@@ -87,7 +87,7 @@ def ready(state: State, event: AgentReady, at: Instant) -> None:
         state.ignored(event, "ready already", at)
         return
     if agent.pause is not None:
-        agent.idle_since = at
+        state.idle_from(agent, at)
     agent.pause = None
     agent.misses = 0
     state.fact("agent.ready", at, agent=agent.name, by=event.by)
@@ -135,7 +135,7 @@ def talk_ended(state: State, event: TalkEnded, at: Instant) -> None:
 def end_talk(state: State, agent: Agent, talk: Talking, at: Instant) -> None:
     """The conversation is over."""
     state.fact("talk.ended", at, talk.call, talk.queue, agent.name, talk=at - talk.since)
-    agent.idle_since = at
+    state.idle_from(agent, at)
     agent.activity = None
     queue = state.queues.get(talk.queue)
     seconds = 0.0 if queue is None or not agent.logged_in else queue.settings.wrap_up
@@ -182,7 +182,7 @@ def _end_wrap_up(state: State, agent: Agent, cause: str, at: Instant) -> None:
     wrap_up = agent.activity
     if isinstance(wrap_up, WrapUp):
         agent.activity = None
-        agent.idle_since = at
+        state.idle_from(agent, at)
         state.deadlines.cancel((WRAP_UP, agent.name))
         lasted = at - wrap_up.since
         state.fact("wrapup.ended", at, wrap_up.call, wrap_up.queue, agent.name, lasted=lasted, cause=cause)

@@ -6,7 +6,6 @@ became ready in it and calls that became free in it can make a pair, and a match
 
 from collections.abc import Iterable, Iterator
 from heapq import heapify, heappop, heapreplace
-from random import Random
 
 from softswitch.acd.agent import Agent
 from softswitch.acd.model import AgentState
@@ -17,10 +16,9 @@ from softswitch.acd.queue import Rank, WaitingCall
 class Matcher:
     """`waiting` are the pools with calls that may be offered."""
 
-    __slots__ = ("_dice", "_free_agents", "_free_calls", "_serial", "waiting")
+    __slots__ = ("_free_agents", "_free_calls", "_serial", "waiting")
 
-    def __init__(self, dice: Random) -> None:
-        self._dice = dice
+    def __init__(self) -> None:
         self._serial = 0
         self._free_agents: list[Agent] = []
         self._free_calls: list[WaitingCall] = []
@@ -45,7 +43,6 @@ class Matcher:
         """The agent became ready."""
         self._serial += 1
         agent.ready_serial = self._serial
-        agent.tie = self._dice.random()
         for pool in agent.indexed:
             pool.add_ready(agent)
         self._free_agents.append(agent)

@@ -35,7 +35,7 @@ def restore(state: State, memory: Mapping[AgentName, Mapping[str, object]], at: 
         pause, misses, idle_since = (remembered.get(key) for key in ("pause", "misses", "idle_since"))
         agent.pause = pause if isinstance(pause, str) else None
         agent.misses = misses if isinstance(misses, int) else 0
-        agent.idle_since = min(at, idle_since) if isinstance(idle_since, int | float) else at
+        state.idle_from(agent, min(at, idle_since) if isinstance(idle_since, int | float) else at)
         match remembered.get("wrap_up"):
             case [str(call), str(queue), int() | float() as since, int() | float() as until] if until > at:
                 agent.activity = WrapUp(call, queue, since, until)

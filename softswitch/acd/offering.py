@@ -97,7 +97,7 @@ def fail(state: State, ringing: Ringing, cause: str, at: Instant) -> None:
         rang=at - ringing.made,
     )
     if cause in _END_OF_LINE:
-        agent.idle_since = at
+        state.idle_from(agent, at)
     if cause == NO_ANSWER:
         agent.misses += 1
     if cause == NO_ANSWER and settings.max_no_answer and agent.misses >= settings.max_no_answer:

@@ -44,6 +44,7 @@ class State:
         "agents",
         "calls",
         "deadlines",
+        "dice",
         "emptied",
         "ended_offers",
         "matcher",
@@ -66,7 +67,8 @@ class State:
         self.ended_offers: deque[tuple[Instant, OfferId]] = deque()
         self.agents = {name: Agent(name, idle_since=now, since=now) for name in agents}
         self.queues: dict[QueueName, Queue] = {}
-        self.matcher = Matcher(dice)
+        self.dice = dice
+        self.matcher = Matcher()
         self.deadlines: Deadlines[DeadlineKey] = Deadlines()
         self.next_serial = 1
         self.next_offer: OfferId = 1
@@ -97,6 +99,11 @@ class State:
             event=type(event).__name__,
             why=why,
         )
+
+    def idle_from(self, agent: Agent, at: Instant) -> None:
+        """The agent goes to the end of the line of the idle; equals are drawn by the dice, not by name."""
+        agent.idle_since = at
+        agent.tie = self.dice.random()
 
     def publish(self, agent: Agent, at: Instant) -> None:
         """Derive the agent's state anew; when it changed, say so and keep the indexes true."""

@@ -56,6 +56,8 @@ def repair(state: State, now: Instant, live: Set[CallId] | None = None) -> None:
     for ringing in list(state.offers.values()):
         if not _offer_holds(state, ringing):
             offering.withdraw(state, ringing, "repaired", now)
+    for ringing in state.offers.values():
+        ringing.call.offer = ringing
     for call in state.calls.values():
         if call.offer is not None and state.offers.get(call.offer.offer) is not call.offer:
             call.offer = None
