@@ -1,0 +1,75 @@
+"""Serves the API inside the control process's loop (uvicorn without its own signals and logs)."""
+
+import asyncio
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+
+from softswitch.api.app import create_app
+from softswitch.kernel.errors import LocalError
+from softswitch.shell.endpoint import bind, parse_endpoint
+from softswitch.shell.operator import Operator
+from softswitch.shell.run_dir import ApiAccess, write_access
+from softswitch.switch.settings import Settings
+
+_STOP_SECONDS = 2
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # signals are the control process's
+
+
+class HttpFront:
+    """The API as `shell.control.Front`. Without a configured token one is made for this run."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._token = ""
+        self._run = Path()
+        self._server: _Server | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def bind(self, settings: Settings, run: Path) -> None:
+        """Open the socket. Raises `LocalError`."""
+        try:
+            self._socket = bind(parse_endpoint(settings.api.listen, "tcp"))
+        except LocalError as error:
+            raise LocalError(f"[api] {error}") from error
+        self._token = settings.api.token or secrets.token_urlsafe(32)
+        self._run = run
+
+    async def start(self, operator: Operator) -> None:
+        """Serve, and tell the programs of this machine where."""
+        assert self._socket is not None
+        host, port = self._socket.getsockname()[:2]
+        config = uvicorn.Config(
+            create_app(operator, self._token),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            ws="none",
+            http="h11",
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        self._server = _Server(config)
+        self._task = asyncio.create_task(self._server.serve([self._socket]), name="api")
+        while not self._server.started and not self._task.done():
+            await asyncio.sleep(0.005)
+        local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        url = f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
+        write_access(self._run, ApiAccess(url, self._token))
+
+    async def stop(self) -> None:
+        """Open requests are cut after two seconds."""
+        if self._server is not None and self._task is not None:
+            self._server.should_exit = True
+            await self._task
+        if self._socket is not None:
+            self._socket.close()

@@ -1,0 +1,118 @@
+"""The switch as it is now: status, calls, agents, queues, trunks, registrations."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Body, HTTPException
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+
+from softswitch.api.replies import Limit, Offset, TheOperator, json, page
+from softswitch.shell.operator import Verb
+from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
+
+router = APIRouter(prefix="/api/v1", tags=["live"])
+
+
+class CallPage(BaseModel):
+    items: list[CallView]
+    total: int
+
+
+class AgentPage(BaseModel):
+    items: list[AgentRow]
+    total: int
+
+
+class QueuePage(BaseModel):
+    items: list[QueueRow]
+    total: int
+
+
+class TrunkPage(BaseModel):
+    items: list[TrunkRow]
+    total: int
+
+
+class RegistrationPage(BaseModel):
+    items: list[RegistrationRow]
+    total: int
+
+
+class AgentOrder(BaseModel):
+    reason: str = Field("", max_length=200, description="Why, for a pause")
+    by: str = Field("operator", max_length=100, description="Who orders it; goes into the ledger")
+
+
+@router.get("/status", response_model=Status)
+async def status(operator: TheOperator) -> Response:
+    """The switch in one glance, with the counters of its shell."""
+    return json(asdict(operator.status()) | {"counters": operator.counters()})
+
+
+@router.get("/calls", response_model=CallPage)
+async def calls(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
+    """Live calls."""
+    return page(operator.core.calls(operator.now), limit, offset)
+
+
+@router.get("/calls/{call}", response_model=CallView)
+async def call(call: str, operator: TheOperator) -> Response:
+    """One live call."""
+    view = operator.core.call(call, operator.now)
+    if view is None:
+        raise HTTPException(404, f"no live call {call}; ended calls are under /api/v1/records")
+    return json(view)
+
+
+@router.delete("/calls/{call}", status_code=202)
+async def hang_up(call: str, operator: TheOperator) -> Response:
+    """End a live call."""
+    if not operator.hang_up(call):
+        raise HTTPException(404, f"no live call {call}")
+    return json({"call": call, "hanging_up": True}, 202)
+
+
+@router.get("/agents", response_model=AgentPage)
+async def agents(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
+    """Agents and their states."""
+    return page(operator.core.agents(operator.now), limit, offset)
+
+
+@router.get("/agents/{name}", response_model=AgentRow)
+async def agent(name: str, operator: TheOperator) -> Response:
+    """One agent."""
+    row = operator.agent(name)
+    if row is None:
+        raise HTTPException(404, f"no agent {name}")
+    return json(row)
+
+
+@router.post("/agents/{name}/{verb}", response_model=AgentRow)
+async def order_agent(
+    name: str, verb: Verb, operator: TheOperator, order: Annotated[AgentOrder | None, Body()] = None
+) -> Response:
+    """Log an agent in or out, pause an agent, or end a pause or wrap-up; answers with the state that follows."""
+    order = order or AgentOrder(reason="", by="operator")
+    row = operator.command_agent(name, verb, order.reason, order.by)
+    if row is None:
+        raise HTTPException(404, f"no agent {name}")
+    return json(row)
+
+
+@router.get("/queues", response_model=QueuePage)
+async def queues(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
+    """Queues with today's figures."""
+    return page(operator.core.queues(operator.now), limit, offset)
+
+
+@router.get("/trunks", response_model=TrunkPage)
+async def trunks(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
+    """Trunks: health, registration, calls."""
+    return page(operator.core.trunks(operator.now), limit, offset)
+
+
+@router.get("/registrations", response_model=RegistrationPage)
+async def registrations(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
+    """Registered contacts of phones."""
+    return page(operator.core.registrations(operator.now), limit, offset)

@@ -1,0 +1,129 @@
+"""`/metrics`: made from the views and counters at the moment of asking, so calls pay nothing for them."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client.registry import Collector
+
+from softswitch.shell.operator import Operator
+
+__all__ = ["CONTENT_TYPE", "exposition"]
+
+
+def exposition(operator: Operator) -> bytes:
+    """The metrics of the switch as Prometheus text."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Switch(operator))
+    return generate_latest(registry)
+
+
+class _Switch(Collector):
+    def __init__(self, operator: Operator) -> None:
+        self._operator = operator
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._switch()
+        yield from self._shell()
+        yield from self._queues()
+        yield from self._agents()
+        yield from self._trunks()
+
+    def _switch(self) -> Iterator[Metric]:
+        status = self._operator.status()
+        yield _gauge("calls", "Live calls", status.calls)
+        yield _gauge("waiting", "Callers waiting in queues", status.waiting)
+        yield _gauge("registrations", "Registered contacts", status.registrations)
+        yield _gauge("draining", "1 while no new calls are taken", int(status.draining))
+        yield _counter("calls", "Calls since start", status.calls_total)
+        yield _counter("calls_failed", "Failed calls since start", status.calls_failed)
+        live = GaugeMetricFamily("softswitch_live", "What must be zero when no call is up", labels=["kind"])
+        for kind, count in status.live.items():
+            live.add_metric([kind], count)
+        yield live
+        gauges = {
+            name: GaugeMetricFamily(f"softswitch_media_{name}", text, labels=["worker"])
+            for name, text in (("up", "1 while connected"), ("legs", "Legs"), ("slots_free", "Free port pairs"))
+        }
+        counters = {
+            name: CounterMetricFamily(f"softswitch_media_{name}", text, labels=["worker"])
+            for name, text in (
+                ("ticks", "20 ms ticks"),
+                ("late_ticks", "Ticks that came late"),
+                ("dropped", "Dropped packets"),
+            )
+        }
+        for worker in status.workers:
+            for name, family in (gauges | counters).items():
+                family.add_metric([str(worker.worker)], float(getattr(worker, name)))
+        yield from gauges.values()
+        yield from counters.values()
+
+    def _shell(self) -> Iterator[Metric]:
+        counters = self._operator.counters()
+        messages = CounterMetricFamily("softswitch_sip_messages", "SIP messages", labels=["direction"])
+        messages.add_metric(["in"], counters.messages_in)
+        messages.add_metric(["out"], counters.messages_out)
+        yield messages
+        yield _counter("sip_bad_messages", "Broken messages that were answered", counters.bad_messages)
+        yield _counter("sip_junk", "Datagrams that were dropped in silence", counters.junk)
+        yield _counter("sip_send_failures", "Datagrams that could not be sent", counters.dropped_datagrams)
+        yield _counter("core_faults", "Exceptions of the core; must be zero", counters.faults)
+        yield _gauge("tcp_connections", "SIP connections", counters.tcp_connections)
+        yield _counter("tcp_refused", "SIP connections refused by a limit", counters.tcp_refused)
+        yield _counter("store_rows", "Rows written", counters.rows_written)
+        yield _gauge("store_rows_waiting", "Rows not written yet", counters.rows_waiting)
+        yield _counter("store_rows_lost", "Rows lost; must be zero", counters.rows_dropped)
+        yield _counter("control_cpu_seconds", "CPU of the control process", time.process_time())
+
+    def _queues(self) -> Iterator[Metric]:
+        families: dict[str, Metric] = {}
+        for name, text in (
+            ("waiting", "Callers waiting"),
+            ("longest_wait", "Seconds the first one waits"),
+            ("ready", "Ready agents"),
+            ("talking", "Talking agents"),
+            ("logged_in", "Agents logged in"),
+            ("offered", "Calls offered today"),
+            ("answered", "Calls answered today"),
+            ("abandoned", "Calls abandoned today"),
+            ("overflowed", "Calls overflowed today"),
+            ("service_level", "Percent within the service level today; -1 before the first call"),
+            ("average_wait", "Average wait in seconds today"),
+        ):
+            families[name] = GaugeMetricFamily(f"softswitch_queue_{name}", text, labels=["queue"])
+        for row in self._operator.core.queues(self._operator.now):
+            for name, family in families.items():
+                family.add_sample(f"softswitch_queue_{name}", {"queue": row.name}, float(getattr(row, name)))
+        yield from families.values()
+
+    def _agents(self) -> Iterator[Metric]:
+        states: dict[str, int] = {}
+        for row in self._operator.core.agents(self._operator.now):
+            states[row.state] = states.get(row.state, 0) + 1
+        family = GaugeMetricFamily("softswitch_agents", "Agents by state", labels=["state"])
+        for state, count in sorted(states.items()):
+            family.add_metric([state], count)
+        yield family
+
+    def _trunks(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("softswitch_trunk_up", "1 up, 0 down, -1 unknown", labels=["trunk"])
+        calls = GaugeMetricFamily("softswitch_trunk_calls", "Calls on the trunk", labels=["trunk"])
+        for row in self._operator.core.trunks(self._operator.now):
+            up.add_metric([row.name], {"up": 1, "down": 0}.get(row.health, -1))
+            calls.add_metric([row.name], row.calls)
+        yield up
+        yield calls
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"softswitch_{name}", text, value=value)
+
+
+def _counter(name: str, text: str, value: float) -> Metric:
+    return CounterMetricFamily(f"softswitch_{name}", text, value=value)

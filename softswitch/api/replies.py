@@ -1,0 +1,34 @@
+"""What all routes share: JSON by msgspec, the operator of this application, pages."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi import Depends, Query, Request
+from fastapi.responses import Response
+
+from softswitch.shell.operator import Operator
+
+Item = TypeVar("Item")
+
+_encode = msgspec.json.Encoder().encode
+
+
+def json(value: Any, status: int = 200) -> Response:
+    """`value` (dataclasses, dicts, lists) as JSON."""
+    return Response(_encode(value), status, media_type="application/json")
+
+
+def page(items: Sequence[Any], limit: int, offset: int) -> Response:
+    """A part of a live list, with the length of the whole."""
+    return json({"items": items[offset : offset + limit], "total": len(items)})
+
+
+async def _operator(request: Request) -> Operator:
+    operator: Operator = request.app.state.operator
+    return operator
+
+
+TheOperator = Annotated[Operator, Depends(_operator)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Rows at most")]
+Offset = Annotated[int, Query(ge=0, description="Rows to leave out")]

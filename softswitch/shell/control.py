@@ -1,0 +1,345 @@
+"""The control process: puts the core, the sockets, the store and the media links together, and takes them apart."""
+
+import asyncio
+import gc
+import os
+import random
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError
+from softswitch.media.wav import repair
+from softswitch.services import configuration
+from softswitch.services.configuration_diff import diff
+from softswitch.services.recordings import Recordings
+from softswitch.services.store import Store
+from softswitch.shell import logs, run_dir
+from softswitch.shell.addressing import LocalAddressing, check_addressing
+from softswitch.shell.bus import Bus
+from softswitch.shell.channel import Bound, Channel, Plan, Ready
+from softswitch.shell.clock import start_clock
+from softswitch.shell.driver import Driver
+from softswitch.shell.endpoint import Endpoint, bind, parse_endpoint
+from softswitch.shell.media_link import MediaLink
+from softswitch.shell.operator import Counters, Operator, SwitchCore
+from softswitch.shell.resolver import Resolver
+from softswitch.shell.saving import Saver
+from softswitch.shell.signals import watch_signals, watch_supervisor
+from softswitch.shell.tcp import TcpLimits, TcpTransport
+from softswitch.shell.trace import Trace
+from softswitch.shell.udp import UdpListener
+from softswitch.sip.flow import Addressing
+from softswitch.switch.events import Drain, HangUpCall, Reload
+from softswitch.switch.settings import Settings
+
+_MEDIA_SECONDS = 15.0
+_HANG_UP_SECONDS = 2.0
+_SWEEP = 5.0
+
+log = structlog.get_logger()
+
+
+class Front(Protocol):
+    """What stands on top of control: the HTTP API."""
+
+    def bind(self, settings: Settings, run: Path) -> None:
+        """Open what can fail. Raises `LocalError`."""
+
+    async def start(self, operator: Operator) -> None:
+        """Begin to serve."""
+
+    async def stop(self) -> None:
+        """End; open requests are cut after a moment."""
+
+
+class MakeCore(Protocol):
+    """Builds the core with what the last run has left in the store."""
+
+    async def __call__(
+        self, settings: Settings, addressing: Addressing, dice: random.Random, now: Instant, store: Store
+    ) -> SwitchCore: ...
+
+
+class Control:
+    """One run of the control process."""
+
+    def __init__(self, config: Path, settings: Settings, sockets: Path, make_core: MakeCore, front: Front) -> None:
+        self._config = config
+        self._settings = settings
+        self._data_dir = Path(settings.server.data_dir)
+        self._sockets = sockets
+        self._make_core = make_core
+        self._front = front
+        self._loop = asyncio.get_running_loop()
+        self._clock = start_clock()
+        self._trace = Trace()
+        self._bus = Bus()
+        self._resolver = Resolver(self._loop)
+        self._udp: list[UdpListener] = []
+        self._links: list[MediaLink] = []
+        self._stop = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweep: asyncio.TimerHandle | None = None
+
+    async def run(self, channel: Channel | None) -> None:
+        """Until drained. Raises `LocalError` when it cannot start."""
+        settings = self._settings
+        check_addressing(settings.sip, settings.media)
+        store = await Store.open(settings.server.database, self._data_dir, alarm=_alarm)
+        try:
+            endpoints, listeners = _open_listeners(settings.sip.listen)
+            self._front.bind(settings, self._data_dir / "run")
+            dice = random.SystemRandom()
+            addressing = LocalAddressing(endpoints, settings.sip, settings.media)
+            core = await self._make_core(
+                settings, addressing, random.Random(dice.getrandbits(128)), self._clock(), store
+            )
+            driver = Driver(core, self._loop, self._clock, self._trace, Saver(store, self._bus), dice)
+            driver.level = settings.log.level
+            tcp = TcpTransport(
+                self._loop, driver, self._resolver, TcpLimits(idle=max(1800.0, settings.sip.max_expires + 300.0))
+            )
+            driver.streams["tcp"] = tcp
+            watch_signals(self._loop, drain=self._drain, hurry=self._hurry.set, reload=self._begin_reload)
+            if channel is not None:
+                channel.say(Bound())
+                watch_supervisor(self._loop, channel, self._orphaned)
+            self._operator = Operator(
+                core,
+                driver,
+                store,
+                Recordings(self._data_dir / settings.recording.directory, settings.recording.template),
+                self._bus,
+                reload=self.reload,
+                drain=self._drain,
+                counters=lambda: self._counters(store),
+            )
+            self._driver, self._tcp = driver, tcp
+            await self._open(endpoints, listeners)
+            try:
+                await self._front.start(self._operator)
+                self._tick()
+                gc.collect()
+                gc.freeze()  # what lives now lives on: the collector need not look at it again
+                if channel is not None:
+                    channel.say(Ready())
+                log.info("switch.ready", name=settings.server.name, listen=[str(endpoint) for endpoint in endpoints])
+                await self._until_drained()
+            finally:
+                await self._close()
+        finally:
+            await store.close()
+
+    async def _open(self, endpoints: list[Endpoint], listeners: "list[socket.socket]") -> None:
+        driver = self._driver
+        for number, (endpoint, sock) in enumerate(zip(endpoints, listeners, strict=True)):
+            if endpoint.transport == "udp":
+                listener = UdpListener(number, sock, self._loop, driver, self._resolver)
+                self._udp.append(listener)
+                driver.udp[number] = listener
+        driver.start()
+        for number in range(worker_count(self._settings)):
+            link = MediaLink(number, run_dir.media_socket(self._sockets, number), driver.reported, driver.media_lost)
+            self._links.append(link)
+            driver.media[number] = link
+        await self._media_up()
+        for number, (endpoint, sock) in enumerate(zip(endpoints, listeners, strict=True)):
+            if endpoint.transport == "tcp":
+                await self._tcp.listen(number, sock)
+        for listener in self._udp:
+            listener.start()
+
+    async def _media_up(self) -> None:
+        try:
+            async with asyncio.timeout(_MEDIA_SECONDS):
+                for link in self._links:
+                    await _first(link.up, self._hurry)
+        except TimeoutError:
+            late = [link.worker for link in self._links if not link.up.is_set()]
+            raise LocalError(f"media processes {late} did not come up in {_MEDIA_SECONDS:.0f} seconds") from None
+
+    def _tick(self) -> None:
+        self._tcp.sweep()
+        self._sweep = self._loop.call_later(_SWEEP, self._tick)
+
+    # ------------------------------------------------------------------------------------------------------ commands
+
+    def _begin_reload(self) -> None:
+        task = self._loop.create_task(self._reload_and_log())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload_and_log(self) -> None:
+        try:
+            await self.reload()
+        except LocalError as error:
+            log.error("configuration.refused", faults=str(error).splitlines())
+
+    async def reload(self) -> list[str]:
+        """Read the configuration again; what changed, in lines. Raises `LocalError` and changes nothing when it is
+        faulty."""
+        settings = absolute(await asyncio.to_thread(configuration.load, self._config))
+        lines = diff(self._settings, settings)
+        logs.set_up(settings.log, "control")
+        self._settings = settings
+        self._driver.level = settings.log.level
+        self._driver.give(Reload(settings))
+        log.info("configuration.loaded", changes=lines)
+        return lines
+
+    def _drain(self) -> None:
+        if not self._stop.is_set():
+            self._stop.set()
+            log.info("switch.draining", limit=self._settings.server.drain_seconds)
+            self._driver.give(Drain())
+
+    def _orphaned(self) -> None:
+        log.error("switch.orphaned", reason="the supervisor is gone")
+        self._hurry.set()
+
+    async def _until_drained(self) -> None:
+        await _first(self._stop, self._hurry)
+        self._drain()
+        drained = self._driver.drained
+        await _first(drained, self._hurry, timeout=self._settings.server.drain_seconds)
+        if not drained.is_set():
+            for call in self._operator.core.calls(self._clock()):
+                self._driver.give(HangUpCall(call.id))
+            await _first(drained, timeout=_HANG_UP_SECONDS)
+        log.info("switch.stopping", clean=drained.is_set())
+
+    async def _close(self) -> None:
+        if self._sweep is not None:
+            self._sweep.cancel()
+        self._bus.close()
+        await self._front.stop()
+        self._driver.stop()
+        for listener in self._udp:
+            listener.close()
+        self._tcp.close()
+        self._resolver.close()
+        for link in self._links:
+            await link.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _counters(self, store: Store) -> Counters:
+        driver = self._driver
+        return Counters(
+            messages_in=driver.messages_in,
+            messages_out=driver.messages_out,
+            bad_messages=driver.bad_messages,
+            junk=driver.junk,
+            faults=driver.faults,
+            dropped_datagrams=sum(listener.dropped for listener in self._udp),
+            tcp_connections=self._tcp.connections,
+            tcp_refused=self._tcp.refused,
+            rows_written=store.writer.written,
+            rows_waiting=store.writer.waiting,
+            rows_dropped=store.writer.dropped,
+            trace_bytes=self._trace.size,
+        )
+
+
+async def _first(*events: asyncio.Event, timeout: float | None = None) -> None:
+    """Until one of the events is set, or the time is over."""
+    tasks = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _open_listeners(listen: tuple[str, ...]) -> tuple[list[Endpoint], list[socket.socket]]:
+    """All or none."""
+    sockets: list[socket.socket] = []
+    endpoints = []
+    try:
+        for text in listen:
+            endpoint = parse_endpoint(text)
+            sock = bind(endpoint)
+            sockets.append(sock)
+            endpoints.append(replace(endpoint, port=sock.getsockname()[1]))
+    except LocalError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return endpoints, sockets
+
+
+def _alarm(sentence: str) -> None:
+    log.error("store.alarm", reason=sentence)
+
+
+def worker_count(settings: Settings) -> int:
+    """`auto`: one core is left to control, at least one media process runs."""
+    workers = settings.media.workers
+    if workers == "auto":
+        return max(1, len(os.sched_getaffinity(0)) - 1)
+    return workers
+
+
+def absolute(settings: Settings) -> Settings:
+    """The same settings with paths that no other process can read differently."""
+    data_dir = Path(settings.server.data_dir).absolute()
+    directory = data_dir / settings.recording.directory
+    return replace(
+        settings,
+        server=replace(settings.server, data_dir=str(data_dir)),
+        recording=replace(settings.recording, directory=str(directory)),
+    )
+
+
+def run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore) -> int:
+    """The whole life of the control process; the exit code. Faults at start are told on standard error."""
+    lock = None
+    try:
+        settings = absolute(configuration.load(config))
+        logs.set_up(settings.log, "control")
+        data_dir = Path(settings.server.data_dir)
+        run_directory = run_dir.prepare(data_dir)
+        if channel is not None:
+            media = settings.media
+            channel.say(
+                Plan(settings.server.data_dir, worker_count(settings), media.address, media.ports, media.backend)
+            )
+            sockets = Path(channel.wait_go().sockets)
+        else:
+            lock = run_dir.lock(run_directory)
+            sockets, _ = run_dir.socket_dir(run_directory)
+        if (run_directory / "api-url").exists():  # the last run was killed: its recordings may lack their end
+            directory = Path(settings.recording.directory)
+            for path, fault in Recordings(directory, settings.recording.template).repair(repair):
+                log.warning("recording.repaired", path=path, fault=fault)
+
+        async def life() -> None:
+            await Control(config, settings, sockets, make_core, front).run(channel)
+
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(life())
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:  # stopped before it was up
+        return 1
+    finally:
+        if lock is not None:
+            lock.close()
+    return 0
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

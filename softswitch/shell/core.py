@@ -1,0 +1,42 @@
+"""Makes the switch core with what the last run left in the store."""
+
+import random
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from softswitch.acd.model import Fact
+from softswitch.kernel.clock import Instant
+from softswitch.services.prompts import find_prompt
+from softswitch.services.store import Store
+from softswitch.sip.flow import Addressing
+from softswitch.switch.settings import Settings
+from softswitch.switch.switch import Switch
+
+
+async def make_switch(
+    settings: Settings, addressing: Addressing, dice: random.Random, now: Instant, store: Store
+) -> Switch:
+    """Registrations, agents' states and today's totals come back. Raises `LocalError` when the store cannot be
+    read."""
+    own = Path(settings.server.data_dir)
+
+    def find(name: str, language: str) -> str:
+        return str(find_prompt(name, language, own))
+
+    switch = Switch(settings, addressing, dice, now, find)
+    agents = {
+        agent.name: {"logged_in": agent.logged_in, "pause": agent.reason if agent.paused else None}
+        for agent in await store.agents()
+    }
+    facts = [
+        Fact(entry.kind, entry.at, entry.call, entry.queue, entry.agent, entry.data)
+        for entry in await store.ledger_entries(since=_midnight(now, settings.server.timezone))
+    ]
+    switch.restore(await store.bindings(now), agents, facts, now)
+    return switch
+
+
+def _midnight(now: Instant, timezone: str) -> Instant:
+    zone = ZoneInfo(timezone)
+    return datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()

@@ -1,0 +1,122 @@
+"""What an operator may ask of a running switch, and order; the HTTP API and in-process views stand on it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from softswitch.kernel.clock import Instant
+from softswitch.services.recordings import Recordings
+from softswitch.services.store import Store
+from softswitch.shell.bus import Bus
+from softswitch.shell.driver import Core, Driver
+from softswitch.shell.trace import TraceRow, ladder
+from softswitch.switch.events import AgentCommand, HangUpCall
+from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
+
+Verb = Literal["login", "logout", "pause", "ready"]
+
+
+class SwitchCore(Core, Protocol):
+    """A core that can be looked at (`switch.switch.Switch`)."""
+
+    def status(self, now: Instant) -> Status:
+        """The switch in one glance."""
+
+    def calls(self, now: Instant) -> Sequence[CallView]:
+        """The live calls."""
+
+    def call(self, id: str, now: Instant) -> CallView | None:
+        """One live call."""
+
+    def agents(self, now: Instant) -> Sequence[AgentRow]:
+        """All agents."""
+
+    def queues(self, now: Instant) -> Sequence[QueueRow]:
+        """All queues."""
+
+    def trunks(self, now: Instant) -> Sequence[TrunkRow]:
+        """All trunks."""
+
+    def registrations(self, now: Instant) -> Sequence[RegistrationRow]:
+        """All registrations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What the shell has counted since start, for `/metrics`."""
+
+    messages_in: int
+    messages_out: int
+    bad_messages: int
+    junk: int
+    faults: int
+    dropped_datagrams: int
+    tcp_connections: int
+    tcp_refused: int
+    rows_written: int
+    rows_waiting: int
+    rows_dropped: int
+    trace_bytes: int
+
+
+class Operator:
+    """`reload` returns what changed, in lines; it raises `ConfigurationError`. `drain` returns at once."""
+
+    def __init__(
+        self,
+        core: SwitchCore,
+        driver: Driver,
+        store: Store,
+        recordings: Recordings,
+        bus: Bus,
+        *,
+        reload: Callable[[], Awaitable[list[str]]],
+        drain: Callable[[], None],
+        counters: Callable[[], Counters],
+    ) -> None:
+        self.core = core
+        self.store = store
+        self.recordings = recordings
+        self.bus = bus
+        self.reload = reload
+        self.drain = drain
+        self.counters = counters
+        self._driver = driver
+
+    @property
+    def now(self) -> Instant:
+        """The switch's clock."""
+        return self._driver.clock()
+
+    def status(self) -> Status:
+        """The switch in one glance."""
+        return self.core.status(self.now)
+
+    def hang_up(self, call: str) -> bool:
+        """End a live call; False when there is none of that id."""
+        if self.core.call(call, self.now) is None:
+            return False
+        self._driver.give(HangUpCall(call))
+        return True
+
+    def agent(self, name: str) -> AgentRow | None:
+        """One agent."""
+        return next((row for row in self.core.agents(self.now) if row.name == name), None)
+
+    def command_agent(self, name: str, verb: Verb, reason: str = "", by: str = "operator") -> AgentRow | None:
+        """Set an agent's state; what it is then, or None when there is no such agent."""
+        if self.agent(name) is None:
+            return None
+        self._driver.give(AgentCommand(name, verb, reason, by))
+        return self.agent(name)
+
+    async def trace(self, id: str) -> list[TraceRow]:
+        """The SIP messages of a call (live or ended), or of one SIP Call-ID; empty when none are remembered."""
+        call = self.core.call(id, self.now)
+        if call is not None:
+            call_ids = {leg.sip_call_id for leg in call.legs}
+        else:
+            record, _ = await self.store.call(id)
+            call_ids = {leg.call_id for leg in record.legs} if record is not None else {id}
+        return await asyncio.to_thread(ladder, self._driver.trace.snapshot(), call_ids)
