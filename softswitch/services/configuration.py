@@ -91,7 +91,7 @@ def _follows(path: KeyPath, faulty: Iterable[KeyPath]) -> bool:
 def _placed(path: Path, lines: dict[KeyPath, int], findings: Iterable[Finding]) -> list[Fault]:
     faults = set()
     for finding in findings:
-        key = file_path(finding.path)
+        key = finding.path if finding.path in lines else file_path(finding.path)
         line = line_of(lines, key)
         faults.add(Fault(str(path), line, key_text(key), finding.message, finding.suggestion, finding.severity))
     return sorted(faults, key=lambda fault: (fault.line, fault.key, fault.message))

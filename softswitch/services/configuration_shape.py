@@ -46,8 +46,6 @@ def shape(data: Tree, directory: Path) -> tuple[Settings, list[Finding]]:
     relative to `directory`."""
     data = deepcopy(data)
     findings = _respell(data, directory)
-    for finding in findings:
-        _prune(data, finding.path)
     first = True
     while True:
         try:
@@ -78,6 +76,8 @@ def file_path(path: KeyPath) -> KeyPath:
 def _respell(data: Tree, directory: Path) -> list[Finding]:
     findings: list[Finding] = []
     _plain(data, (), directory, findings)
+    for finding in findings:
+        _prune(data, finding.path)
     for index, route in _tables(data, "routes"):
         if "source" in route:
             findings.append(Finding(("routes", index, "source"), "unknown key", "from"))
