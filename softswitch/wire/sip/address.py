@@ -1,0 +1,186 @@
+"""The structured header values that every message carries: name-addr, Via and CSeq (RFC 3261 §20)."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from softswitch.kernel.errors import PeerError
+from softswitch.wire.sip.grammar import (
+    HOST,
+    PLAIN_PARAMS,
+    PORT,
+    QUOTED,
+    TOKEN,
+    Params,
+    format_params,
+    host_name,
+    is_token,
+    parse_params,
+    port_number,
+    quote,
+    unquote,
+)
+from softswitch.wire.sip.uri import CACHED_LENGTH, CACHED_TEXTS, Uri
+
+MAGIC_COOKIE: Final = "z9hG4bK"  # RFC 3261 §8.1.1.7
+MAX_CSEQ: Final = 2**31 - 1  # RFC 3261 §8.1.1.5
+
+# An unquoted display name may be tokens only; wider here, as RFC 4475 §3.1.2.15 allows. So may blanks inside <>.
+_name_addr = re.compile(rf'(?:({QUOTED})[ \t]*+|([^<>"]*+))<[ \t]*+([^<>]*+)>(.*+)', re.DOTALL)
+_via_plain = re.compile(rf"SIP/2\.0/({TOKEN}++)[ ]({HOST})(?::({PORT}))?({PLAIN_PARAMS})")
+_via_any = re.compile(
+    rf"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++({HOST})[ \t]*+(?::[ \t]*+({PORT})[ \t]*+)?(.*+)",
+    re.IGNORECASE | re.DOTALL,
+)
+_cseq = re.compile(rf"([0-9]++)[ \t]++({TOKEN}++)")
+
+
+class NameAddr(msgspec.Struct, frozen=True, gc=False):
+    """The value of From, To, Contact, Route and their like. `display` is what a person reads, without quotes.
+
+    `params` are those of the header field, not of the URI: lower-case names, values as written.
+    """
+
+    display: str = ""
+    uri: Uri = Uri()
+    params: Params = {}
+
+    @staticmethod
+    def parse(text: str) -> "NameAddr":
+        """Read one value. Raises `PeerError` (400), also for a bare URI with a `?` or `,` (RFC 3261 §20.10)."""
+        return _parse_cached(text) if len(text) <= CACHED_LENGTH else _parse(text)
+
+    @property
+    def tag(self) -> str | None:
+        """The tag parameter, None if there is none."""
+        return self.params.get("tag")
+
+    def with_tag(self, tag: str) -> "NameAddr":
+        """The same with another tag."""
+        return NameAddr(self.display, self.uri, {**self.params, "tag": tag})
+
+    def __str__(self) -> str:
+        params = format_params(self.params) if self.params else ""
+        if not self.display:
+            return f"<{self.uri}>{params}"
+        return f"{quote(self.display)} <{self.uri}>{params}"
+
+
+class Via(msgspec.Struct, frozen=True, gc=False):
+    """One Via value (RFC 3261 §20.42). `transport` in upper case, `host` and `port` are the sent-by."""
+
+    transport: str
+    host: str
+    port: int | None = None
+    params: Params = {}
+
+    @staticmethod
+    def parse(text: str) -> "Via":
+        """Read one value. Raises `PeerError` (400)."""
+        match = _via_plain.fullmatch(text)
+        if match is None:
+            match = _via_any.fullmatch(text)
+            if match is None:
+                raise PeerError(f"malformed Via {text[:80]!r}")
+        transport, host, port, params = match.groups()
+        return Via(transport.upper(), host_name(host), port_number(port), parse_params(params) if params else {})
+
+    @property
+    def branch(self) -> str | None:
+        """The branch parameter as written."""
+        return self.params.get("branch")
+
+    @property
+    def unique(self) -> bool:
+        """Whether the branch identifies the transaction by itself (RFC 3261 §17.2.3; RFC 4475 §3.2.1)."""
+        branch = self.params.get("branch")
+        return branch is not None and branch.startswith(MAGIC_COOKIE) and len(branch) > len(MAGIC_COOKIE)
+
+    @property
+    def received(self) -> str | None:
+        """The received address without the brackets that some put around IPv6 (RFC 5118 §4.5)."""
+        received = self.params.get("received")
+        return received.strip("[]") if received else None
+
+    @property
+    def rport(self) -> int | None:
+        """The port of rport (RFC 3581); None if it is missing, or there without a value (`"rport" in via.params`)."""
+        rport = self.params.get("rport")
+        if rport and rport.isascii() and rport.isdigit() and len(rport) <= 5:
+            return port_number(rport)
+        return None
+
+    @property
+    def destination(self) -> tuple[str, int]:
+        """Where a response goes: (host, port), by RFC 3261 §18.2.2 and RFC 3581 §4, without maddr and DNS."""
+        default = 5061 if self.transport in ("TLS", "WSS") else 5060
+        return self.received or self.host, self.rport or self.port or default
+
+    def stamped(self, host: str, port: int) -> "Via":
+        """This value with the source that the server saw (RFC 3261 §18.2.1, RFC 3581 §4)."""
+        if "rport" in self.params:
+            return Via(self.transport, self.host, self.port, {**self.params, "rport": str(port), "received": host})
+        if host != self.host or "received" in self.params:
+            return Via(self.transport, self.host, self.port, {**self.params, "received": host})
+        return self
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        if self.port is not None:
+            host = f"{host}:{self.port}"
+        return f"SIP/2.0/{self.transport} {host}{format_params(self.params)}"
+
+
+class CSeq(msgspec.Struct, frozen=True, gc=False):
+    """Sequence number and method (RFC 3261 §20.16)."""
+
+    number: int
+    method: str
+
+    @staticmethod
+    def parse(text: str) -> "CSeq":
+        """Read the value. Raises `PeerError` (400), also for a number of 2**31 or more."""
+        number, _, method = text.partition(" ")
+        if len(number) > 10 or method not in _METHODS or not (number.isascii() and number.isdigit()):
+            match = _cseq.fullmatch(text)
+            if match is None:
+                raise PeerError(f"malformed CSeq {text[:80]!r}")
+            number, method = match[1].lstrip("0") or "0", match[2]
+        if len(number) > 10 or int(number) > MAX_CSEQ:
+            raise PeerError(f"CSeq number {number[:40]} out of range")
+        return CSeq(int(number), method)
+
+    def __str__(self) -> str:
+        return f"{self.number} {self.method}"
+
+
+_METHODS: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO", "UPDATE", "PRACK")) | {
+    "REFER",
+    "NOTIFY",
+    "SUBSCRIBE",
+    "MESSAGE",
+    "PUBLISH",
+}
+
+
+def is_method(text: str) -> bool:
+    """Whether `text` can be a method: any token."""
+    return text in _METHODS or is_token(text)
+
+
+def _parse(text: str) -> NameAddr:
+    match = _name_addr.fullmatch(text)
+    if match is None:
+        # addr-spec: what follows the first semicolon belongs to the header field (RFC 3261 §20)
+        address, semicolon, params = text.partition(";")
+        if "?" in address or "," in address:
+            raise PeerError(f"URI {address[:80]!r} must stand in angle brackets")
+        return NameAddr("", Uri.parse(address.rstrip(" \t")), parse_params(f";{params}") if semicolon else {})
+    quoted, plain, address, params = match.groups()
+    display = unquote(quoted) if quoted is not None else plain.rstrip(" \t")
+    return NameAddr(display, Uri.parse(address.rstrip(" \t")), parse_params(params) if params else {})
+
+
+_parse_cached = lru_cache(CACHED_TEXTS)(_parse)
