@@ -1,0 +1,41 @@
+"""What every request is checked for before anybody looks at its meaning (RFC 3261 §8.2)."""
+
+from dataclasses import dataclass
+
+from softswitch.sip.session_body import SDP, session_description
+from softswitch.wire.sip import Request
+
+_SCHEMES = ("sip", "sips", "tel")
+_NO_HOPS_NEEDED = ("OPTIONS", "REGISTER")  # §11.2: OPTIONS with Max-Forwards 0 is for us; we are the registrar
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A final response with the header fields that the RFC asks for."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def screen(request: Request, allow: frozenset[str], allow_value: str, supported: frozenset[str]) -> Refusal | None:
+    """Why `request` must be refused; None if it may pass. ACK and CANCEL are not screened (§8.2.2.3)."""
+    method, headers = request.method, request.headers
+    if method not in allow:
+        return Refusal(405, (("Allow", allow_value),))  # §8.2.1
+    if request.uri.scheme not in _SCHEMES:
+        return Refusal(416)  # §8.2.2.1
+    if "Require" in headers:
+        wanted = [option for option in headers.all("Require") if option.lower() not in supported]
+        if wanted:
+            return Refusal(420, (("Unsupported", ", ".join(wanted)),))  # §8.2.2.3
+    if method in ("INVITE", "UPDATE") and request.body:
+        if "Content-Encoding" in headers and (headers.get("Content-Encoding") or "").lower() != "identity":
+            return Refusal(415, (("Accept-Encoding", "identity"),))  # §8.2.3
+        if not session_description(request):
+            return Refusal(415, (("Accept", SDP),))
+    return None
+
+
+def hops_used_up(request: Request) -> bool:
+    """Whether a request that would go further may not (§16.3 step 3). Raises `PeerError` (400) on garbage."""
+    return request.max_forwards == 0 and request.method not in _NO_HOPS_NEEDED

@@ -1,0 +1,179 @@
+"""Offers within an established session: re-INVITE both ways (RFC 3261 §14), UPDATE from the peer (RFC 3311), and
+whose turn it is (RFC 3264 §4, RFC 6337). The table reads (offer, turn) → (next offer, action)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from softswitch.kernel.clock import Instant
+from softswitch.sip.dialog import Dialog
+from softswitch.sip.events import Confirmed, OfferAnswered, OfferRejected, OfferWithdrawn, Reinvited
+from softswitch.sip.session import Offer, Phase, Role, Session, Turn, Verb, What
+from softswitch.sip.session_body import session_description
+from softswitch.sip.transaction import ClientTransaction, ServerTransaction
+from softswitch.wire.sip import Request, Response
+
+if TYPE_CHECKING:
+    from softswitch.sip.session_layer import SessionLayer
+
+Action: TypeAlias = Callable[..., None]
+
+
+# ----------------------------------------------------------------------------------------------- what comes from peer
+
+
+def receive_offer(
+    layer: SessionLayer, session: Session, dialog: Dialog, tx: ServerTransaction, request: Request, now: Instant
+) -> None:
+    """A re-INVITE or UPDATE in `dialog`."""
+    if tx.method == "UPDATE" and not request.body:
+        dialog.refresh(request)
+        layer.respond(session, tx, 200, now)
+    elif session.phase is not Phase.ESTABLISHED:
+        # The INVITE's own offer is open: 491 if it is ours (RFC 3311 §5.2), or if our 2xx waits for its ACK
+        # (RFC 6337 §4.3); 500 if the peer still waits for our answer.
+        if session.uac or session.phase is Phase.ANSWERED:
+            layer.respond(session, tx, 491, now)
+        else:
+            _refuse_for_now(layer, session, tx, now)
+    elif session.offer is Offer.THEIRS:
+        _refuse_for_now(layer, session, tx, now)
+    elif session.offer in (Offer.OURS, Offer.TO_CONFIRM, Offer.UNACKED):
+        layer.respond(session, tx, 491, now)
+    else:
+        dialog.refresh(request)
+        session.answering = tx
+        layer.step_offer(session, Turn.RECEIVED, request, now)
+
+
+def receive_offer_response(
+    layer: SessionLayer, session: Session, tx: ClientTransaction, response: Response, now: Instant
+) -> None:
+    """A response to our re-INVITE."""
+    status = response.status
+    if status < 200:
+        return
+    if status < 300 and (ack := tx.acks.get(response.to.tag or "")) is not None:
+        layer.emit(ack)
+    elif session.phase is Phase.OVER:
+        if status < 300 and session.dialog is not None:
+            layer.acknowledge(session.dialog, tx, response.cseq.number)
+    elif tx is not session.reinvite:
+        return  # a repeated 2xx whose ACK waits for `confirm`
+    elif status >= 300:
+        session.reinvite = None
+        if status in (481, 408):
+            layer.step(session, What.GONE if status == 481 else What.LOST, response, now)
+        else:
+            layer.step_offer(session, Turn.GLARE if status == 491 else Turn.REFUSED, response, now)
+    elif session.offer is Offer.OURS:
+        assert session.dialog is not None
+        session.dialog.refresh(response)
+        layer.step_offer(session, Turn.ANSWERED if tx.offered else Turn.ANSWERED_WITH_OFFER, response, now)
+
+
+def _refuse_for_now(layer: SessionLayer, session: Session, tx: ServerTransaction, now: Instant) -> None:
+    """§14.2: 500, to be tried again after 0 to 10 s."""
+    layer.respond(session, tx, 500, now, headers=(("Retry-After", str(layer.transactions.dice.randrange(11))),))
+
+
+# ------------------------------------------------------------------------------------------------------------ actions
+
+
+def _send(layer: SessionLayer, session: Session, message: Any, now: Instant) -> None:
+    """The re-INVITE goes out."""
+    dialog = session.dialog
+    assert dialog is not None
+    assert session.wanted is not None
+    session.offering, session.wanted = session.wanted, None
+    body, headers = session.offering
+    if not any(name.lower() == "allow" for name, _ in headers):
+        headers = (*headers, ("Allow", layer.allow))
+    request = dialog.request("INVITE", headers, body, "application/sdp")
+    session.reinvite = layer.start(session, request, dialog.next_flow(), Role.REINVITE, now)
+
+
+def _answered(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
+    _acknowledge(layer, session, b"")
+    layer.emit(OfferAnswered(session.id, response))
+
+
+def _answered_with_offer(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
+    layer.emit(OfferAnswered(session.id, response))
+
+
+def _confirm(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:
+    _acknowledge(layer, session, verb.body)
+
+
+def _acknowledge(layer: SessionLayer, session: Session, body: bytes) -> None:
+    tx, dialog = session.reinvite, session.dialog
+    assert tx is not None
+    assert dialog is not None
+    session.reinvite = session.offering = None
+    layer.acknowledge(dialog, tx, tx.request.cseq.number, body)
+
+
+def _glare(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
+    """§14.1: the owner of the Call-ID waits 2.1 to 4 s, the other side 0 to 2 s, in steps of 10 ms."""
+    if session.wanted is None:
+        session.wanted = session.offering
+    dice = layer.transactions.dice
+    pause = dice.randrange(210, 401) if session.uac else dice.randrange(201)
+    layer.transactions.deadlines.set(session, now + pause / 100)
+
+
+def _refused(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
+    session.offering = None
+    layer.emit(OfferRejected(session.id, response.status))
+
+
+def _received(layer: SessionLayer, session: Session, request: Request, now: Instant) -> None:
+    layer.emit(Reinvited(session.id, request))
+
+
+def _accept(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:
+    tx = _take_answering(session)
+    assert tx.request is not None
+    cseq = tx.request.cseq.number
+    layer.respond(session, tx, 200, now, None, verb.headers, verb.body)
+    if tx.method == "INVITE":
+        layer.await_ack(session, tx, cseq, now)
+
+
+def _reject(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:
+    layer.respond(session, _take_answering(session), verb.status, now, verb.reason, verb.headers)
+
+
+def _withdrawn(layer: SessionLayer, session: Session, cancel: Request, now: Instant) -> None:
+    layer.respond(session, _take_answering(session), 487, now)
+    layer.emit(OfferWithdrawn(session.id))
+
+
+def _take_answering(session: Session) -> ServerTransaction:
+    tx, session.answering = session.answering, None
+    assert tx is not None
+    return tx
+
+
+def _acked(layer: SessionLayer, session: Session, ack: Request, now: Instant) -> None:
+    layer.emit(Confirmed(session.id, session_description(ack)))
+
+
+OFFERS: dict[tuple[Offer, Turn], tuple[Offer, Action | None]] = {
+    (Offer.STABLE, Turn.REINVITE): (Offer.OURS, _send),
+    (Offer.STABLE, Turn.RECEIVED): (Offer.THEIRS, _received),
+    (Offer.OURS, Turn.ANSWERED): (Offer.STABLE, _answered),
+    (Offer.OURS, Turn.ANSWERED_WITH_OFFER): (Offer.TO_CONFIRM, _answered_with_offer),
+    (Offer.OURS, Turn.GLARE): (Offer.WAITING, _glare),
+    (Offer.OURS, Turn.REFUSED): (Offer.STABLE, _refused),
+    (Offer.TO_CONFIRM, Turn.CONFIRM): (Offer.STABLE, _confirm),
+    (Offer.WAITING, Turn.RETRY): (Offer.OURS, _send),
+    (Offer.WAITING, Turn.RECEIVED): (Offer.THEIRS, _received),
+    (Offer.THEIRS, Turn.ACCEPT_INVITE): (Offer.UNACKED, _accept),
+    (Offer.THEIRS, Turn.ACCEPT_UPDATE): (Offer.STABLE, _accept),
+    (Offer.THEIRS, Turn.REJECT): (Offer.STABLE, _reject),
+    (Offer.THEIRS, Turn.WITHDRAWN): (Offer.STABLE, _withdrawn),
+    (Offer.UNACKED, Turn.ACKED): (Offer.STABLE, _acked),
+}

@@ -1,0 +1,422 @@
+"""The SIP user agent: transactions, dialogs and INVITE sessions behind one door (RFC 3261 §8, §12 to §17).
+
+A core like the others: `receive` and the verbs take `now` and return outputs, `deadline` says when to call `wake`.
+"""
+
+from collections.abc import Iterable
+from random import Random
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.dice import token
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.authentication import authorized
+from softswitch.sip.digest import Credentials
+from softswitch.sip.events import (
+    Fields,
+    InDialogAnswered,
+    Invitation,
+    Output,
+    Requested,
+    Responded,
+    SessionId,
+    TimedOut,
+    TxId,
+)
+from softswitch.sip.flow import Addressing, Flow, Send
+from softswitch.sip.screening import hops_used_up, screen
+from softswitch.sip.session import Phase, Role, Session, Turn, Unacknowledged, Verb, What
+from softswitch.sip.session_body import SDP, session_description
+from softswitch.sip.session_layer import SessionLayer
+from softswitch.sip.timers import Timers
+from softswitch.sip.transaction import ClientTransaction, Input, ServerTransaction, Transaction
+from softswitch.sip.transaction_layer import TransactionLayer
+from softswitch.sip.via import response_flow
+from softswitch.wire.sip import BadMessage, Request, Response
+
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "REGISTER")
+_CHALLENGES = (401, 407)
+_TIMEOUTS = (Input.TIMER_B, Input.TIMER_F)
+
+
+class _Exchange:
+    """A request of ours outside dialogs, over all its tries."""
+
+    __slots__ = ("credentials", "flow", "id")
+
+    def __init__(self, number: int, flow: Flow, credentials: Credentials | None) -> None:
+        self.id = number
+        self.flow = flow
+        self.credentials = credentials
+
+
+class UserAgent:
+    """`allow`: methods that may come up (in Allow in that order); others get 405. `supported`: option tags that
+    requests may require; others get 420. `dice` makes tags, branches and Call-IDs."""
+
+    __slots__ = ("_allow", "_allow_value", "_exchanges", "_layer", "_sessions", "_supported")
+
+    def __init__(
+        self,
+        addressing: Addressing,
+        dice: Random,
+        timers: Timers | None = None,
+        allow: Iterable[str] = ALLOW,
+        supported: Iterable[str] = (),
+    ) -> None:
+        methods = tuple(allow)
+        self._layer = TransactionLayer(addressing, dice, timers or Timers())
+        self._sessions = SessionLayer(self._layer, ", ".join(methods))
+        self._allow = frozenset(methods)
+        self._allow_value = ", ".join(methods)
+        self._supported = frozenset(option.lower() for option in supported)
+        self._exchanges: set[int] = set()
+
+    # ------------------------------------------------------------------------------------------------------- inputs
+
+    def receive(self, message: Request | Response, flow: Flow, now: Instant) -> list[Output]:
+        """A parsed message came by `flow`. What is wrong with a request is answered, a bad response is dropped."""
+        try:
+            if isinstance(message, Request):
+                self._receive_request(message, flow, now)
+            else:
+                self._receive_response(message, flow, now)
+        except PeerError as error:
+            if isinstance(message, Request) and message.method != "ACK":
+                self._refuse(message, flow, error.status, str(error), now)
+        return self._take()
+
+    def receive_bad(self, error: BadMessage, flow: Flow, now: Instant) -> list[Output]:
+        """A request that could not be parsed: answered without a transaction as far as it can be read."""
+        if error.partial is None or error.status == 0:
+            return []
+        try:
+            return [_stateless(error.partial, flow, error.status, str(error), token(self._layer.dice))]
+        except PeerError:
+            return []
+
+    def flow_failed(self, flow: Flow, now: Instant) -> list[Output]:
+        """The transport gave up on `flow`."""
+        for tx in self._layer.flow_failed(flow, now):
+            self._failed(tx, timeout=False, now=now)
+        return self._take()
+
+    def deadline(self) -> Instant | None:
+        """When `wake` is due."""
+        return self._layer.deadlines.next()
+
+    def wake(self, now: Instant) -> list[Output]:
+        """Let every timer fire that is due."""
+        layer = self._layer
+        for key, _ in layer.deadlines.due(now):
+            if isinstance(key, Transaction):
+                what = layer.wake(key, now)
+                if what in _TIMEOUTS and isinstance(key, ClientTransaction):
+                    self._failed(key, timeout=True, now=now)
+            elif isinstance(key, Unacknowledged):
+                self._sessions.wake_unacknowledged(key, now)
+            elif isinstance(key, Session):
+                self._sessions.wake(key, now)
+        return self._take()
+
+    def counts(self) -> dict[str, int]:
+        """How many transactions, dialogs, sessions, requests and timers live."""
+        return {
+            "transactions": len(self._layer),
+            "dialogs": self._sessions.dialogs,
+            "sessions": len(self._sessions),
+            "requests": len(self._exchanges) + len(self._layer.pending),
+            "timers": len(self._layer.deadlines),
+        }
+
+    # ----------------------------------------------------------------------------------------------- outside dialogs
+
+    def request(
+        self, request: Request, flow: Flow, now: Instant, credentials: Credentials | None = None
+    ) -> tuple[TxId, list[Output]]:
+        """Send a request outside dialogs. Via is added; Call-ID, CSeq, the From tag and Max-Forwards are filled in
+        when missing. 401 and 407 are answered once with `credentials`, each time with the next CSeq.
+
+        Raises `PeerError` when `request` has no To or From.
+        """
+        request = request.copy()
+        headers, dice = request.headers, self._layer.dice
+        if "Max-Forwards" not in headers:
+            headers.add("Max-Forwards", "70")
+        if request.from_.tag is None:
+            headers.set("From", str(request.from_.with_tag(token(dice))))
+        if "To" not in headers:
+            raise PeerError("a request needs a To")
+        if "Call-ID" not in headers:
+            headers.add("Call-ID", token(dice, 96))
+        if "CSeq" not in headers:
+            headers.add("CSeq", f"1 {request.method}")
+        self._layer.serial += 1
+        exchange = _Exchange(self._layer.serial, flow, credentials)
+        self._exchanges.add(exchange.id)
+        self._layer.start(request, flow, exchange, Role.REQUEST, now)
+        return exchange.id, self._take()
+
+    def respond(
+        self,
+        tx: TxId,
+        status: int,
+        now: Instant,
+        reason: str | None = None,
+        headers: Fields = (),
+        body: bytes = b"",
+        content_type: str | None = None,
+    ) -> list[Output]:
+        """Answer a request that came up as `Requested` or `InDialog`."""
+        transaction = self._layer.pending.get(tx)
+        if transaction is None or transaction.request is None:
+            return []
+        owner = transaction.owner
+        response = Response.to_request(transaction.request, status, reason, self._to_tag(transaction, status))
+        for name, value in headers:
+            response.headers.add(name, value)
+        if body:
+            response.headers.set("Content-Type", content_type or SDP)
+            response.body = body
+        if status >= 200:
+            del self._layer.pending[tx]
+            if isinstance(owner, Session):
+                owner.pending.pop(tx, None)
+        self._layer.respond(transaction, response, now)
+        if status in _CHALLENGES and owner is None:
+            self._layer.forget(transaction)  # §26.3.2.4: challenge statelessly
+        return self._take()
+
+    # ----------------------------------------------------------------------------------------------------- sessions
+
+    def invite(self, invitation: Invitation, flow: Flow, now: Instant) -> tuple[SessionId, list[Output]]:
+        """Call somebody."""
+        session = self._sessions.invite(invitation, flow, now)
+        return session.id, self._take()
+
+    def ring(
+        self, session: SessionId, status: int, now: Instant, body: bytes = b"", headers: Fields = ()
+    ) -> list[Output]:
+        """A provisional response (180 to 183) to an `Invited`."""
+        return self._verb(session, What.RING, Verb(status, None, headers, body), now)
+
+    def accept(self, session: SessionId, body: bytes, now: Instant, headers: Fields = ()) -> list[Output]:
+        """200 to an `Invited`, repeated until its ACK comes as `Confirmed`. `body` is the answer, or the offer when
+        the INVITE had none."""
+        return self._verb(session, What.ACCEPT, Verb(200, None, headers, body), now)
+
+    def reject(
+        self, session: SessionId, status: int, now: Instant, reason: str | None = None, headers: Fields = ()
+    ) -> list[Output]:
+        """A final failure to an `Invited`."""
+        return self._verb(session, What.REJECT, Verb(status, reason, headers), now)
+
+    def confirm(self, session: SessionId, body: bytes, now: Instant) -> list[Output]:
+        """ACK with the answer, after `Accepted` or `OfferAnswered` brought the offer."""
+        one = self._sessions.get(session)
+        if one is not None:
+            verb = Verb(body=body)
+            if one.phase is Phase.CONFIRMING:
+                self._sessions.step(one, What.CONFIRM, verb, now)
+            else:
+                self._sessions.step_offer(one, Turn.CONFIRM, verb, now)
+        return self._take()
+
+    def hang_up(self, session: SessionId, now: Instant, headers: Fields = (), status: int = 480) -> list[Output]:
+        """End the session whatever its state: CANCEL, BYE, or the final response `status`."""
+        one = self._sessions.get(session)
+        if one is not None:
+            one.parting = headers
+        return self._verb(session, What.HANG_UP, Verb(status, None, headers), now)
+
+    def reinvite(self, session: SessionId, body: bytes, now: Instant, headers: Fields = ()) -> list[Output]:
+        """Offer anew within the session; without a body the peer is asked for an offer. Waits while another offer is
+        open or the session not established; a later `reinvite` takes the place of one that still waits."""
+        one = self._sessions.get(session)
+        if one is not None and one.phase is not Phase.OVER:
+            one.wanted = (body, headers)
+            self._sessions.settle(one, now)
+        return self._take()
+
+    def accept_offer(self, session: SessionId, body: bytes, now: Instant, headers: Fields = ()) -> list[Output]:
+        """200 to a `Reinvited`."""
+        one = self._sessions.get(session)
+        if one is not None and one.answering is not None:
+            turn = Turn.ACCEPT_INVITE if one.answering.method == "INVITE" else Turn.ACCEPT_UPDATE
+            self._sessions.step_offer(one, turn, Verb(200, None, headers, body), now)
+        return self._take()
+
+    def reject_offer(self, session: SessionId, status: int, now: Instant, headers: Fields = ()) -> list[Output]:
+        """A final failure to a `Reinvited`: the session stays as it was."""
+        one = self._sessions.get(session)
+        if one is not None:
+            self._sessions.step_offer(one, Turn.REJECT, Verb(status, None, headers), now)
+        return self._take()
+
+    def send_in_dialog(
+        self,
+        session: SessionId,
+        method: str,
+        now: Instant,
+        body: bytes = b"",
+        content_type: str = "",
+        headers: Fields = (),
+    ) -> list[Output]:
+        """INFO, NOTIFY, REFER … within the session; its final response comes as `InDialogAnswered`."""
+        one = self._sessions.get(session)
+        if one is None or one.phase is Phase.OVER:
+            return []
+        dialog = one.dialog
+        if dialog is None:
+            return [InDialogAnswered(session, method, 481, None)]
+        request = dialog.request(method, headers, body, content_type)
+        self._sessions.start(one, request, dialog.next_flow(), Role.IN_DIALOG, now)
+        return self._take()
+
+    def _verb(self, session: SessionId, what: What, verb: Verb, now: Instant) -> list[Output]:
+        one = self._sessions.get(session)
+        if one is not None:
+            self._sessions.step(one, what, verb, now)
+        return self._take()
+
+    # ----------------------------------------------------------------------------------------------------- requests
+
+    def _receive_request(self, request: Request, flow: Flow, now: Instant) -> None:
+        layer, sessions = self._layer, self._sessions
+        method = request.method
+        if method == "ACK":
+            if not layer.receive_ack(request, now) and (session := sessions.find(request)) is not None:
+                sessions.receive_ack(session, request, now)
+            return
+        tx = layer.receive_request(request, flow, now)
+        if tx is None:
+            return
+        if method == "CANCEL":
+            self._cancel(tx, request, now)
+            return
+        refusal = screen(request, self._allow, self._allow_value, self._supported)
+        if refusal is not None:
+            self._answer(tx, request, refusal.status, now, headers=refusal.headers)
+        elif request.to.tag is not None:
+            session = sessions.find(request)
+            if session is None:
+                self._answer(tx, request, 481, now)
+                return
+            _single_body(request)
+            sessions.receive(session, tx, request, flow, now)
+        elif layer.merged(tx, request):
+            self._answer(tx, request, 482, now)
+        elif hops_used_up(request):
+            self._answer(tx, request, 483, now)
+        elif method == "INVITE":
+            _single_body(request)
+            sessions.invited(tx, request, flow)
+        elif method in ("BYE", "UPDATE", "INFO", "PRACK"):
+            self._answer(tx, request, 481, now)  # they only mean something in a dialog
+        else:
+            layer.pending[tx.id] = tx
+            layer.out.append(Requested(tx.id, request, flow))
+
+    def _cancel(self, tx: ServerTransaction, request: Request, now: Instant) -> None:
+        """§9.2: 200 for the CANCEL whenever its INVITE is known, whatever comes of it."""
+        invite = self._layer.invite_of(request)
+        if invite is None:
+            self._answer(tx, request, 481, now)
+            return
+        tx.to_tag = invite.to_tag
+        self._answer(tx, request, 200, now)
+        if isinstance(invite.owner, Session):
+            self._sessions.receive_cancel(invite.owner, invite, request, now)
+
+    def _answer(
+        self,
+        tx: ServerTransaction,
+        request: Request,
+        status: int,
+        now: Instant,
+        reason: str | None = None,
+        headers: Fields = (),
+    ) -> None:
+        response = Response.to_request(request, status, reason, self._to_tag(tx, status))
+        for name, value in headers:
+            response.headers.add(name, value)
+        self._layer.respond(tx, response, now)
+
+    def _to_tag(self, tx: ServerTransaction, status: int) -> str | None:
+        """Our tag for the transaction; 100 has none (§8.2.6.2)."""
+        if status == 100:
+            return None
+        if not tx.to_tag:
+            tx.to_tag = token(self._layer.dice)
+        return tx.to_tag
+
+    def _refuse(self, request: Request, flow: Flow, status: int, reason: str, now: Instant) -> None:
+        """A request turned out to be malformed when it was looked at."""
+        if status == 0:
+            return
+        try:
+            tx = self._layer.server_of(request)
+            if tx is not None:
+                self._answer(tx, request, status, now, _phrase(reason))
+            else:
+                self._layer.out.append(_stateless(request, flow, status, reason, token(self._layer.dice)))
+        except PeerError:
+            return
+
+    # ---------------------------------------------------------------------------------------------------- responses
+
+    def _receive_response(self, response: Response, flow: Flow, now: Instant) -> None:
+        tx = self._layer.receive_response(response, now)
+        if tx is None:
+            return
+        owner = tx.owner
+        if isinstance(owner, Session):
+            self._sessions.receive_response(owner, tx, response, flow, now)
+        elif isinstance(owner, _Exchange) and response.status >= 200:
+            if response.status in _CHALLENGES:
+                again = authorized(tx, response, owner.credentials, self._layer.dice)
+                if again is not None:
+                    fresh = self._layer.start(again, owner.flow, owner, Role.REQUEST, now)
+                    fresh.tries = tx.tries + 1
+                    return
+            self._exchanges.discard(owner.id)
+            self._layer.out.append(Responded(owner.id, response))
+
+    def _failed(self, tx: ClientTransaction, *, timeout: bool, now: Instant) -> None:
+        owner = tx.owner
+        if isinstance(owner, Session):
+            self._sessions.failed(owner, tx, timeout=timeout, now=now)
+        elif isinstance(owner, _Exchange) and owner.id in self._exchanges:
+            self._exchanges.discard(owner.id)
+            self._layer.out.append(TimedOut(owner.id))
+
+    def _take(self) -> list[Output]:
+        """What has gathered; sessions whose transactions are gone close here."""
+        layer = self._layer
+        if layer.released:
+            released, layer.released = layer.released, []
+            for owner in released:
+                if isinstance(owner, Session):
+                    self._sessions.release(owner)
+        out, layer.out = layer.out, []
+        return out
+
+
+def _stateless(request: Request, flow: Flow, status: int, reason: str, tag: str) -> Send:
+    """A response without a transaction. Raises `PeerError` when there is no readable Via."""
+    request.stamp(*flow.remote)
+    response = Response.to_request(request, status, _phrase(reason), tag)
+    return Send(response_flow(request.via, flow), response.to_bytes())
+
+
+def _phrase(text: str) -> str:
+    """A reason phrase: one printable line (§7.2)."""
+    return "".join(one if one.isprintable() else "?" for one in text)[:120]
+
+
+def _single_body(request: Request) -> None:
+    """Cut a multipart body down to its SDP part."""
+    if request.body and (request.content_type or "").startswith("multipart/"):
+        description = session_description(request)
+        if description:
+            request.body = description
+            request.headers.set("Content-Type", SDP)
