@@ -8,9 +8,9 @@ from pydantic import BaseModel
 
 from softswitch.api.replies import Limit, TheOperator, json
 from softswitch.kernel.errors import PeerError
-from softswitch.services.rows import LedgerEntry, SavedRecording
+from softswitch.services.rows import LedgerEntry
 from softswitch.shell.trace import TraceRow
-from softswitch.switch.records import CallRecord, Outcome
+from softswitch.switch.records import CallRecord, SavedRecording, Outcome
 
 router = APIRouter(prefix="/api/v1", tags=["archive"])
 

@@ -53,13 +53,13 @@ async def status(operator: TheOperator) -> Response:
 @router.get("/calls", response_model=CallPage)
 async def calls(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
     """Live calls."""
-    return page(operator.core.calls(operator.now), limit, offset)
+    return page(operator.views.calls(operator.now), limit, offset)
 
 
 @router.get("/calls/{call}", response_model=CallView)
 async def call(call: str, operator: TheOperator) -> Response:
     """One live call."""
-    view = operator.core.call(call, operator.now)
+    view = operator.views.call(call, operator.now)
     if view is None:
         raise HTTPException(404, f"no live call {call}; ended calls are under /api/v1/records")
     return json(view)
@@ -76,7 +76,7 @@ async def hang_up(call: str, operator: TheOperator) -> Response:
 @router.get("/agents", response_model=AgentPage)
 async def agents(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
     """Agents and their states."""
-    return page(operator.core.agents(operator.now), limit, offset)
+    return page(operator.views.agents(operator.now), limit, offset)
 
 
 @router.get("/agents/{name}", response_model=AgentRow)
@@ -103,16 +103,16 @@ async def order_agent(
 @router.get("/queues", response_model=QueuePage)
 async def queues(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
     """Queues with today's figures."""
-    return page(operator.core.queues(operator.now), limit, offset)
+    return page(operator.views.queues(operator.now), limit, offset)
 
 
 @router.get("/trunks", response_model=TrunkPage)
 async def trunks(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
     """Trunks: health, registration, calls."""
-    return page(operator.core.trunks(operator.now), limit, offset)
+    return page(operator.views.trunks(operator.now), limit, offset)
 
 
 @router.get("/registrations", response_model=RegistrationPage)
 async def registrations(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
     """Registered contacts of phones."""
-    return page(operator.core.registrations(operator.now), limit, offset)
+    return page(operator.views.registrations(operator.now), limit, offset)

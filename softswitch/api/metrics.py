@@ -97,14 +97,14 @@ class _Switch(Collector):
             ("average_wait", "Average wait in seconds today"),
         ):
             families[name] = GaugeMetricFamily(f"softswitch_queue_{name}", text, labels=["queue"])
-        for row in self._operator.core.queues(self._operator.now):
+        for row in self._operator.views.queues(self._operator.now):
             for name, family in families.items():
                 family.add_sample(f"softswitch_queue_{name}", {"queue": row.name}, float(getattr(row, name)))
         yield from families.values()
 
     def _agents(self) -> Iterator[Metric]:
         states: dict[str, int] = {}
-        for row in self._operator.core.agents(self._operator.now):
+        for row in self._operator.views.agents(self._operator.now):
             states[row.state] = states.get(row.state, 0) + 1
         family = GaugeMetricFamily("softswitch_agents", "Agents by state", labels=["state"])
         for state, count in sorted(states.items()):
@@ -114,7 +114,7 @@ class _Switch(Collector):
     def _trunks(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("softswitch_trunk_up", "1 up, 0 down, -1 unknown", labels=["trunk"])
         calls = GaugeMetricFamily("softswitch_trunk_calls", "Calls on the trunk", labels=["trunk"])
-        for row in self._operator.core.trunks(self._operator.now):
+        for row in self._operator.views.trunks(self._operator.now):
             up.add_metric([row.name], {"up": 1, "down": 0}.get(row.health, -1))
             calls.add_metric([row.name], row.calls)
         yield up

@@ -34,6 +34,7 @@ from softswitch.shell.saving import Saver
 from softswitch.shell.signals import watch_signals, watch_supervisor
 from softswitch.shell.tcp import TcpLimits, TcpTransport
 from softswitch.shell.trace import Trace
+from softswitch.shell.trunk_names import TrunkNames
 from softswitch.shell.udp import UdpListener
 from softswitch.sip.flow import Addressing
 from softswitch.switch.events import Drain, HangUpCall, Reload
@@ -113,7 +114,7 @@ class Control:
                 channel.say(Bound())
                 watch_supervisor(self._loop, channel, self._orphaned)
             self._operator = Operator(
-                core,
+                core.desk,
                 driver,
                 store,
                 Recordings(self._data_dir / settings.recording.directory, settings.recording.template),
@@ -156,6 +157,7 @@ class Control:
                 await self._tcp.listen(number, sock)
         for listener in self._udp:
             listener.start()
+        self._names = TrunkNames(self._settings, driver.give)
 
     async def _media_up(self) -> None:
         try:
@@ -192,6 +194,7 @@ class Control:
         self._settings = settings
         self._driver.level = settings.log.level
         self._driver.give(Reload(settings))
+        self._names.reload(settings)
         log.info("configuration.loaded", changes=lines)
         return lines
 
@@ -211,7 +214,7 @@ class Control:
         drained = self._driver.drained
         await _first(drained, self._hurry, timeout=self._settings.server.drain_seconds)
         if not drained.is_set():
-            for call in self._operator.core.calls(self._clock()):
+            for call in self._operator.views.calls(self._clock()):
                 self._driver.give(HangUpCall(call.id))
             await _first(drained, timeout=_HANG_UP_SECONDS)
         log.info("switch.stopping", clean=drained.is_set())
@@ -226,6 +229,7 @@ class Control:
             listener.close()
         self._tcp.close()
         self._resolver.close()
+        await self._names.close()
         for link in self._links:
             await link.close()
         for task in tuple(self._tasks):

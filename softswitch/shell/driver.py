@@ -127,10 +127,10 @@ class Driver:
         self.messages_in += 1
         self._turn(Arrived(message, flow), now)
 
-    def message(self, message: Request | Response, flow: Flow) -> None:
+    def message(self, message: Request | Response, flow: Flow, raw: bytes | None) -> None:
         """A message from a stream; `batch_done` follows."""
         now = self.clock()
-        self.trace.add_parsed(now, flow, message)
+        self.trace.add(now, False, flow, message.to_bytes() if raw is None else raw)
         self.messages_in += 1
         self._turn(Arrived(message, flow), now)
 

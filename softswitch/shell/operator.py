@@ -17,8 +17,8 @@ from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRo
 Verb = Literal["login", "logout", "pause", "ready"]
 
 
-class SwitchCore(Core, Protocol):
-    """A core that can be looked at (`switch.switch.Switch`)."""
+class Views(Protocol):
+    """What a core shows of itself (`switch.status.Desk`)."""
 
     def status(self, now: Instant) -> Status:
         """The switch in one glance."""
@@ -40,6 +40,14 @@ class SwitchCore(Core, Protocol):
 
     def registrations(self, now: Instant) -> Sequence[RegistrationRow]:
         """All registrations."""
+
+
+class SwitchCore(Core, Protocol):
+    """A core that can be looked at (`switch.switch.Switch`)."""
+
+    @property
+    def desk(self) -> Views:
+        """Its views."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Operator:
 
     def __init__(
         self,
-        core: SwitchCore,
+        views: Views,
         driver: Driver,
         store: Store,
         recordings: Recordings,
@@ -75,7 +83,7 @@ class Operator:
         drain: Callable[[], None],
         counters: Callable[[], Counters],
     ) -> None:
-        self.core = core
+        self.views = views
         self.store = store
         self.recordings = recordings
         self.bus = bus
@@ -91,18 +99,18 @@ class Operator:
 
     def status(self) -> Status:
         """The switch in one glance."""
-        return self.core.status(self.now)
+        return self.views.status(self.now)
 
     def hang_up(self, call: str) -> bool:
         """End a live call; False when there is none of that id."""
-        if self.core.call(call, self.now) is None:
+        if self.views.call(call, self.now) is None:
             return False
         self._driver.give(HangUpCall(call))
         return True
 
     def agent(self, name: str) -> AgentRow | None:
         """One agent."""
-        return next((row for row in self.core.agents(self.now) if row.name == name), None)
+        return next((row for row in self.views.agents(self.now) if row.name == name), None)
 
     def command_agent(self, name: str, verb: Verb, reason: str = "", by: str = "operator") -> AgentRow | None:
         """Set an agent's state; what it is then, or None when there is no such agent."""
@@ -113,7 +121,7 @@ class Operator:
 
     async def trace(self, id: str) -> list[TraceRow]:
         """The SIP messages of a call (live or ended), or of one SIP Call-ID; empty when none are remembered."""
-        call = self.core.call(id, self.now)
+        call = self.views.call(id, self.now)
         if call is not None:
             call_ids = {leg.sip_call_id for leg in call.legs}
         else:

@@ -38,8 +38,8 @@ class TcpLimits:
 class StreamIntake(Protocol):
     """Who takes what the connections read."""
 
-    def message(self, message: Request | Response, flow: Flow) -> None:
-        """A whole message came."""
+    def message(self, message: Request | Response, flow: Flow, raw: bytes | None) -> None:
+        """A whole message came; `raw` when it came as one piece."""
 
     def bad_message(self, bad: BadMessage, flow: Flow) -> None:
         """A message came that cannot be parsed."""
@@ -92,17 +92,21 @@ class _Connection(asyncio.Protocol):
         owner = self.owner
         self.used = now = owner.now()
         stream = self.stream
+        whole = not self.partial
         came = stream.feed(data)
+        raw = data if whole and len(came) == 1 else None
         for item in came:
             if isinstance(item, KeepAlive):
-                if self.transport is not None:
-                    self.transport.write(b"\r\n")  # RFC 5626 §3.5.1: ping answered by pong
+                if item.answer and self.transport is not None:
+                    self.transport.write(item.answer)  # RFC 5626 §3.5.1: ping answered by pong
             elif isinstance(item, BadMessage):
                 owner.intake.bad_message(item, self.flow)
             else:
                 owner.received += 1
-                owner.intake.message(item, self.flow)
-        if stream.dead:
+                owner.intake.message(item, self.flow, raw)
+        if stream.dead is not None:
+            self.partial = True  # the answer has that long to leave
+            self.partial_since = now
             self.close()
         elif came:
             self.partial = False

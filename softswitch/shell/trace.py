@@ -11,13 +11,12 @@ from typing import TypeAlias
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.flow import Flow
-from softswitch.wire.sip import Request, Response, parse
+from softswitch.wire.sip import Request, parse
 
-Entry: TypeAlias = tuple[Instant, bool, Flow, bytes | Request | Response, int]
+Entry: TypeAlias = tuple[Instant, bool, Flow, bytes]
 
 MAX_BYTES = 32 * 1024 * 1024
 MAX_MESSAGES = 100_000
-_HEAD = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +48,13 @@ class Trace:
 
     def add(self, at: Instant, sent: bool, flow: Flow, data: bytes) -> None:
         """Remember one message."""
-        self._add((at, sent, flow, data, len(data)))
-
-    def add_parsed(self, at: Instant, flow: Flow, message: Request | Response) -> None:
-        """Remember a message that a stream has cut out already; its size is a guess."""
-        self._add((at, False, flow, message, _HEAD + len(message.body)))
-
-    def _add(self, entry: Entry) -> None:
         ring = self._ring
         if len(ring) == ring.maxlen:
-            self._bytes -= ring[0][4]
-        ring.append(entry)
-        self._bytes += entry[4]
+            self._bytes -= len(ring[0][3])
+        ring.append((at, sent, flow, data))
+        self._bytes += len(data)
         while self._bytes > self._max_bytes:
-            self._bytes -= ring.popleft()[4]
+            self._bytes -= len(ring.popleft()[3])
 
     def __len__(self) -> int:
         return len(self._ring)
@@ -83,17 +75,15 @@ def ladder(entries: list[Entry], call_ids: Collection[str]) -> list[TraceRow]:
     rows = []
     for entry in entries:
         data = entry[3]
-        if not isinstance(data, bytes):
-            data = data.to_bytes()
         if any(needle in data for needle in needles):
-            row = _row(entry, data)
+            row = _row(entry)
             if row is not None and row.call_id in call_ids:
                 rows.append(row)
     return rows
 
 
-def _row(entry: Entry, data: bytes) -> TraceRow | None:
-    at, sent, flow, _, _ = entry
+def _row(entry: Entry) -> TraceRow | None:
+    at, sent, flow, data = entry
     try:
         message = parse(data)
         cseq = message.cseq

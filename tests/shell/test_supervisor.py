@@ -1,5 +1,6 @@
 """The supervisor with real children that are killed, drained and orphaned."""
 
+import itertools
 import os
 import signal
 import subprocess
@@ -192,4 +193,4 @@ def test_port_shares_are_even_and_apart(ports: tuple[int, int], workers: int) ->
     assert all(low % 2 == 0 and high % 2 == 1 and low < high for low, high in shares)
     assert shares[0][0] == ports[0]
     assert shares[-1][1] <= ports[1]
-    assert all(first[1] + 1 == second[0] for first, second in zip(shares, shares[1:], strict=False))
+    assert all(first[1] + 1 == second[0] for first, second in itertools.pairwise(shares))

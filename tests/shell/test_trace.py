@@ -1,0 +1,56 @@
+"""The ring of raw messages and the ladder read from it."""
+
+from softswitch.shell.trace import Trace, ladder
+from softswitch.sip.flow import Flow
+
+PHONE = Flow("udp", ("192.0.2.1", 5060))
+CARRIER = Flow("tcp", ("2001:db8::5", 5060), 1, 7)
+
+
+def message(call_id: str, line: str = "INVITE sip:1@a SIP/2.0", cseq: str = "1 INVITE", body: str = "") -> bytes:
+    return (
+        f"{line}\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:b@c>;tag=1\r\nTo: <sip:a@d>\r\n"
+        f"Call-ID: {call_id}\r\nCSeq: {cseq}\r\nMax-Forwards: 9\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def test_a_ladder_of_two_legs() -> None:
+    trace = Trace()
+    trace.add(1.0, False, PHONE, message("one", body="v=0"))
+    trace.add(2.0, True, CARRIER, message("two"))
+    trace.add(3.0, True, CARRIER, message("else"))
+    trace.add(4.0, False, CARRIER, message("two", "SIP/2.0 180 Ringing"))
+    trace.add(5.0, False, PHONE, b"\r\n")
+    trace.add(6.0, True, PHONE, message("one", "SIP/2.0 180 Ringing"))
+    rows = ladder(trace.snapshot(), {"one", "two"})
+    assert [(row.at, row.sent, row.peer, row.line, row.sdp) for row in rows] == [
+        (1.0, False, "192.0.2.1:5060", "INVITE sip:1@a", True),
+        (2.0, True, "[2001:db8::5]:5060", "INVITE sip:1@a", False),
+        (4.0, False, "[2001:db8::5]:5060", "180 Ringing", False),
+        (6.0, True, "192.0.2.1:5060", "180 Ringing", False),
+    ]
+    assert {row.method for row in rows} == {"INVITE"}
+    assert rows[0].raw.endswith("v=0")
+
+
+def test_a_call_id_inside_another_header_does_not_count() -> None:
+    trace = Trace()
+    trace.add(1.0, False, PHONE, message("other", "INVITE sip:one@a SIP/2.0"))
+    assert ladder(trace.snapshot(), {"one"}) == []
+
+
+def test_nothing_asked_nothing_found() -> None:
+    trace = Trace()
+    trace.add(1.0, False, PHONE, message("one"))
+    assert ladder(trace.snapshot(), {""}) == []
+
+
+def test_the_ring_is_bounded_by_bytes_and_by_count() -> None:
+    trace = Trace(max_bytes=1000, max_messages=10)
+    for number in range(100):
+        trace.add(float(number), True, PHONE, bytes(300))
+        assert trace.size <= 1000
+    assert (len(trace), trace.size) == (3, 900)
+    for number in range(100):
+        trace.add(float(number), True, PHONE, bytes(10))
+    assert (len(trace), trace.size) == (10, 100)
