@@ -13,7 +13,14 @@ from sqlalchemy.engine import Dialect, RowMapping
 from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
 from softswitch.services import tables
-from softswitch.switch.records import CallRecord, LegRecord
+from softswitch.switch.records import (
+    CallRecord,
+    ForgottenBinding,
+    LegRecord,
+    SavedAgent,
+    SavedBinding,
+    SavedRecording,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,48 +34,6 @@ class LedgerEntry:
     queue: str = ""
     agent: str = ""
     data: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SavedBinding:
-    """A registration (RFC 3261 §10.3) to be found again after a restart. `data` is any value that msgspec makes JSON
-    of; it is read back as plain dicts and lists."""
-
-    aor: str
-    contact: str
-    expires: Instant
-    data: Any
-
-
-@dataclass(frozen=True, slots=True)
-class ForgottenBinding:
-    """The registration is gone."""
-
-    aor: str
-    contact: str
-
-
-@dataclass(frozen=True, slots=True)
-class SavedAgent:
-    """What an agent said last, at `at`."""
-
-    name: str
-    logged_in: bool
-    paused: bool
-    reason: str
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
-class SavedRecording:
-    """A finished recording; `path` is relative to the recordings directory, `sha256` hexadecimal, empty until known."""
-
-    path: str
-    call: str
-    started: Instant
-    seconds: float
-    bytes: int
-    sha256: str = ""
 
 
 Row: TypeAlias = LedgerEntry | CallRecord | SavedBinding | ForgottenBinding | SavedAgent | SavedRecording

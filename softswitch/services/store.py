@@ -20,17 +20,9 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.services import schema, tables
 from softswitch.services.ledger import Ledger
-from softswitch.services.rows import (
-    LedgerEntry,
-    SavedAgent,
-    SavedBinding,
-    SavedRecording,
-    read_binding,
-    read_call,
-    read_entry,
-)
+from softswitch.services.rows import LedgerEntry, read_binding, read_call, read_entry
 from softswitch.services.writer import BACKLOG, INTERVAL, Alarm, Writer
-from softswitch.switch.records import CallRecord
+from softswitch.switch.records import CallRecord, SavedAgent, SavedBinding, SavedRecording
 
 FILE: Final = "softswitch.db"
 _BUSY_MS: Final = 5000

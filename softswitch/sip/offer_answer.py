@@ -206,6 +206,14 @@ def answer(
     )
 
 
+def first_common(offer: bytes, codecs: tuple[str, ...]) -> str:
+    """The codec that `answer` would take with these, to look before anybody else is rung.
+
+    Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits."""
+    _, _, _, codec, _ = _choose(parse_sdp(offer), Capabilities(codecs, False, "", 0), None, "theirs")
+    return codec.name
+
+
 def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] = (DEFAULT_PACKET_MS,)) -> Negotiated:
     """What is agreed by the peer's answer to `our_offer`.
 

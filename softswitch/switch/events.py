@@ -71,7 +71,15 @@ class AgentCommand:
     by: str = "operator"
 
 
-SwitchEvent: TypeAlias = Arrived | FlowFailed | Reported | MediaLost | Reload | Drain | HangUpCall | AgentCommand
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The host name of a trunk stands for these addresses now."""
+
+    trunk: str
+    addresses: tuple[str, ...]
+
+
+SwitchEvent: TypeAlias = Resolved | Arrived | FlowFailed | Reported | MediaLost | Reload | Drain | HangUpCall | AgentCommand
 
 
 # ------------------------------------------------------------------------------------------------------ effects out

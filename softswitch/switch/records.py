@@ -1,7 +1,7 @@
-"""The call record: one row a call, written when the call is over."""
+"""What the switch wants kept: call records, registrations, agents' states, recordings."""
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from softswitch.kernel.clock import Instant
 
@@ -57,3 +57,45 @@ class CallRecord:
     collected: dict[str, str] = field(default_factory=dict)
     recording: str = ""
     legs: tuple[LegRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedBinding:
+    """A registration (RFC 3261 §10.3) to be found again after a restart. `data` is any value that msgspec makes JSON
+    of; it is read back as plain dicts and lists."""
+
+    aor: str
+    contact: str
+    expires: Instant
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenBinding:
+    """The registration is gone."""
+
+    aor: str
+    contact: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedAgent:
+    """What an agent said last, at `at`."""
+
+    name: str
+    logged_in: bool
+    paused: bool
+    reason: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class SavedRecording:
+    """A finished recording; `path` is relative to the recordings directory, `sha256` hexadecimal, empty until known."""
+
+    path: str
+    call: str
+    started: Instant
+    seconds: float
+    bytes: int
+    sha256: str = ""

@@ -9,6 +9,7 @@ msgspec structs rather than dataclasses: built several times faster, and this is
 """
 
 import re
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -165,6 +166,7 @@ class SessionDescription(msgspec.Struct, frozen=True):
         return "\r\n".join(lines).encode("utf-8", "surrogateescape")
 
 
+@lru_cache(maxsize=64)  # an offer is looked at before it is answered; the second look costs nothing
 def parse_sdp(data: bytes) -> SessionDescription:
     """Raises `PeerError` (400) when `data` is not a session description that can be acted upon."""
     text = data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,221 @@
+"""Dialling: rings destinations for one caller, in waves; the first to answer wins and the others are cancelled.
+
+A wave is rung at once. When all its branches have failed, or its time is up, the next wave rings: the members of a
+ring group in order, or the backup of a trunk. RFC 3261 §16.7 says which failure is told on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeAlias
+
+from softswitch.call.causes import FAIL_OVER, best
+from softswitch.call.fabric import Fabric, NoPort
+from softswitch.call.leg import Leg, StreamPolicy
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.dice import token
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.digest import Credentials
+from softswitch.sip.events import Invitation, Output
+from softswitch.sip.flow import Flow
+from softswitch.sip.user_agent import UserAgent
+from softswitch.wire.sip import NameAddr, Response, Uri
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One place to ring."""
+
+    peer: str
+    uri: Uri
+    flow: Flow
+    from_: NameAddr
+    to: NameAddr
+    policy: StreamPolicy
+    contact_user: str = ""
+    route: tuple[str, ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    credentials: Credentials | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """Rung together for `ring_seconds`. `fail_over_only`: rung only when the wave before failed in a way that
+    another way there may cure."""
+
+    destinations: tuple[Destination, ...]
+    ring_seconds: float
+    fail_over_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rings:
+    """A branch rings. `leg` is given when sound comes from it (early media)."""
+
+    status: int
+    leg: Leg | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wins:
+    """This leg answered; the others are being cancelled."""
+
+    leg: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """Nobody answered. `status` is the one to tell on; `timed_out` when it was our patience that ended; `reason` is
+    the Reason header of the branch that decided."""
+
+    status: int
+    timed_out: bool = False
+    reason: str = ""
+
+
+News: TypeAlias = Rings | Wins | Fails | None
+
+
+class Dial:
+    """`legs` are the branches that live; the owner routes their sessions' events here."""
+
+    __slots__ = (
+        "_dice",
+        "_failures",
+        "_fabric",
+        "_max_forwards",
+        "_prefer",
+        "_ua",
+        "_waves",
+        "_worker",
+        "deadline",
+        "legs",
+        "owner",
+    )
+
+    def __init__(
+        self,
+        owner: str,
+        waves: Sequence[Wave],
+        *,
+        worker: int,
+        prefer: str,
+        max_forwards: int,
+        ua: UserAgent,
+        fabric: Fabric,
+        dice: Random,
+    ) -> None:
+        self.owner = owner
+        self.legs: list[Leg] = []
+        self.deadline: Instant | None = None
+        self._waves = list(waves)
+        self._worker = worker
+        self._prefer = prefer
+        self._max_forwards = max_forwards
+        self._ua = ua
+        self._fabric = fabric
+        self._dice = dice
+        self._failures: list[tuple[int, str]] = []
+
+    def start(self, now: Instant) -> tuple[list[Output], News]:
+        """Ring the first wave. Raises nothing: a branch that cannot be rung counts as failed (503)."""
+        return self._next_wave([], now)
+
+    def progressed(self, leg: Leg, response: Response, body: bytes, now: Instant) -> News:
+        """18x on a branch. Sound is passed on only while the branch rings alone: two voices would mix."""
+        heard = leg.progressed(response, body, now)
+        return Rings(response.status, leg if heard and len(self.legs) == 1 else None)
+
+    def accepted(self, leg: Leg, body: bytes, now: Instant) -> tuple[list[Output], News]:
+        """200 on a branch."""
+        try:
+            leg.accepted(body, now)
+        except (PeerError, NoPort) as error:
+            outputs = leg.hang_up(now, 488)
+            return self._failed(leg, getattr(error, "status", 503), "", outputs, now)
+        self.legs.remove(leg)
+        outputs = self._cancel_all(now, reason=('Reason', 'SIP;cause=200;text="Call completed elsewhere"'))
+        return outputs, Wins(leg)
+
+    def rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> tuple[list[Output], News]:
+        """Final failure on a branch."""
+        leg.ended(now)
+        reason = (response.headers.get("Reason") or "") if response is not None else ""
+        return self._failed(leg, status, reason, [], now)
+
+    def wake(self, now: Instant) -> tuple[list[Output], News]:
+        """The wave's time is up."""
+        self._failures.extend((408, "") for _ in self.legs)
+        outputs = self._cancel_all(now)
+        if self._waves and not self._waves[0].fail_over_only:
+            return self._next_wave(outputs, now)
+        return outputs, Fails(480, timed_out=True)
+
+    def give_up(self, now: Instant) -> list[Output]:
+        """The caller is gone, or somebody else took the call."""
+        self._waves.clear()
+        return self._cancel_all(now)
+
+    # ---------------------------------------------------------------------------------------------------------- within
+
+    def _next_wave(self, outputs: list[Output], now: Instant) -> tuple[list[Output], News]:
+        while self._waves:
+            wave = self._waves.pop(0)
+            if wave.fail_over_only and not all(status in FAIL_OVER for status, _ in self._failures):
+                continue
+            for destination in wave.destinations:
+                outputs += self._ring(destination, now)
+            if self.legs:
+                self.deadline = now + wave.ring_seconds
+                return outputs, None
+        status = best(status for status, _ in self._failures)
+        reason = next((text for code, text in self._failures if code == status), "")
+        self.deadline = None
+        return outputs, Fails(status, reason=reason)
+
+    def _ring(self, to: Destination, now: Instant) -> list[Output]:
+        leg = Leg(self.owner, to.peer, self._worker, to.policy, self._ua, self._fabric)
+        try:
+            offer = leg.prepare_offer(self._prefer)
+        except NoPort:
+            self._failures.append((503, ""))
+            return []
+        invitation = Invitation(
+            uri=to.uri,
+            from_=to.from_,
+            to=to.to,
+            body=offer,
+            content_type="application/sdp",
+            contact_user=to.contact_user,
+            headers=to.headers,
+            route=to.route,
+            credentials=to.credentials,
+            max_forwards=self._max_forwards,
+            call_id=token(self._dice, 96),
+        )
+        session, outputs = self._ua.invite(invitation, to.flow, now)
+        leg.inviting(session, invitation.call_id or "")
+        self.legs.append(leg)
+        return outputs
+
+    def _failed(
+        self, leg: Leg, status: int, reason: str, outputs: list[Output], now: Instant
+    ) -> tuple[list[Output], News]:
+        if leg in self.legs:
+            self.legs.remove(leg)
+        self._failures.append((status, reason))
+        if status >= 600:
+            # RFC 3261 §16.7 step 5: a 6xx ends the search.
+            self._waves.clear()
+            outputs += self._cancel_all(now)
+        if self.legs:
+            return outputs, None
+        return self._next_wave(outputs, now)
+
+    def _cancel_all(self, now: Instant, reason: tuple[str, str] | None = None) -> list[Output]:
+        outputs: list[Output] = []
+        for leg in self.legs:
+            outputs += leg.hang_up(now, headers=(reason,) if reason else ())
+        self.legs.clear()
+        self.deadline = None
+        return outputs

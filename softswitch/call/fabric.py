@@ -1,0 +1,236 @@
+"""The switching fabric as control sees it: media processes, their slots, and the commands on their way to them.
+
+All legs of one call live in one media process, because an edge of the mix joins legs of the same process. Commands
+are collected and leave in one frame a process when the core returns.
+"""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError
+from softswitch.wire.control import (
+    AskInventory,
+    CloseLeg,
+    Command,
+    Connect,
+    Disconnect,
+    Edge,
+    Grow,
+    Inventory,
+    LegSpec,
+    OpenLeg,
+    Play,
+    PlayItem,
+    Ready,
+    Record,
+    Slot,
+    StopPlay,
+    StopRecord,
+    WorkerStats,
+)
+
+if TYPE_CHECKING:
+    from softswitch.call.leg import Leg
+
+_LOW_WATER = 64  # below this many free slots more are asked for
+_GROW_BY = 256
+
+
+class NoPort(LocalError):
+    """Every media port is in use, or no media process is up."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """One media process."""
+
+    number: int
+    ready: Ready | None = None
+    free: deque[Slot] = field(default_factory=deque)
+    legs: set[int] = field(default_factory=set)
+    players: set[int] = field(default_factory=set)
+    recorders: set[int] = field(default_factory=set)
+    music: dict[str, int] = field(default_factory=dict)
+    growing: bool = False
+    stats: WorkerStats | None = None
+    slots: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A slot taken for a leg in one media process."""
+
+    worker: int
+    slot: int
+    number: int
+
+
+class Fabric:
+    """Owns every media id and every slot."""
+
+    def __init__(self, now: Instant) -> None:
+        self.workers: dict[int, Worker] = {}
+        self.parties: Counter[str] = Counter()  # legs a party has now
+        self.changed: set[str] = set()  # parties whose count changed since somebody looked
+        self.sessions: dict[int, Leg] = {}  # by SIP session, until its last timer is gone
+        self.players: dict[int, str] = {}  # who waits for the end of a player
+        self.legs: dict[int, Leg] = {}  # by media id, until media has closed them
+        self._commands: dict[int, list[Command]] = {}
+        # Media may outlive us and ids are never reused while it lives: start where no earlier run has been.
+        self._last_id = int(now) << 20
+
+    # ------------------------------------------------------------------------------------------- what media reports
+
+    def ready(self, number: int, report: Ready) -> None:
+        """A media process (again) answers; what it still holds of an earlier life is asked for and then closed."""
+        worker = self.workers.setdefault(number, Worker(number))
+        worker.ready = report
+        worker.free = deque(report.free)
+        worker.slots = report.capacity
+        worker.growing = False
+        worker.stats = None
+        worker.music.clear()
+        worker.players.clear()
+        self.command(number, AskInventory())
+
+    def lost(self, number: int) -> set[int]:
+        """The media process is gone; the legs that went with it."""
+        worker = self.workers.get(number)
+        if worker is None:
+            return set()
+        legs = set(worker.legs)
+        self.workers[number] = Worker(number)
+        self._commands.pop(number, None)
+        return legs
+
+    def grown(self, number: int, slots: tuple[Slot, ...]) -> None:
+        worker = self.workers[number]
+        worker.free.extend(slots)
+        worker.growing = False
+
+    def inventory(self, number: int, report: Inventory) -> None:
+        """Close what nobody here knows."""
+        worker = self.workers[number]
+        for leg in set(report.legs) - worker.legs:
+            self.command(number, CloseLeg(leg))
+        for player in set(report.players) - worker.players:
+            self.command(number, StopPlay(player))
+        for recorder in set(report.recorders) - worker.recorders:
+            self.command(number, StopRecord(recorder))
+
+    def count(self, party: str, by: int) -> None:
+        """A leg of `party` came (1) or went (−1)."""
+        self.parties[party] += by
+        if not self.parties[party]:
+            del self.parties[party]
+        self.changed.add(party)
+
+    # ---------------------------------------------------------------------------------------------------- ports, ids
+
+    def new_id(self) -> int:
+        self._last_id += 1
+        return self._last_id
+
+    def pick(self) -> int:
+        """The media process with the fewest legs. Raises `NoPort`."""
+        best: Worker | None = None
+        for worker in self.workers.values():
+            if worker.ready is not None and worker.free and (best is None or len(worker.legs) < len(best.legs)):
+                best = worker
+        if best is None:
+            raise NoPort("no media process with a free port")
+        return best.number
+
+    def take(self, number: int) -> Port:
+        """A port in that media process. Raises `NoPort`."""
+        worker = self.workers.get(number)
+        if worker is None or worker.ready is None or not worker.free:
+            raise NoPort(f"media process {number} has no free port")
+        slot = worker.free.popleft()
+        if len(worker.free) < _LOW_WATER and not worker.growing and worker.ready is not None:
+            worker.growing = True
+            self.command(number, Grow(_GROW_BY))
+        return Port(number, slot.slot, slot.port)
+
+    def give_back(self, port: Port) -> None:
+        """A port that was taken but never opened."""
+        worker = self.workers.get(port.worker)
+        if worker is not None and worker.ready is not None:
+            worker.free.append(Slot(port.slot, port.number))
+
+    # ------------------------------------------------------------------------------------------------------ commands
+
+    def command(self, number: int, command: Command) -> None:
+        self._commands.setdefault(number, []).append(command)
+
+    def flush(self) -> list[tuple[int, tuple[Command, ...]]]:
+        """What is to be sent now: (media process, its commands in order)."""
+        if not self._commands:
+            return []
+        out = [(number, tuple(commands)) for number, commands in self._commands.items()]
+        self._commands = {}
+        return out
+
+    def open_leg(self, leg: "Leg", port: Port, spec: LegSpec) -> None:
+        self.legs[leg.id] = leg
+        self.workers[port.worker].legs.add(leg.id)
+        self.command(port.worker, OpenLeg(leg.id, port.slot, spec))
+
+    def close_leg(self, leg: int, port: Port) -> None:
+        worker = self.workers[port.worker]
+        if leg in worker.legs:
+            worker.legs.discard(leg)
+            self.command(port.worker, CloseLeg(leg))
+
+    def connect(self, number: int, *edges: Edge) -> None:
+        self.command(number, Connect(edges))
+
+    def disconnect(self, number: int, *edges: Edge) -> None:
+        self.command(number, Disconnect(edges))
+
+    def play(self, number: int, items: tuple[PlayItem, ...], loops: int = 1, owner: str = "") -> int:
+        """Start a player in that media process; its id. `owner` is told of its end."""
+        player = self.new_id()
+        if owner:
+            self.players[player] = owner
+        self.workers[number].players.add(player)
+        self.command(number, Play(player, items, loops))
+        return player
+
+    def stop_play(self, number: int, player: int) -> None:
+        players = self.workers[number].players
+        if player in players:
+            players.discard(player)
+            self.players.pop(player, None)
+            self.command(number, StopPlay(player))
+
+    def played(self, number: int, player: int) -> None:
+        """`PlayDone` came for it."""
+        worker = self.workers[number]
+        worker.players.discard(player)
+        for name, source in tuple(worker.music.items()):
+            if source == player:
+                del worker.music[name]
+
+    def record(self, number: int, command: Record) -> None:
+        self.workers[number].recorders.add(command.recorder)
+        self.command(number, command)
+
+    def stop_record(self, number: int, recorder: int) -> None:
+        recorders = self.workers[number].recorders
+        if recorder in recorders:
+            recorders.discard(recorder)
+            self.command(number, StopRecord(recorder))
+
+    def recorded(self, number: int, recorder: int) -> None:
+        """`RecordDone` came for it."""
+        self.workers[number].recorders.discard(recorder)
+
+    def music(self, number: int, name: str, items: tuple[PlayItem, ...]) -> int:
+        """The endless player of music `name`, one a media process, shared by all who wait."""
+        worker = self.workers[number]
+        if name not in worker.music:
+            worker.music[name] = self.play(number, items, loops=0)
+        return worker.music[name]

@@ -1,0 +1,153 @@
+"""Who may call and register: trunks by where they come from, phones by digest or by their fixed address.
+
+Unknown user and wrong password get the same answer after the same work, so that nobody learns which phones exist.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from softswitch.kernel.clock import Instant
+from softswitch.sip.digest import Accepted, Denied, DigestServer, Stale, ha1
+from softswitch.sip.flow import Flow
+from softswitch.switch.settings import Settings
+from softswitch.switch.targets import Target
+from softswitch.wire.sip import Request, Uri
+
+if TYPE_CHECKING:
+    from softswitch.switch.office import Office
+
+_CACHED_HOSTS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """Ask for credentials: 401 with these headers."""
+
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Final no. `why` is for the log."""
+
+    status: int
+    why: str
+
+
+Ruling: TypeAlias = Target | Challenge | Refusal
+
+
+class Admission:
+    """One for the whole switch."""
+
+    def __init__(self, settings: Settings, office: "Office") -> None:
+        self._settings = settings
+        self._office = office
+        sip = settings.sip
+        self._digest = DigestServer(
+            sip.domain, office.dice.randbytes(32), sip.digest_algorithms, float(sip.nonce_seconds)
+        )
+        self._ha1: dict[tuple[str, str], str | None] = {}
+        self._accounts: dict[str, Target] = {}
+        self._trunk_flows: dict[tuple[str, int], str] = {}
+        self._trunk_hosts: dict[str, str | None] = {}
+        self.configure(settings)
+
+    def configure(self, settings: Settings) -> None:
+        """New settings; nonces given out stay good."""
+        self._settings = settings
+        self._ha1.clear()
+        self._trunk_hosts.clear()
+        self._accounts = {
+            trunk.username: Target("trunk", name)
+            for name, trunk in settings.trunks.items()
+            if trunk.username and trunk.password
+        }
+        for name, phone in settings.phones.items():
+            if phone.password or phone.ha1:
+                self._accounts[name] = Target("phone", name)
+                if phone.number:
+                    self._accounts.setdefault(phone.number, Target("phone", name))
+        self._trunk_flows = {}
+        for name, trunk in settings.trunks.items():
+            uri = Uri.parse(trunk.address)
+            self._trunk_flows[(uri.host.strip("[]"), uri.port or 5060)] = name
+
+    def forget_hosts(self) -> None:
+        """Trunk host names stand for other addresses now."""
+        self._trunk_hosts.clear()
+
+    def caller(self, request: Request, flow: Flow, now: Instant) -> Ruling:
+        """Who sends this INVITE."""
+        trunk = self._trunk_flows.get(flow.remote)
+        if trunk is not None:
+            return Target("trunk", trunk)
+        host = flow.remote[0]
+        if not self._claims_phone(request, flow):
+            trunk = self._trunk_at(host)
+            if trunk is not None:
+                return Target("trunk", trunk)
+        phone = self._office.directory.phone_at(host)
+        if phone is not None and request.headers.get("Authorization") is None:
+            return Target("phone", phone)
+        trunk = self._office.trunks.by_contact_user(request.uri.username)
+        if trunk is not None:
+            return Target("trunk", trunk)
+        return self.digest(request, flow, now)
+
+    def digest(self, request: Request, flow: Flow, now: Instant) -> Ruling:
+        """Judge by credentials only."""
+        value = self._digest.pick(request.headers.all("Authorization"))
+        if value is None:
+            return self._challenge(now)
+        verdict = self._digest.verify(value, request.method, str(request.uri), request.body, now, self._ha1_of)
+        match verdict:
+            case Accepted(username):
+                return self._accounts[username]
+            case Stale():
+                return self._challenge(now, stale=True)
+            case Denied(reason, status, username):
+                self._office.log(
+                    "warning", "authentication failed", source=flow.remote[0], method=request.method,
+                    username=username, reason=reason,
+                )  # fmt: skip
+                return Refusal(status, reason)
+
+    def _claims_phone(self, request: Request, flow: Flow) -> bool:
+        """Whether the request says that it comes from a phone of ours: such a claim must be proved even from an
+        address that a trunk may use."""
+        if request.headers.get("Authorization") is not None:
+            return True
+        if self._office.registrations.phone_behind(flow) is not None:
+            return True
+        uri = request.from_.uri
+        return uri.host == self._settings.sip.domain and (uri.username) in self._accounts
+
+    def _trunk_at(self, host: str) -> str | None:
+        if host not in self._trunk_hosts:
+            if len(self._trunk_hosts) >= _CACHED_HOSTS:
+                self._trunk_hosts.clear()
+            self._trunk_hosts[host] = self._office.directory.trunk_at(host)
+        return self._trunk_hosts[host]
+
+    def _challenge(self, now: Instant, stale: bool = False) -> Challenge:
+        return Challenge(tuple(("WWW-Authenticate", value) for value in self._digest.challenges(now, stale)))
+
+    def _ha1_of(self, username: str, algorithm: str) -> str | None:
+        key = (username, algorithm)
+        if key not in self._ha1:
+            account = self._accounts.get(username)
+            if account is None:
+                return None  # not kept: names are the sender's choice
+            self._ha1[key] = self._stored(account, username, algorithm)
+        return self._ha1[key]
+
+    def _stored(self, account: Target, username: str, algorithm: str) -> str | None:
+        if account.kind == "trunk":
+            password = self._settings.trunks[account.name].password
+        else:
+            phone = self._settings.phones[account.name]
+            if algorithm in phone.ha1:
+                return phone.ha1[algorithm]
+            password = phone.password
+        return None if password is None else ha1(username, self._settings.sip.domain, password, algorithm)

@@ -1,0 +1,307 @@
+"""A call: one caller, the stages it passes, and the record it leaves.
+
+The caller's leg lives as long as the call. Everything else (callee legs, dials, players, a place in a queue) belongs
+to the stage; leaving a stage takes it back, so an end in any stage leaks nothing.
+"""
+
+from dataclasses import dataclass, field
+
+from softswitch.acd.model import OfferId
+from softswitch.call.causes import BUSY, reason_header
+from softswitch.call.fabric import NoPort
+from softswitch.call.leg import Leg, LegState
+from softswitch.call.tones import tone
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.events import Output
+from softswitch.switch.office import Office
+from softswitch.switch.records import CallRecord, LegRecord, Outcome
+from softswitch.switch.recording import CallRecording
+from softswitch.switch.stages.build import stage_for
+from softswitch.switch.stages.sounds import PlayStage, ToneStage
+from softswitch.switch.stages.stage import Stage
+from softswitch.switch.targets import parse_target
+from softswitch.switch.views import CallView, LegView
+from softswitch.wire.control import PlayItem
+
+MAX_TARGETS = 30  # targets one call may pass: menus loop, forwardings must not
+
+
+@dataclass(slots=True)
+class Facts:
+    """What the record will say, gathered on the way."""
+
+    destination: str = ""
+    queue: str = ""
+    agent: str = ""
+    wait_seconds: float = 0.0
+    ring_seconds: float = 0.0
+    talk_seconds: float = 0.0
+    hold_seconds: float = 0.0
+    answered: Instant | None = None
+    outcome: Outcome | None = None
+    cause: int = 0
+    reason: str = ""
+    collected: dict[str, str] = field(default_factory=dict)
+
+
+class Call:
+    """`source` is who calls, as `trunk:carrier`; `caller`/`called` are numbers."""
+
+    def __init__(
+        self,
+        id: str,
+        office: Office,
+        leg: Leg,
+        *,
+        source: str,
+        caller: str,
+        caller_name: str,
+        called: str,
+        language: str,
+        max_forwards: int,
+        now: Instant,
+    ) -> None:
+        self.id = id
+        self.office = office
+        self.leg = leg
+        self.source = source
+        self.caller = caller
+        self.caller_name = caller_name
+        self.called = called
+        self.number = called  # what is dialled onward; a route may have changed it
+        self.caller_id: str | None = None  # the number shown outward, when a route says so
+        self.language = language
+        self.max_forwards = max_forwards
+        self.started = now
+        self.facts = Facts()
+        self.stage: Stage = Stage(self)
+        self.recording = CallRecording(self)
+        self.over = False
+        self.targets_passed = 0
+        self.hung_up_by: str = ""
+        self.route_record: bool | None = None
+        self.language_chosen = False
+        self.offers: list[OfferId] = []
+        self.ended_legs: list[tuple[Leg, int]] = []
+        self._player: int = 0
+
+    # ---------------------------------------------------------------------------------------------------------- moves
+
+    def drive(self, outputs: list[Output]) -> None:
+        self.office.drive(outputs)
+
+    def move(self, stage: Stage, now: Instant) -> None:
+        """Leave the stage for another."""
+        old, self.stage = self.stage, stage
+        old.leave(now)
+        self.silence()
+        stage.enter(now)
+        self.rearm()
+
+    def go(self, target: str, now: Instant) -> None:
+        """On to a target of the configuration."""
+        self.targets_passed += 1
+        if self.targets_passed > MAX_TARGETS:
+            self.office.log("error", "call loops through targets", call=self.id, target=target)
+            self.facts.outcome = "failed"
+            self.refuse(now, 482)
+            return
+        self.move(stage_for(self, parse_target(target), now), now)
+
+    def refuse(self, now: Instant, status: int, header: str = "") -> None:
+        """No one is there for the caller: the status while it rings, a tone and the end once it was answered."""
+        if self.facts.outcome is None:
+            self.facts.outcome = "rejected" if status in (403, 603) else "failed"
+        self.facts.cause = status
+        if not self.leg.up:
+            self.end(now, status, by="switch", header=header)
+        elif status in BUSY:
+            self.move(ToneStage(self, tone("busy", self.office.settings.server.tones), "busy"), now)
+        else:
+            self.play_and_end("unavailable", now, reason=f"refused with {status}")
+
+    def play_and_end(self, prompt: str, now: Instant, reason: str) -> None:
+        """A last word to the caller."""
+        self.facts.reason = reason
+        self.move(PlayStage(self, prompt), now)
+
+    def preferred_codec(self) -> str:
+        """The codec that spares transcoding: the caller's, or the first of the caller's offer that we know (which was
+        found usable when the call came in)."""
+        return self.leg.codec or self.leg.first_offered()
+
+    def wants_recording(self, place: bool) -> bool:
+        """Whether a talk here is recorded: the route's word first, then the place's, as `[recording] calls` allows."""
+        if self.route_record is not None:
+            return self.route_record
+        return {"none": False, "queue": place, "all": True}[self.office.settings.recording.calls]
+
+    def rearm(self) -> None:
+        """The stage's deadline may have moved."""
+        deadline = None if self.over else self.stage.deadline
+        if deadline is None:
+            self.office.deadlines.cancel(self.id)
+        elif self.office.deadlines.get(self.id) != deadline:
+            self.office.deadlines.set(self.id, deadline)
+
+    def answer(self, now: Instant, prefer: str = "") -> bool:
+        """Answer the caller. False when that failed; the call has then ended."""
+        if self.leg.up:
+            return True
+        try:
+            self.drive(self.leg.take(now, prefer, headers=(("X-Call-Id", self.id),)))
+        except (PeerError, NoPort) as error:
+            self.fail(error, now)
+            return False
+        return True
+
+    def fail(self, error: PeerError | NoPort, now: Instant) -> None:
+        """The caller's stream cannot be set up."""
+        status = error.status if isinstance(error, PeerError) else 503
+        self.office.log("warning", "call failed", call=self.id, source=self.source, error=str(error), status=status)
+        self.facts.outcome = "failed"
+        self.end(now, status, by="switch", reason=str(error))
+
+    def end(self, now: Instant, status: int = 480, *, by: str, reason: str = "", header: str = "") -> None:
+        """The call is over: hang up whoever is left, write the record. `status` answers a caller who still rings;
+        `header` is a Reason header value to pass on."""
+        if self.over:
+            return
+        self.over = True
+        self.hung_up_by = by
+        answered = self.leg.up or self.leg.answered_at is not None
+        if not self.facts.cause:
+            self.facts.cause = 200 if answered else status
+        if reason and not self.facts.reason:
+            self.facts.reason = reason
+        name, value = reason_header(status, 16 if answered else None)
+        stage, self.stage = self.stage, Stage(self)
+        stage.leave(now)
+        self.silence()
+        self.drive(self.leg.hang_up(now, status, headers=((name, header or value),)))
+        self.ended_legs.insert(0, (self.leg, self.facts.cause))
+        self.recording.stop()
+        self.office.deadlines.cancel(self.id)
+        self.office.ended.append(self)
+
+    # ---------------------------------------------------------------------------------------------------------- sound
+
+    def play(self, items: tuple[PlayItem, ...], loops: int = 1, *, leg: Leg | None = None) -> int:
+        """Play to the caller (or to `leg`) in place of what was heard; the player's id."""
+        self.silence()
+        party = leg or self.leg
+        self._player = self.office.fabric.play(party.worker, items, loops, owner=self.id)
+        party.hear(self._player)
+        return self._player
+
+    def play_prompts(self, *names: str, leg: Leg | None = None) -> int:
+        return self.play(self.office.prompts(names, self.language), leg=leg)
+
+    def music(self, name: str) -> None:
+        """Let the caller hear music on hold, shared by all who wait."""
+        self.silence()
+        self.leg.hear(self.music_source(name))
+
+    def music_source(self, name: str = "hold") -> int:
+        items = self.office.prompts((f"music/{name}",), self.language)
+        return self.office.fabric.music(self.leg.worker, name, items)
+
+    def silence(self) -> None:
+        """Stop this call's player, if one plays."""
+        if self._player:
+            self.office.fabric.stop_play(self.leg.worker, self._player)
+            self._player = 0
+
+    def played(self, player: int, cause: str, now: Instant) -> None:
+        if player == self._player:
+            self._player = 0
+        self.stage.on_played(player, cause, now)
+        self.rearm()
+
+    # ---------------------------------------------------------------------------------------------------------- record
+
+    def closed(self, leg: Leg, status: int = 200) -> None:
+        """A leg of this call is over; the record will name it."""
+        self.ended_legs.append((leg, status))
+
+    @property
+    def complete(self) -> bool:
+        """Over, and media has told the last numbers of every leg."""
+        return self.over and all(leg.stats is not None or not leg.was_open for leg, _ in self.ended_legs)
+
+    def record(self) -> CallRecord:
+        """The row for the store, once the call is over and its legs are closed."""
+        facts = self.facts
+        ended = self.leg.ended_at or self.started
+        return CallRecord(
+            id=self.id,
+            started=self.started,
+            ended=ended,
+            outcome=facts.outcome or ("answered" if facts.answered is not None else "abandoned"),
+            answered=facts.answered,
+            source=self.source,
+            caller=self.caller,
+            called=self.called,
+            destination=facts.destination,
+            queue=facts.queue,
+            agent=facts.agent,
+            wait_seconds=facts.wait_seconds,
+            ring_seconds=facts.ring_seconds,
+            talk_seconds=facts.talk_seconds,
+            hold_seconds=facts.hold_seconds,
+            cause=facts.cause,
+            reason=facts.reason,
+            hung_up_by=self.hung_up_by,  # type: ignore[arg-type]
+            language=self.language,
+            collected=facts.collected,
+            recording=self.recording.name,
+            legs=tuple(_leg_record(leg, status) for leg, status in self.ended_legs),
+        )
+
+    def view(self, now: Instant) -> CallView:
+        legs = (self.leg, *self.stage.legs())
+        return CallView(
+            id=self.id,
+            state="ended" if self.over else self.stage.label,
+            at=self.stage.at,
+            source=self.source,
+            caller=self.caller,
+            called=self.called,
+            started=self.started,
+            answered=self.facts.answered,
+            duration=now - self.started,
+            queue=self.facts.queue,
+            agent=self.facts.agent,
+            recording=self.recording.name,
+            legs=tuple(_leg_view(leg) for leg in legs),
+        )
+
+
+def _leg_record(leg: Leg, status: int) -> LegRecord:
+    stats = leg.stats
+    remote = leg.spec.remote if leg.spec is not None else None
+    return LegRecord(
+        party=leg.peer,
+        call_id=leg.sip_call_id,
+        remote=f"{remote[0]}:{remote[1]}" if remote is not None else "",
+        codec=leg.codec,
+        status=status,
+        received=stats.received if stats else 0,
+        sent=stats.sent if stats else 0,
+        lost=stats.lost if stats else 0,
+        jitter_ms=stats.jitter_ms if stats else 0.0,
+        round_trip_ms=stats.round_trip_ms if stats else -1.0,
+        mos=stats.mos if stats else 0.0,
+    )
+
+
+def _leg_view(leg: Leg) -> LegView:
+    return LegView(
+        peer=leg.peer,
+        state=leg.state.value if leg.state is not LegState.OVER else "ended",
+        sip_call_id=leg.sip_call_id,
+        codec=leg.codec,
+        media_port=leg.port.number if leg.port is not None else 0,
+        worker=leg.worker,
+    )

@@ -1,0 +1,276 @@
+"""Who is who, and how to ring them: phones, agents, groups and trunks as destinations.
+
+Sources are told by what they cannot forge at will: a trunk by its network or by the contact of our registration with
+it, a phone by its fixed address or its digest (`switch/admission.py`).
+"""
+
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import TYPE_CHECKING, TypeAlias
+
+from softswitch.call.dial import Destination, Wave
+from softswitch.call.leg import StreamPolicy
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError
+from softswitch.sip.digest import Credentials
+from softswitch.sip.flow import Flow
+from softswitch.sip.numbers import e164
+from softswitch.switch.dial_plan import Ringing
+from softswitch.switch.settings import Phone, Settings, Trunk
+from softswitch.switch.targets import parse_target
+from softswitch.wire.sip import NameAddr, Uri
+
+if TYPE_CHECKING:
+    from softswitch.switch.call import Call
+    from softswitch.switch.office import Office
+
+Network: TypeAlias = IPv4Network | IPv6Network
+ANONYMOUS = "anonymous"
+
+
+class Directory:
+    """Compiled from the settings; asks the registrar and the trunks for what changes."""
+
+    def __init__(self, settings: Settings, office: "Office") -> None:
+        self._settings = settings
+        self._office = office
+        self._trunk_networks = [
+            (network, name) for name, trunk in settings.trunks.items() for network in _trunk_networks(trunk)
+        ]
+        self._phone_networks = [
+            (network, name) for name, phone in settings.phones.items() for network in _phone_networks(phone)
+        ]
+        self._trunk_hosts: dict[str, set[str]] = {}  # resolved addresses of trunks named by host
+        self.agents_of_phone: dict[str, list[str]] = {}
+        for name, agent in settings.agents.items():
+            self.agents_of_phone.setdefault(agent.phone, []).append(name)
+
+    # ------------------------------------------------------------------------------------------------- who sends this
+
+    def resolved(self, trunk: str, addresses: Iterable[str]) -> None:
+        """The host name of a trunk stands for these addresses now."""
+        self._trunk_hosts[trunk] = set(addresses)
+
+    def trunk_at(self, host: str) -> str | None:
+        """The trunk whose network holds `host`; the narrowest network wins."""
+        for name, addresses in self._trunk_hosts.items():
+            if host in addresses:
+                return name
+        return _narrowest(self._trunk_networks, host)
+
+    def phone_at(self, host: str) -> str | None:
+        """The phone with a fixed address that `host` is."""
+        return _narrowest(self._phone_networks, host)
+
+    # ------------------------------------------------------------------------------------------------------ how to ring
+
+    def phone(self, name: str, call: "Call", now: Instant) -> Ringing:
+        """A phone at all its contacts."""
+        phone = self._settings.phones[name]
+        target = f"phone:{name}"
+        fallbacks = (("busy", phone.busy), ("no-answer", phone.no_answer), ("unavailable", phone.unavailable))
+        seconds = phone.ring_seconds or self._settings.sip.ring_seconds
+        if phone.max_calls and self._calls_at(name) >= phone.max_calls:
+            return Ringing(target, fallbacks=fallbacks, refusal=486)
+        destinations = self._phone_destinations(name, target, call, (), now)
+        if not destinations:
+            return Ringing(target, fallbacks=fallbacks, refusal=480)
+        return Ringing(target, (Wave(destinations, seconds),), fallbacks, record=call.wants_recording(False))
+
+    def agent(self, name: str, call: "Call", now: Instant, ring_seconds: float = 0.0, queue: str = "") -> Ringing:
+        """An agent's phone. The call's facts go along as headers."""
+        agent = self._settings.agents[name]
+        seconds = ring_seconds or self._settings.sip.ring_seconds
+        headers = [("X-Call-Id", call.id)]
+        if queue:
+            headers.append(("X-Queue", queue))
+        if call.facts.collected:
+            pairs = (f"{key}={value}" for key, value in call.facts.collected.items())
+            headers.append(("X-Collected", ";".join(pairs)))
+        if call.language_chosen:
+            headers.append(("X-Language", call.language))
+        destinations = self._phone_destinations(agent.phone, f"agent:{name}", call, tuple(headers), now)
+        if not destinations:
+            return Ringing(f"agent:{name}", refusal=480)
+        return Ringing(f"agent:{name}", (Wave(destinations, seconds),), record=call.wants_recording(False))
+
+    def group(self, name: str, call: "Call", now: Instant) -> Ringing:
+        """A ring group: all members at once, or one after the other."""
+        group = self._settings.groups[name]
+        waves: list[Wave] = []
+        for member in group.members:
+            waves.extend(self._member(member, call, now).waves)
+        if group.mode == "all":
+            everyone = tuple(destination for wave in waves for destination in wave.destinations)
+            waves = [Wave(everyone, group.ring_seconds)] if everyone else []
+        else:
+            waves = [Wave(wave.destinations, group.ring_seconds, wave.fail_over_only) for wave in waves]
+        fallbacks = (("any", group.no_answer),)
+        return Ringing(f"group:{name}", tuple(waves), fallbacks, call.wants_recording(False), 0 if waves else 480)
+
+    def trunk(self, name: str, call: "Call", number: str) -> Ringing:
+        """A number over a trunk, with its backups for when it cannot be reached."""
+        target = f"trunk:{name}"
+        waves: list[Wave] = []
+        seen: set[str] = set()
+        busy = False
+        next_name: str | None = name
+        while next_name is not None and next_name not in seen:
+            seen.add(next_name)
+            trunk = self._settings.trunks[next_name]
+            if not self._office.trunks.usable(next_name):
+                self._office.log("info", "trunk is down, trying the next", call=call.id, trunk=next_name)
+            elif trunk.max_calls and self._office.fabric.parties[f"trunk:{next_name}"] >= trunk.max_calls:
+                busy = True
+                self._office.log("warning", "trunk is full", call=call.id, trunk=next_name, max_calls=trunk.max_calls)
+            else:
+                destination = self._trunk_destination(next_name, trunk, call, number)
+                waves.append(Wave((destination,), self._settings.sip.invite_seconds, fail_over_only=bool(waves)))
+            next_name = trunk.backup
+        refusal = 0 if waves else 503
+        if busy and not waves:
+            self._office.fact("trunk.full", call.started, call.id, trunk=name)
+        return Ringing(target, tuple(waves), record=call.wants_recording(False), refusal=refusal)
+
+    # ---------------------------------------------------------------------------------------------------------- streams
+
+    def phone_stream(self, name: str, remote_host: str) -> StreamPolicy:
+        phone = self._settings.phones[name]
+        return self._policy(phone.codecs, phone.dtmf, remote_host)
+
+    def trunk_stream(self, name: str, remote_host: str) -> StreamPolicy:
+        trunk = self._settings.trunks[name]
+        return self._policy(trunk.codecs, trunk.dtmf, remote_host)
+
+    def _policy(self, codecs: tuple[str, ...] | None, dtmf: str, remote_host: str) -> StreamPolicy:
+        media = self._settings.media
+        address = self._office.addressing.media(remote_host)
+        return StreamPolicy(codecs or media.codecs, address, dtmf, media.latch, media.silence)
+
+    # ---------------------------------------------------------------------------------------------------------- within
+
+    def _member(self, member: str, call: "Call", now: Instant) -> Ringing:
+        target = parse_target(member)
+        match target.kind:
+            case "phone":
+                return self.phone(target.name, call, now)
+            case "agent":
+                return self.agent(target.name, call, now)
+            case "trunk":
+                return self.trunk(target.name, call, target.number or call.number)
+        self._office.log("warning", "a ring group rings phones, agents and trunks only", member=member)
+        return Ringing(member, refusal=480)
+
+    def _calls_at(self, phone: str) -> int:
+        parties = self._office.fabric.parties
+        agents = self.agents_of_phone.get(phone, ())
+        return parties[f"phone:{phone}"] + sum(parties[f"agent:{agent}"] for agent in agents)
+
+    def _phone_destinations(
+        self, name: str, peer: str, call: "Call", headers: tuple[tuple[str, str], ...], now: Instant
+    ) -> tuple[Destination, ...]:
+        phone = self._settings.phones[name]
+        domain = self._settings.sip.domain
+        from_ = NameAddr(call.caller_name, Uri("sip", call.caller or ANONYMOUS, None, domain))
+        to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, domain))
+        contact_user = call.caller or ANONYMOUS
+        if phone.contact is not None:
+            uri = Uri.parse(phone.contact)
+            flow = self._office.flow_to(uri)
+            stream = self.phone_stream(name, flow.remote[0])
+            return (Destination(peer, uri, flow, from_, to, stream, contact_user, headers=headers),)
+        return tuple(
+            Destination(
+                peer,
+                Uri.parse(binding.destination),
+                binding.flow,
+                from_,
+                to,
+                self.phone_stream(name, binding.flow.remote[0]),
+                contact_user,
+                route=binding.route,
+                headers=headers,
+            )
+            for binding in self._office.registrations.bindings(name, now)
+        )
+
+    def _trunk_destination(self, name: str, trunk: Trunk, call: "Call", number: str) -> Destination:
+        address = Uri.parse(trunk.address)
+        flow = self._office.flow_to(address)
+        dialled = trunk.prefix + number[trunk.strip :]
+        shown = self.shown_number(trunk, call)
+        domain = trunk.domain or address.host
+        anonymous = call.caller == ANONYMOUS and not (trunk.caller_id or call.caller_id)
+        headers: list[tuple[str, str]] = []
+        identity = NameAddr("", Uri("sip", shown, None, domain))
+        if trunk.identity in ("p-asserted-identity", "both") and not anonymous:
+            headers.append(("P-Asserted-Identity", str(identity)))
+        user = shown
+        if anonymous:
+            headers.append(("Privacy", "id"))
+            user = ANONYMOUS
+        elif trunk.identity == "p-asserted-identity":
+            user = trunk.username or shown
+        return Destination(
+            f"trunk:{name}",
+            Uri("sip", dialled, None, address.host, address.port, address.params),
+            flow,
+            NameAddr(call.caller_name, Uri("sip", user, None, domain)),
+            NameAddr("", Uri("sip", dialled, None, domain)),
+            self.trunk_stream(name, flow.remote[0]),
+            self._office.trunks.contact_user(name),
+            headers=tuple(headers),
+            credentials=Credentials(trunk.username, trunk.password) if trunk.username and trunk.password else None,
+        )
+
+    def shown_number(self, trunk: Trunk, call: "Call") -> str:
+        """The caller's number outward: the trunk's own, unless the caller's may pass."""
+        if call.caller_id is not None:
+            return call.caller_id
+        source = parse_target(call.source)
+        own = self._settings.phones[source.name].caller_id if source.kind == "phone" else None
+        if trunk.pass_caller_id:
+            return own or call.caller or ANONYMOUS
+        return own or trunk.caller_id or trunk.username or call.caller or ANONYMOUS
+
+    def spellings(self, source: str, number: str) -> tuple[str, ...]:
+        """The dialled number as it came, and in E.164 when a trunk says how."""
+        target = parse_target(source)
+        if target.kind != "trunk":
+            return (number,)
+        normal = self.normal(target.name, number)
+        return (number,) if normal == number else (number, normal)
+
+    def normal(self, trunk_name: str, number: str) -> str:
+        """A number that came from a trunk, in E.164 as far as the trunk's settings tell."""
+        trunk = self._settings.trunks[trunk_name]
+        try:
+            return e164(number, trunk.country, trunk.national_prefix, trunk.international_prefix)
+        except LocalError:
+            return number
+
+
+def _trunk_networks(trunk: Trunk) -> list[Network]:
+    networks = [ip_network(text, strict=False) for text in trunk.accept_from]
+    return networks + _literal(Uri.parse(trunk.address).host)
+
+
+def _phone_networks(phone: Phone) -> list[Network]:
+    networks = [ip_network(text, strict=False) for text in phone.accept_from]
+    return networks + (_literal(Uri.parse(phone.contact).host) if phone.contact is not None else [])
+
+
+def _literal(host: str) -> list[Network]:
+    try:
+        return [ip_network(host.strip("[]"))]
+    except ValueError:
+        return []
+
+
+def _narrowest(networks: list[tuple[Network, str]], host: str) -> str | None:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return None
+    fitting = [(network.prefixlen, name) for network, name in networks if address in network]
+    return max(fitting)[1] if fitting else None

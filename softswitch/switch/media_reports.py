@@ -1,0 +1,148 @@
+"""What media processes report, brought to the calls it is about."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from softswitch.call.fabric import NoPort
+from softswitch.kernel.clock import Instant
+from softswitch.switch.events import Save
+from softswitch.switch.records import SavedRecording
+from softswitch.wire.control import (
+    Digit,
+    Failed,
+    Grown,
+    Inventory,
+    LegClosed,
+    LegHeard,
+    LegLatched,
+    LegSilent,
+    LegStats,
+    PlayDone,
+    Ready,
+    RecordDone,
+    Report,
+    WorkerStats,
+)
+
+if TYPE_CHECKING:
+    from softswitch.switch.switch import Switch
+
+_RATE = 8000
+_WAV_HEAD = 44
+_FRAME_BYTES = 4  # two channels of 16 bit
+
+
+class MediaReports:
+    """One for the whole switch."""
+
+    def __init__(self, switch: "Switch") -> None:
+        self._switch = switch
+        self._office = switch.office
+        self._on: dict[type, Callable[[int, Any, Instant], None]] = {
+            Ready: self._ready,
+            Grown: self._grown,
+            Inventory: self._inventory,
+            Failed: self._failed,
+            Digit: self._digit,
+            LegClosed: self._leg_closed,
+            LegSilent: self._leg_silent,
+            LegLatched: self._latched,
+            LegHeard: _ignore,
+            LegStats: self._leg_stats,
+            PlayDone: self._play_done,
+            RecordDone: self._record_done,
+            WorkerStats: self._worker_stats,
+        }
+
+    def report(self, worker: int, report: Report, now: Instant) -> None:
+        self._on[type(report)](worker, report, now)
+
+    def lost(self, worker: int, now: Instant) -> None:
+        """The process, or the line to it, is gone: the calls that it carried cannot go on."""
+        office = self._office
+        gone = office.fabric.lost(worker)
+        calls = {office.fabric.legs.pop(leg).owner for leg in gone}
+        office.log("error", "media process lost", worker=worker, legs=len(gone), calls=len(calls))
+        for call in [call for call in self._switch.calls.values() if call.leg.worker == worker]:
+            call.facts.outcome = call.facts.outcome or "failed"
+            call.end(now, 503, by="switch", reason="media process lost")
+
+    def _ready(self, worker: int, report: Ready, now: Instant) -> None:
+        self._office.fabric.ready(worker, report)
+        self._office.log(
+            "info", "media process ready", worker=worker, pid=report.pid, backend=report.backend, free=len(report.free)
+        )
+
+    def _grown(self, worker: int, report: Grown, now: Instant) -> None:
+        self._office.fabric.grown(worker, report.slots)
+
+    def _inventory(self, worker: int, report: Inventory, now: Instant) -> None:
+        self._office.fabric.inventory(worker, report)
+
+    def _failed(self, worker: int, report: Failed, now: Instant) -> None:
+        office = self._office
+        office.log("error", "media command failed", worker=worker, what=report.what, reason=report.reason)
+        leg = office.fabric.legs.get(report.subject)
+        if leg is not None and report.what == "OpenLeg":
+            self._switch.fail_leg(leg, NoPort(report.reason), now)
+
+    def _digit(self, worker: int, report: Digit, now: Instant) -> None:
+        leg = self._office.fabric.legs.get(report.leg)
+        call = self._switch.call_of(leg) if leg is not None and not leg.over else None
+        if leg is not None and call is not None:
+            call.stage.on_digit(leg, report.digit, report.method, now)
+            call.rearm()
+
+    def _leg_closed(self, worker: int, report: LegClosed, now: Instant) -> None:
+        leg = self._office.fabric.legs.pop(report.leg, None)
+        if leg is not None:
+            leg.stats = report.stats
+            self._switch.leg_closed(leg)
+
+    def _leg_stats(self, worker: int, report: LegStats, now: Instant) -> None:
+        leg = self._office.fabric.legs.get(report.leg)
+        if leg is not None and leg.over:
+            leg.stats = report
+
+    def _leg_silent(self, worker: int, report: LegSilent, now: Instant) -> None:
+        leg = self._office.fabric.legs.get(report.leg)
+        call = self._switch.call_of(leg) if leg is not None and leg.up and leg.held_at is None else None
+        if leg is not None and call is not None:
+            self._office.log("warning", "no audio, hanging up", call=call.id, peer=leg.peer, seconds=report.seconds)
+            call.end(now, 480, by="switch", reason=f"no audio from {leg.peer} for {report.seconds:.0f} s")
+
+    def _latched(self, worker: int, report: LegLatched, now: Instant) -> None:
+        leg = self._office.fabric.legs.get(report.leg)
+        if leg is not None:
+            self._office.log(
+                "debug", "audio comes from another address than signalled", peer=leg.peer,
+                remote=f"{report.remote[0]}:{report.remote[1]}",
+            )  # fmt: skip
+
+    def _play_done(self, worker: int, report: PlayDone, now: Instant) -> None:
+        fabric = self._office.fabric
+        fabric.played(worker, report.player)
+        call = self._switch.calls.get(fabric.players.pop(report.player, ""))
+        if call is not None and report.cause != "stopped":
+            call.played(report.player, report.cause, now)
+
+    def _record_done(self, worker: int, report: RecordDone, now: Instant) -> None:
+        office = self._office
+        office.fabric.recorded(worker, report.recorder)
+        call, path, started = office.recordings.pop(report.recorder, ("", "", now))
+        if not call:
+            return
+        if report.cause != "stopped":
+            office.log("error", "recording failed, the call goes on", call=call, path=path, reason=report.reason)
+        office.fact("recording.ended", now, call, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3))
+        size = _WAV_HEAD + _FRAME_BYTES * report.frames
+        office.outbox.append(Save(SavedRecording(path, call, started, report.frames / _RATE, size)))
+
+    def _worker_stats(self, worker: int, report: WorkerStats, now: Instant) -> None:
+        entry = self._office.fabric.workers.get(worker)
+        if entry is not None:
+            entry.stats = report
+
+
+def _ignore(worker: int, report: Report, now: Instant) -> None:
+    """Reports that nobody here needs."""

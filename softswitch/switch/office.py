@@ -1,0 +1,121 @@
+"""What calls need of the switch around them: user agent, fabric, ACD, prompts, ledger and log.
+
+Whatever a call does ends up in one of two places: the outbox (effects for the shell) or the list of user-agent
+outputs that the switch works off before it returns.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Literal
+
+from softswitch.acd.engine import Engine
+from softswitch.acd.model import AcdEffect, AcdEvent, Fact, OfferId, Reconfigured
+from softswitch.call.fabric import Fabric
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.deadlines import Deadlines
+from softswitch.kernel.errors import LocalError
+from softswitch.sip.events import Output
+from softswitch.sip.flow import Addressing, Flow
+from softswitch.sip.user_agent import UserAgent
+from softswitch.switch.admission import Admission
+from softswitch.switch.dial_plan import Calendar, DialPlan
+from softswitch.switch.directory import Directory
+from softswitch.switch.events import Effect, Log, Save
+from softswitch.switch.registrations import Registrations
+from softswitch.switch.settings import Settings
+from softswitch.switch.targets import Target, parse_target
+from softswitch.switch.trunks import Trunks
+from softswitch.wire.control import FileItem, PlayItem
+from softswitch.wire.sip import Uri
+
+if TYPE_CHECKING:
+    from softswitch.switch.call import Call
+
+# name, language -> path of the sound file. Raises `LocalError` when there is none.
+LogLevel = Literal["debug", "info", "warning", "error"]
+FindPrompt = Callable[[str, str], str]
+
+
+class Office:
+    """Shared by all calls; owns nothing of a single call."""
+
+    def __init__(
+        self, settings: Settings, addressing: Addressing, find_prompt: FindPrompt, dice: Random, now: Instant
+    ) -> None:
+        self.settings = settings
+        self.addressing = addressing
+        self.dice = dice
+        self.ua = UserAgent(addressing, dice)
+        self.fabric = Fabric(now)
+        self.engine = Engine(settings.queues, settings.agents, now, dice)
+        self.outbox: list[Effect] = []
+        self.outputs: deque[Output] = deque()
+        self.decisions: deque[AcdEffect] = deque()
+        self.deadlines: Deadlines[str] = Deadlines()
+        self.offers: dict[OfferId, str] = {}
+        self.recordings: dict[int, tuple[str, str, Instant]] = {}  # recorder -> call, path, start
+        self.ended: list[Call] = []  # over since the switch looked last
+        self.calendar = Calendar(settings)
+        self.plan = DialPlan(settings, self.calendar)
+        self.directory = Directory(settings, self)
+        self.registrations = Registrations(settings, self)
+        self.trunks = Trunks(settings, self, now)
+        self.admission = Admission(settings, self)
+        self._find_prompt = find_prompt
+
+    def configure(self, settings: Settings, now: Instant) -> None:
+        """New settings for what comes; calls go on under those they began with, where they hold them."""
+        self.settings = settings
+        self.calendar = Calendar(settings)
+        self.plan = DialPlan(settings, self.calendar)
+        self.directory = Directory(settings, self)
+        self.registrations.configure(settings)
+        self.trunks.configure(settings, now)
+        self.admission.configure(settings)
+        self.acd(Reconfigured(settings.queues, frozenset(settings.agents)), now)
+
+    def drive(self, outputs: list[Output]) -> None:
+        """Outputs of the user agent, to be worked off in order."""
+        self.outputs.extend(outputs)
+
+    def acd(self, event: AcdEvent, now: Instant) -> None:
+        """Tell the ACD; what it decides is worked off in order."""
+        self.decisions.extend(self.engine.receive(event, now))
+
+    def fact(self, kind: str, now: Instant, call: str = "", **data: object) -> None:
+        """One line of the ledger."""
+        self.outbox.append(Save(Fact(kind, now, call, data=data)))
+
+    def log(self, level: LogLevel, event: str, **fields: object) -> None:
+        """One line of the operator's log."""
+        self.outbox.append(Log(level, event, fields))
+
+    def flow_to(self, uri: Uri) -> Flow:
+        """The flow for requests to an address of the configuration. Names are resolved by the shell."""
+        transport = str(uri.params.get("transport") or "udp").lower()
+        host = uri.host.strip("[]")
+        port = uri.port or (5061 if transport == "tls" else 5060)
+        return Flow(transport, (host, port), self._listener(transport, ":" in host))
+
+    def _listener(self, transport: str, ipv6: bool) -> int:
+        """Our listening socket of that transport and address family; the first one when none fits."""
+        for number, listen in enumerate(self.settings.sip.listen):
+            kind, _, address = listen.partition(":")
+            if kind == transport and address.startswith("[") == ipv6:
+                return number
+        return 0
+
+    def closed_target(self, target: str | None) -> Target:
+        """Where calls go outside opening hours."""
+        return parse_target(target or "play:closed")
+
+    def prompts(self, names: tuple[str, ...], language: str) -> tuple[PlayItem, ...]:
+        """The sound files of these prompts; one that is missing is left out, loudly: silence beats a dropped call."""
+        items: list[PlayItem] = []
+        for name in names:
+            try:
+                items.append(FileItem(self._find_prompt(name, language)))
+            except LocalError as error:
+                self.log("error", "prompt missing", prompt=name, language=language, error=str(error))
+        return tuple(items)

@@ -1,0 +1,313 @@
+"""What the user agent says, brought to calls, registrations and trunks; and how a new call is let in."""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from softswitch.call.fabric import NoPort
+from softswitch.call.leg import Leg
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.dice import token
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.events import (
+    Accepted,
+    Cancelled,
+    Confirmed,
+    Ended,
+    InDialog,
+    InDialogAnswered,
+    Invited,
+    OfferAnswered,
+    OfferRejected,
+    OfferWithdrawn,
+    Output,
+    Progressed,
+    Reinvited,
+    Rejected,
+    Requested,
+    Responded,
+    SessionClosed,
+    TimedOut,
+)
+from softswitch.switch.admission import Challenge, Refusal
+from softswitch.switch.call import Call
+from softswitch.switch.directory import ANONYMOUS
+from softswitch.switch.stages.codes import code_stage
+from softswitch.switch.targets import Target
+from softswitch.wire.sip import NameAddr, Request
+
+if TYPE_CHECKING:
+    from softswitch.switch.switch import Switch
+
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER"
+_SIGNAL = re.compile(rb"(?im)^\s*Signal\s*=\s*([0-9A-D*#]{1,2})\s*$")
+_BARE = re.compile(rb"\s*([0-9A-Da-d*#]{1,2})\s*")
+_INFO_NAMES = {b"10": "*", b"11": "#"}
+
+
+class Signalling:
+    """One for the whole switch."""
+
+    def __init__(self, switch: "Switch") -> None:
+        self._switch = switch
+        self._office = switch.office
+        self._on: dict[type, Callable[[Any, Instant], None]] = {
+            Invited: self._invited,
+            Progressed: self._progressed,
+            Accepted: self._accepted,
+            Rejected: self._rejected,
+            Cancelled: self._cancelled,
+            Confirmed: self._confirmed,
+            Reinvited: self._reinvited,
+            OfferWithdrawn: _ignore,
+            OfferAnswered: _ignore,
+            OfferRejected: _ignore,
+            Ended: self._ended,
+            InDialog: self._in_dialog,
+            InDialogAnswered: _ignore,
+            Requested: self._requested,
+            Responded: self._responded,
+            TimedOut: self._timed_out,
+            SessionClosed: self._session_closed,
+        }
+
+    def handle(self, output: Output, now: Instant) -> None:
+        self._on[type(output)](output, now)
+
+    # ------------------------------------------------------------------------------------------------------ new calls
+
+    def _invited(self, event: Invited, now: Instant) -> None:
+        office, request = self._office, event.request
+        ruling = office.admission.caller(request, event.flow, now)
+        if isinstance(ruling, Challenge):
+            self._refuse(event.session, 401, now, headers=ruling.headers)
+            return
+        if isinstance(ruling, Refusal):
+            office.log("warning", "call refused", source=event.flow.remote[0], status=ruling.status, reason=ruling.why)
+            self._refuse(event.session, ruling.status, now)
+            return
+        full = self._full(ruling)
+        if full:
+            office.log("warning", "call refused", peer=str(ruling), status=503, reason=full)
+            self._refuse(event.session, 503, now, headers=(("Retry-After", "5"),))
+            return
+        self._admit(event, ruling, now)
+
+    def _admit(self, event: Invited, source: Target, now: Instant) -> None:
+        office, request = self._office, event.request
+        try:
+            worker = office.fabric.pick()
+        except NoPort as error:
+            office.log("error", "call refused", peer=str(source), status=503, reason=str(error))
+            self._refuse(event.session, 503, now, headers=(("Retry-After", "5"),))
+            return
+        remote_host = event.flow.remote[0]
+        directory = office.directory
+        if source.kind == "trunk":
+            stream = directory.trunk_stream(source.name, remote_host)
+        else:
+            stream = directory.phone_stream(source.name, remote_host)
+        id = f"{int(now):x}{token(office.dice, 40)}"
+        leg = Leg(id, str(source), worker, stream, office.ua, office.fabric)
+        leg.invited(event.session, request, request.body)
+        caller, name = self._caller(source, request)
+        number = request.uri.username
+        language = office.settings.server.language
+        if source.kind == "phone":
+            language = office.settings.phones[source.name].language or language
+        call = Call(
+            id, office, leg, source=str(source), caller=caller, caller_name=name, called=number, language=language,
+            max_forwards=70 if request.max_forwards is None else request.max_forwards, now=now,
+        )  # fmt: skip
+        office.fact("call.started", now, id, source=str(source), caller=caller, called=number)
+        self._route(call, source, number, now)
+
+    def _route(self, call: Call, source: Target, number: str, now: Instant) -> None:
+        office = self._office
+        switch = self._switch
+        try:
+            call.leg.first_offered()
+        except PeerError as error:
+            call.facts.reason = str(error)
+            switch.begin(call, f"hangup:{error.status}", now)
+            return
+        code = code_stage(call, office.settings.codes, source, number)
+        if code is not None:
+            switch.enter(call, code, now)
+            return
+        if source.kind == "phone" and number and number == office.settings.codes.echo:
+            switch.begin(call, "echo:", now)
+            return
+        decision = office.plan.decide(source, office.directory.spellings(str(source), number), now)
+        if decision is None:
+            call.facts.reason = "no route"
+            switch.begin(call, "hangup:404", now)
+            return
+        call.number = decision.number
+        call.caller_id = decision.caller_id
+        call.route_record = decision.record
+        call.language = decision.language or call.language
+        switch.begin(call, decision.target, now)
+
+    def _caller(self, source: Target, request: Request) -> tuple[str, str]:
+        """Number and name of who calls. A phone is what we know it to be; a trunk is believed what it asserts."""
+        settings = self._office.settings
+        if source.kind == "phone":
+            phone = settings.phones[source.name]
+            return phone.number or source.name, phone.name or ""
+        identity = request.from_
+        asserted = request.headers.get("P-Asserted-Identity")
+        if asserted:
+            try:
+                identity = NameAddr.parse(asserted)
+            except PeerError:
+                self._office.log("debug", "unreadable P-Asserted-Identity", peer=str(source))
+        user = identity.uri.username
+        privacy = request.headers.get("Privacy") or ""
+        if not user or user.lower() == ANONYMOUS or "id" in privacy.lower().split(";"):
+            return ANONYMOUS, ""
+        return self._office.directory.normal(source.name, user), identity.display or ""
+
+    def _full(self, source: Target) -> str:
+        """Why no more calls are taken now; empty when they are."""
+        switch, settings = self._switch, self._office.settings
+        if switch.draining:
+            return "the switch is draining"
+        if len(switch.calls) >= settings.server.max_calls:
+            return f"server.max_calls = {settings.server.max_calls} is reached"
+        if source.kind == "trunk":
+            limit = settings.trunks[source.name].max_calls
+            if limit and self._office.fabric.parties[str(source)] >= limit:
+                return f"trunks.{source.name}.max_calls = {limit} is reached"
+        return ""
+
+    def _refuse(self, session: int, status: int, now: Instant, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self._office.drive(self._office.ua.reject(session, status, now, headers=headers))
+
+    # -------------------------------------------------------------------------------------------------- legs of calls
+
+    def _find(self, session: int) -> tuple[Leg | None, Call | None]:
+        leg = self._office.fabric.sessions.get(session)
+        if leg is None or leg.over:
+            return None, None
+        return leg, self._switch.call_of(leg)
+
+    def _progressed(self, event: Progressed, now: Instant) -> None:
+        leg, call = self._find(event.session)
+        if leg is not None and call is not None:
+            call.stage.on_progress(leg, event.response, event.response.body, now)
+            call.rearm()
+
+    def _accepted(self, event: Accepted, now: Instant) -> None:
+        leg, call = self._find(event.session)
+        if leg is not None and call is not None:
+            call.stage.on_accepted(leg, event.response.body, now)
+            call.rearm()
+
+    def _rejected(self, event: Rejected, now: Instant) -> None:
+        leg, call = self._find(event.session)
+        if leg is not None and call is not None:
+            call.stage.on_rejected(leg, event.status, event.response, now)
+            call.rearm()
+
+    def _cancelled(self, event: Cancelled, now: Instant) -> None:
+        leg, call = self._find(event.session)
+        if leg is not None and call is not None:
+            call.facts.outcome = "abandoned"
+            call.facts.cause = 487
+            leg.ended(now)
+            call.end(now, 487, by="caller", reason="caller gave up", header=event.request.headers.get("Reason") or "")
+
+    def _confirmed(self, event: Confirmed, now: Instant) -> None:
+        leg, call = self._find(event.session)
+        if leg is None or call is None:
+            return
+        try:
+            changed = leg.confirmed(event.body, now)
+        except (PeerError, NoPort) as error:
+            call.fail(error, now)
+            return
+        if changed is not None:
+            call.stage.on_hold(leg, changed, now)
+
+    def _reinvited(self, event: Reinvited, now: Instant) -> None:
+        leg, call = self._find(event.session)
+        if leg is None or call is None:
+            return
+        outputs, changed = leg.reinvited(event.request.body, now)
+        self._office.drive(outputs)
+        if changed is not None:
+            call.stage.on_hold(leg, changed, now)
+
+    def _ended(self, event: Ended, now: Instant) -> None:
+        leg, call = self._find(event.session)
+        if leg is None or call is None:
+            return
+        reason = (event.request.headers.get("Reason") or "") if event.request is not None else ""
+        leg.ended(now)
+        if leg is call.leg:
+            words = "caller hung up" if event.cause == "bye" else f"caller's dialog ended: {event.cause}"
+            call.end(now, 487, by="caller", reason=words, header=reason)
+        else:
+            call.stage.on_gone(leg, now)
+
+    def _session_closed(self, event: SessionClosed, now: Instant) -> None:
+        self._office.fabric.sessions.pop(event.session, None)
+
+    # ------------------------------------------------------------------------------------------------- other requests
+
+    def _in_dialog(self, event: InDialog, now: Instant) -> None:
+        ua = self._office.ua
+        if event.request.method != "INFO":
+            self._office.drive(ua.respond(event.tx, 405, now, headers=(("Allow", ALLOW),)))
+            return
+        digit = info_digit(event.request)
+        if digit is None and event.request.body:
+            accept = (("Accept", "application/dtmf-relay, application/dtmf"),)
+            self._office.drive(ua.respond(event.tx, 415, now, headers=accept))
+            return
+        self._office.drive(ua.respond(event.tx, 200, now))
+        leg, call = self._find(event.session)
+        if digit is not None and leg is not None and call is not None:
+            call.stage.on_digit(leg, digit, "info", now)
+            call.rearm()
+
+    def _requested(self, event: Requested, now: Instant) -> None:
+        office = self._office
+        match event.request.method:
+            case "REGISTER":
+                for phone in office.registrations.register(event.tx, event.request, event.flow, now):
+                    self._switch.tell_reachable(phone, now)
+            case "OPTIONS":
+                status = 503 if self._switch.draining else 200
+                fields = (("Allow", ALLOW), ("Accept", "application/sdp"))
+                office.drive(office.ua.respond(event.tx, status, now, headers=fields))
+            case _:
+                office.drive(office.ua.respond(event.tx, 405, now, headers=(("Allow", ALLOW),)))
+
+    def _responded(self, event: Responded, now: Instant) -> None:
+        if not self._office.trunks.responded(event.tx, event.response, now):
+            self._office.registrations.answered(event.tx)
+
+    def _timed_out(self, event: TimedOut, now: Instant) -> None:
+        if not self._office.trunks.timed_out(event.tx, now):
+            self._office.registrations.answered(event.tx)
+
+
+def info_digit(request: Request) -> str | None:
+    """The key in an INFO body (`application/dtmf-relay` or `application/dtmf`), None without one."""
+    kind = (request.content_type or "").partition(";")[0].strip().lower()
+    if kind == "application/dtmf-relay":
+        found = _SIGNAL.search(request.body)
+    elif kind == "application/dtmf":
+        found = _BARE.fullmatch(request.body)
+    else:
+        return None
+    if found is None:
+        return None
+    digit = _INFO_NAMES.get(found[1], found[1].decode().upper())
+    return digit if len(digit) == 1 else None
+
+
+def _ignore(event: Output, now: Instant) -> None:
+    """Answers to requests of ours that nobody waits for."""

@@ -1,0 +1,67 @@
+"""Feature codes: an agent sets a state from the phone and hears that it was done."""
+
+from typing import TYPE_CHECKING
+
+from softswitch.acd.model import AcdEvent, AgentLogin, AgentLogout, AgentPause, AgentReady
+from softswitch.kernel.clock import Instant
+from softswitch.switch.settings import Codes
+from softswitch.switch.stages.sounds import PlayStage
+from softswitch.switch.stages.stage import Stage
+from softswitch.switch.targets import Target
+
+if TYPE_CHECKING:
+    from softswitch.switch.call import Call
+
+
+class CodeStage(PlayStage):
+    """All agents of the phone change state; the prompt says to what."""
+
+    def __init__(self, call: "Call", verb: str, prompt: str, phone: str, argument: str) -> None:
+        super().__init__(call, prompt)
+        self._verb = verb
+        self._phone = phone
+        self._argument = argument
+
+    def enter(self, now: Instant) -> None:
+        office = self.call.office
+        self.call.facts.destination = f"code:{self._verb}"
+        self.call.facts.outcome = "answered"
+        self.call.facts.answered = now
+        for agent in office.directory.agents_of_phone.get(self._phone, ()):
+            office.acd(agent_event(self._verb, agent, self._argument, by=f"phone:{self._phone}"), now)
+        super().enter(now)
+
+
+def agent_event(verb: str, agent: str, reason: str, by: str) -> AcdEvent:
+    """The ACD's event for a verb of the feature codes, the command line or the API."""
+    match verb:
+        case "login":
+            return AgentLogin(agent, by)
+        case "logout":
+            return AgentLogout(agent, by)
+        case "pause":
+            return AgentPause(agent, reason, by)
+    return AgentReady(agent, by)
+
+
+_VERBS = (
+    ("login", "login", "agent-logged-in"),
+    ("logout", "logout", "agent-logged-out"),
+    ("pause", "pause", "agent-paused"),
+    ("ready", "ready", "agent-ready"),
+    ("end_wrap_up", "ready", "wrap-up-ended"),
+)
+
+
+def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage | None:
+    """The stage of a feature code, or None when `number` is none. A pause code may carry a reason: `*47*2`."""
+    if not number.startswith(("*", "#")) or source.kind != "phone":
+        return None
+    for field, verb, prompt in _VERBS:
+        code = getattr(codes, field)
+        if code and (number == code or (verb == "pause" and number.startswith(code + "*"))):
+            if not call.office.directory.agents_of_phone.get(source.name):
+                call.office.log("info", "feature code from a phone without an agent", phone=source.name, code=number)
+                return PlayStage(call, "unavailable")
+            return CodeStage(call, verb, prompt, source.name, number[len(code) + 1 :])
+    return None

@@ -1,0 +1,130 @@
+"""Ringing somebody for the caller: a phone, an agent, a ring group, a number over a trunk."""
+
+from typing import TYPE_CHECKING
+
+
+from softswitch.call.causes import kind
+from softswitch.call.dial import Dial, Fails, News, Rings, Wins
+from softswitch.call.fabric import NoPort
+from softswitch.call.leg import Leg
+from softswitch.call.tones import tone
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.events import Output
+from softswitch.switch.dial_plan import Ringing
+from softswitch.switch.records import Outcome
+from softswitch.switch.stages.stage import Stage
+from softswitch.switch.stages.talking import TalkStage
+from softswitch.wire.sip import Response
+
+if TYPE_CHECKING:
+    from softswitch.switch.call import Call
+
+
+class DialStage(Stage):
+    """Rings what `ringing` says; a failure goes on to the fallback that the configuration names for it."""
+
+    label = "ringing"
+
+    def __init__(self, call: "Call", ringing: Ringing) -> None:
+        super().__init__(call, ringing.target)
+        self._ringing = ringing
+        self._rings_heard = False
+        self._dial = Dial(
+            call.id,
+            ringing.waves,
+            worker=call.leg.worker,
+            prefer=call.preferred_codec(),
+            max_forwards=call.max_forwards - 1,
+            ua=call.office.ua,
+            fabric=call.office.fabric,
+            dice=call.office.dice,
+        )
+
+    def legs(self) -> tuple[Leg, ...]:
+        return tuple(self._dial.legs)
+
+    def enter(self, now: Instant) -> None:
+        self.call.facts.destination = self.at
+        if self._ringing.refusal:
+            self._failed(Fails(self._ringing.refusal), now)
+        else:
+            self._work(self._dial.start(now), now)
+
+    def leave(self, now: Instant) -> None:
+        gone = tuple(self._dial.legs)
+        self.call.drive(self._dial.give_up(now))
+        for leg in gone:
+            self.call.closed(leg, 487)
+        if self.call.leg.hears:
+            self.call.leg.hear()
+
+    def on_progress(self, leg: Leg, response: Response, body: bytes, now: Instant) -> None:
+        self._news(self._dial.progressed(leg, response, body, now), now)
+
+    def on_accepted(self, leg: Leg, body: bytes, now: Instant) -> None:
+        self._work(self._dial.accepted(leg, body, now), now)
+
+    def on_rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> None:
+        self.call.closed(leg, status)
+        self._work(self._dial.rejected(leg, status, response, now), now)
+
+    def wake(self, now: Instant) -> None:
+        gone = tuple(self._dial.legs)
+        self._work(self._dial.wake(now), now)
+        for leg in gone:
+            self.call.closed(leg, 487)
+
+    # ---------------------------------------------------------------------------------------------------------- within
+
+    def _work(self, step: tuple[list[Output], News], now: Instant) -> None:
+        outputs, news = step
+        self.call.drive(outputs)
+        self.deadline = self._dial.deadline
+        self._news(news, now)
+
+    def _news(self, news: News, now: Instant) -> None:
+        match news:
+            case Rings(status, leg):
+                self._rings(status, leg, now)
+            case Wins(leg):
+                self.call.move(TalkStage(self.call, leg, self.at, record=self._ringing.record), now)
+            case Fails():
+                self._failed(news, now)
+
+    def _rings(self, status: int, early: Leg | None, now: Instant) -> None:
+        caller = self.call.leg
+        if early is not None:
+            try:
+                self.call.drive(caller.play_early(now, prefer=early.codec))
+            except (PeerError, NoPort) as error:
+                self.call.fail(error, now)
+                return
+            self.call.silence()
+            caller.hear(early.id)
+            early.hear(caller.id)
+        elif caller.up:
+            if not self._rings_heard:
+                self.call.play(tone("ringback", self.call.office.settings.server.tones), loops=0)
+        elif not self._rings_heard:
+            self.call.drive(caller.ring(now, 180 if status in (180, 183) else status))
+        self._rings_heard = True
+
+    def _failed(self, failure: Fails, now: Instant) -> None:
+        how = "no-answer" if failure.timed_out else kind(failure.status)
+        self.call.office.fact("dial.failed", now, self.call.id, target=self.at, status=failure.status, how=how)
+        fallback = self._ringing.fallback(how)
+        if fallback:
+            self.call.go(fallback, now)
+            return
+        self.call.facts.outcome = _OUTCOMES[how]
+        self.call.refuse(now, failure.status, header=failure.reason)
+
+
+_OUTCOMES: dict[str, Outcome] = {
+    "busy": "busy",
+    "no-answer": "no-answer",
+    "rejected": "rejected",
+    "unavailable": "failed",
+    "failed": "failed",
+}

@@ -1,0 +1,60 @@
+"""What every stage of a call answers to. The call hands it events; the stage moves the call on."""
+
+from typing import TYPE_CHECKING, ClassVar
+
+from softswitch.acd.model import AcdEffect
+from softswitch.call.leg import Leg
+from softswitch.kernel.clock import Instant
+from softswitch.wire.sip import Response
+
+if TYPE_CHECKING:
+    from softswitch.switch.call import Call
+
+
+class Stage:
+    """By default a stage ignores what comes. `label` is what people see as the call's state, `at` the place's name,
+    `deadline` when `wake` is due."""
+
+    label: ClassVar[str] = ""
+
+    def __init__(self, call: "Call", at: str = "") -> None:
+        self.call = call
+        self.at = at
+        self.deadline: Instant | None = None
+
+    def enter(self, now: Instant) -> None:
+        """The call has come here."""
+
+    def leave(self, now: Instant) -> None:
+        """The call moves on or ends: take back what this stage began (players, dials, a place in a queue)."""
+
+    def legs(self) -> tuple[Leg, ...]:
+        """The legs besides the caller's that this stage holds."""
+        return ()
+
+    def on_digit(self, leg: Leg, digit: str, method: str, now: Instant) -> None:
+        """A key was pressed. `method`: `rfc4733`, `info` or `inband`."""
+
+    def on_played(self, player: int, cause: str, now: Instant) -> None:
+        """A player of this call ended by itself."""
+
+    def on_progress(self, leg: Leg, response: Response, body: bytes, now: Instant) -> None:
+        """18x on a leg that we called."""
+
+    def on_accepted(self, leg: Leg, body: bytes, now: Instant) -> None:
+        """200 on a leg that we called."""
+
+    def on_rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> None:
+        """A leg that we called refused."""
+
+    def on_gone(self, leg: Leg, now: Instant) -> None:
+        """A leg that had answered is over (not the caller's)."""
+
+    def on_hold(self, leg: Leg, held: bool, now: Instant) -> None:
+        """A party put the call on hold, or took it back."""
+
+    def on_acd(self, effect: AcdEffect, now: Instant) -> None:
+        """The ACD decided something about this call."""
+
+    def wake(self, now: Instant) -> None:
+        """`deadline` has come."""

@@ -1,0 +1,169 @@
+"""The operator's desk: pictures of the running switch, and today's totals as a fold over the ledger."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from softswitch import __version__
+from softswitch.acd.model import AgentState, Fact
+from softswitch.acd.stats import Totals
+from softswitch.kernel.clock import Instant
+from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow, WorkerRow
+
+if TYPE_CHECKING:
+    from softswitch.switch.switch import Switch
+
+_AT_WORK = (AgentState.TALKING, AgentState.OFFERED)
+
+
+class Desk:
+    """Totals start anew at midnight of the server's time zone."""
+
+    def __init__(self, switch: "Switch", now: Instant) -> None:
+        self._switch = switch
+        self.started = now
+        self.calls_total = 0
+        self.calls_failed = 0
+        self._totals = Totals()
+        self._day_ends: Instant = 0.0
+
+    def restore(self, facts: Iterable[Fact]) -> None:
+        """The ledger since midnight, after a restart."""
+        for fact in facts:
+            self.add(fact)
+
+    def add(self, fact: Fact) -> None:
+        if fact.at >= self._day_ends:
+            self._totals = Totals()
+            self._day_ends = midnight_after(fact.at, self._switch.office.settings.server.timezone)
+        self._totals.add(fact)
+
+    # ---------------------------------------------------------------------------------------------------------- views
+
+    def status(self, now: Instant) -> Status:
+        switch, office = self._switch, self._switch.office
+        agents = [office.engine.agent_view(name, now) for name in office.engine.agent_names()]
+        trunks = self.trunks(now)
+        return Status(
+            name=office.settings.server.name,
+            version=__version__,
+            started=self.started,
+            draining=switch.draining,
+            calls=len(switch.calls),
+            waiting=sum(1 for call in switch.calls.values() if call.stage.label == "queued"),
+            agents_ready=sum(1 for view in agents if view is not None and view.state is AgentState.READY),
+            agents_logged_in=sum(1 for view in agents if view is not None and view.logged_in),
+            registrations=len(self.registrations(now)),
+            trunks_up=sum(1 for trunk in trunks if trunk.health != "down" and trunk.registration != "failed"),
+            trunks=len(trunks),
+            calls_total=self.calls_total,
+            calls_failed=self.calls_failed,
+            workers=self.workers(),
+            live={
+                **office.ua.counts(),
+                "legs": sum(office.fabric.parties.values()),
+                "streams": len(office.fabric.legs),
+                "players": len(office.fabric.players),
+                "recordings": len(office.recordings),
+                "offers": len(office.offers),
+            },
+        )
+
+    def workers(self) -> tuple[WorkerRow, ...]:
+        rows = []
+        for worker in self._switch.office.fabric.workers.values():
+            ready, stats = worker.ready, worker.stats
+            rows.append(
+                WorkerRow(
+                    worker=worker.number,
+                    pid=ready.pid if ready else 0,
+                    backend=ready.backend if ready else "",
+                    up=ready is not None,
+                    legs=len(worker.legs),
+                    slots_free=len(worker.free),
+                    late_ticks=stats.late_ticks if stats else 0,
+                    ticks=stats.ticks if stats else 0,
+                    dropped=stats.dropped if stats else 0,
+                )
+            )
+        return tuple(rows)
+
+    def calls(self, now: Instant) -> list[CallView]:
+        return [call.view(now) for call in self._switch.calls.values()]
+
+    def call(self, id: str, now: Instant) -> CallView | None:
+        call = self._switch.calls.get(id)
+        return None if call is None else call.view(now)
+
+    def agents(self, now: Instant) -> list[AgentRow]:
+        office = self._switch.office
+        rows = []
+        for name, agent in office.settings.agents.items():
+            view = office.engine.agent_view(name, now)
+            if view is None:
+                continue
+            totals = self._totals.agent(name)
+            rows.append(
+                AgentRow(
+                    name=name,
+                    display=agent.name or name,
+                    phone=agent.phone,
+                    state=view.state.value,
+                    reason=view.reason,
+                    since=view.since,
+                    queues=view.queues,
+                    calls_today=totals.answered,
+                    talk_seconds=totals.talk,
+                    call=view.call,
+                )
+            )
+        return rows
+
+    def queues(self, now: Instant) -> list[QueueRow]:
+        engine = self._switch.office.engine
+        rows = []
+        for name in engine.queue_names():
+            view = engine.queue_view(name, now)
+            if view is None:
+                continue
+            totals = self._totals.queue(name)
+            level = totals.service_level
+            rows.append(
+                QueueRow(
+                    name=name,
+                    waiting=view.waiting,
+                    longest_wait=view.longest_wait,
+                    ready=view.states.get(AgentState.READY, 0),
+                    talking=sum(view.states.get(state, 0) for state in _AT_WORK),
+                    logged_in=view.logged_in,
+                    offered=totals.entered,
+                    answered=totals.answered,
+                    abandoned=totals.abandoned,
+                    overflowed=totals.overflowed.total(),
+                    service_level=-1.0 if level is None else 100.0 * level,
+                    average_wait=totals.average_speed_of_answer or 0.0,
+                )
+            )
+        return rows
+
+    def trunks(self, now: Instant) -> list[TrunkRow]:
+        return self._switch.office.trunks.rows(now)
+
+    def registrations(self, now: Instant) -> list[RegistrationRow]:
+        return self._switch.office.registrations.rows(now)
+
+
+def midnight_after(now: Instant, timezone: str) -> Instant:
+    """The first midnight after `now` there; a day may have 23 or 25 hours."""
+    zone = ZoneInfo(timezone)
+    moment = datetime.fromtimestamp(now, zone)
+    next_day = datetime.fromordinal(moment.toordinal() + 1).replace(tzinfo=zone)
+    return next_day.timestamp()
+
+
+def midnight_before(now: Instant, timezone: str) -> Instant:
+    """The midnight with which the day of `now` began there."""
+    zone = ZoneInfo(timezone)
+    day = datetime.fromtimestamp(now, zone)
+    return datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()

@@ -1,0 +1,347 @@
+"""The switch: the one place where SIP, calls and the ACD meet.
+
+A pure core: events in, effects out. What the user agent and the ACD say on the way is worked off until both are quiet,
+so every step leaves a settled state behind.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
+from typing import Any
+
+from softswitch.acd.model import (
+    AgentChanged,
+    Announce,
+    Bridge,
+    DeviceBusy,
+    DeviceReachable,
+    Fact,
+    Offer,
+    Overflow,
+    Refuse,
+    Withdraw,
+)
+from softswitch.call.fabric import NoPort
+from softswitch.call.leg import Leg
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.flow import Addressing, Send
+from softswitch.switch.call import Call
+from softswitch.switch.events import (
+    AgentCommand,
+    Arrived,
+    Drain,
+    Drained,
+    Effect,
+    FlowFailed,
+    HangUpCall,
+    MediaLost,
+    Reload,
+    Reported,
+    Resolved,
+    Save,
+    SwitchEvent,
+    ToMedia,
+)
+from softswitch.switch.media_reports import MediaReports
+from softswitch.switch.office import FindPrompt, Office
+from softswitch.switch.records import SavedAgent, SavedBinding
+from softswitch.switch.settings import Settings
+from softswitch.switch.signalling import Signalling
+from softswitch.switch.stages.codes import agent_event
+from softswitch.switch.stages.stage import Stage
+from softswitch.switch.status import Desk
+
+_STATS_SECONDS = 2.0  # how long a call record waits for the last numbers of its streams
+
+
+class Switch:
+    """`find_prompt(name, language)` gives a sound file's path or raises `LocalError`."""
+
+    def __init__(
+        self, settings: Settings, addressing: Addressing, dice: Random, now: Instant, find_prompt: FindPrompt
+    ) -> None:
+        self.office = Office(settings, addressing, find_prompt, dice, now)
+        self.calls: dict[str, Call] = {}
+        self.desk = Desk(self, now)
+        self.draining = False
+        self._ending: dict[str, Call] = {}
+        self._remembered: frozenset[str] = frozenset()
+        self._signalling = Signalling(self)
+        self._media = MediaReports(self)
+        self._on: dict[type, Callable[[Any, Instant], None]] = {
+            Arrived: self._arrived,
+            FlowFailed: self._flow_failed,
+            Reported: self._reported,
+            MediaLost: self._media_lost,
+            Reload: self._reload,
+            Drain: self._drain,
+            HangUpCall: self._hang_up,
+            AgentCommand: self._agent,
+            Resolved: self._resolved,
+        }
+        self._on_decision: dict[type, Callable[[Any, Instant], None]] = {
+            Fact: self._fact,
+            AgentChanged: self._agent_changed,
+            Offer: self._offer,
+            Withdraw: self._about_offer,
+            Refuse: self._about_offer,
+            Bridge: self._about_call,
+            Announce: self._about_call,
+            Overflow: self._about_call,
+        }
+
+    # ------------------------------------------------------------------------------------------------------- the core
+
+    def restore(
+        self,
+        bindings: Iterable[SavedBinding],
+        agents: Mapping[str, Mapping[str, object]],
+        facts: Iterable[Fact],
+        now: Instant,
+    ) -> None:
+        """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight."""
+        self.office.registrations.restore(bindings, now)
+        self.desk.restore(facts)
+        logged_in = {name: memory for name, memory in agents.items() if memory.get("logged_in")}
+        self.office.decisions.extend(self.office.engine.restore(logged_in, now))
+        self._remembered = frozenset(agents)
+
+    def start(self, now: Instant) -> list[Effect]:
+        office = self.office
+        for name, agent in office.settings.agents.items():
+            self.tell_reachable(agent.phone, now)
+            if agent.logged_in and name not in self._remembered:
+                office.acd(agent_event("login", name, "", "configuration"), now)
+        office.trunks.start(now)
+        return self._settle(now)
+
+    def receive(self, event: SwitchEvent, now: Instant) -> list[Effect]:
+        self._on[type(event)](event, now)
+        return self._settle(now)
+
+    def wake(self, now: Instant) -> list[Effect]:
+        office = self.office
+        if _due(office.ua.deadline(), now):
+            office.drive(office.ua.wake(now))
+        if _due(office.engine.deadline(), now):
+            office.decisions.extend(office.engine.wake(now))
+        self._work(now)
+        for key, _ in office.deadlines.due(now):
+            call = self.calls.get(key)
+            if call is not None:
+                call.stage.deadline = None
+                call.stage.wake(now)
+                call.rearm()
+            elif key in self._ending:
+                self._finish(self._ending[key])
+            self._work(now)
+        if _due(office.registrations.deadline(), now):
+            for phone in office.registrations.wake(now):
+                self.tell_reachable(phone, now)
+        if _due(office.trunks.deadline(), now):
+            office.trunks.wake(now)
+        return self._settle(now)
+
+    def deadline(self) -> Instant | None:
+        office = self.office
+        times = (
+            office.ua.deadline(),
+            office.engine.deadline(),
+            office.deadlines.next(),
+            office.registrations.deadline(),
+            office.trunks.deadline(),
+        )
+        return min((time for time in times if time is not None), default=None)
+
+    # --------------------------------------------------------------------------------------------------------- events
+
+    def _arrived(self, event: Arrived, now: Instant) -> None:
+        self.office.drive(self.office.ua.receive(event.message, event.flow, now))
+
+    def _flow_failed(self, event: FlowFailed, now: Instant) -> None:
+        self.office.drive(self.office.ua.flow_failed(event.flow, now))
+        for phone in self.office.registrations.flow_failed(event.flow, now):
+            self.tell_reachable(phone, now)
+
+    def _reported(self, event: Reported, now: Instant) -> None:
+        for report in event.reports:
+            self._media.report(event.worker, report, now)
+            self._work(now)
+
+    def _media_lost(self, event: MediaLost, now: Instant) -> None:
+        self._media.lost(event.worker, now)
+
+    def _reload(self, event: Reload, now: Instant) -> None:
+        self.office.configure(event.settings, now)
+        for agent in event.settings.agents.values():
+            self.tell_reachable(agent.phone, now)
+        self.office.log("info", "configuration reloaded")
+
+    def _drain(self, event: Drain, now: Instant) -> None:
+        self.draining = True
+        self.office.log("info", "draining", calls=len(self.calls))
+        self.office.trunks.stop(now)
+
+    def _hang_up(self, event: HangUpCall, now: Instant) -> None:
+        call = self.calls.get(event.call)
+        if call is not None:
+            call.end(now, 480, by="switch", reason="operator")
+
+    def _agent(self, event: AgentCommand, now: Instant) -> None:
+        self.office.acd(agent_event(event.verb, event.agent, event.reason, event.by), now)
+
+    def _resolved(self, event: Resolved, now: Instant) -> None:
+        self.office.directory.resolved(event.trunk, event.addresses)
+        self.office.admission.forget_hosts()
+
+    # ------------------------------------------------------------------------------------------- what the ACD decides
+
+    def _fact(self, fact: Fact, now: Instant) -> None:
+        self.desk.add(fact)
+        self.office.outbox.append(Save(fact))
+
+    def _agent_changed(self, change: AgentChanged, now: Instant) -> None:
+        view = self.office.engine.agent_view(change.agent, now)
+        if view is not None:
+            self.office.outbox.append(
+                Save(SavedAgent(change.agent, view.logged_in, view.pause is not None, view.pause or "", now))
+            )
+
+    def _offer(self, offer: Offer, now: Instant) -> None:
+        call = self.calls.get(offer.call)
+        if call is not None:
+            self.office.offers[offer.offer] = offer.call
+            call.offers.append(offer.offer)
+        self._about_call(offer, now)
+
+    def _about_offer(self, effect: Withdraw | Refuse, now: Instant) -> None:
+        call = self.calls.get(self.office.offers.get(effect.offer, ""))
+        if call is not None:
+            call.stage.on_acd(effect, now)
+            call.rearm()
+
+    def _about_call(self, effect: Offer | Bridge | Announce | Overflow, now: Instant) -> None:
+        call = self.calls.get(effect.call)
+        if call is not None:
+            call.stage.on_acd(effect, now)
+            call.rearm()
+
+    # ------------------------------------------------------------------------------------------------------- settling
+
+    def _settle(self, now: Instant) -> list[Effect]:
+        self._work(now)
+        office = self.office
+        if self.draining and not self.calls and not self._ending:
+            self.draining = False
+            office.outbox.append(Drained(now))
+        effects = office.outbox
+        frames = office.fabric.flush()
+        office.outbox = []
+        if frames:
+            # Media first: a port is open before the SDP that names it leaves.
+            return [ToMedia(worker, commands) for worker, commands in frames] + effects
+        return effects
+
+    def _work(self, now: Instant) -> None:
+        """Work off what the user agent and the ACD said, until both are quiet."""
+        office = self.office
+        outputs, decisions = office.outputs, office.decisions
+        while True:
+            if outputs:
+                output = outputs.popleft()
+                if type(output) is Send:
+                    office.outbox.append(output)
+                else:
+                    self._signalling.handle(output, now)
+            elif decisions:
+                decision = decisions.popleft()
+                self._on_decision[type(decision)](decision, now)
+            elif office.fabric.changed:
+                self._parties_changed(now)
+            elif office.ended:
+                self._ended(now)
+            else:
+                return
+
+    def _parties_changed(self, now: Instant) -> None:
+        office = self.office
+        changed, office.fabric.changed = office.fabric.changed, set()
+        for party in changed:
+            kind, _, name = party.partition(":")
+            if kind == "phone":
+                for agent in office.directory.agents_of_phone.get(name, ()):
+                    office.acd(DeviceBusy(agent, office.fabric.parties[party]), now)
+
+    def tell_reachable(self, phone: str, now: Instant) -> None:
+        """Tell the ACD whether the agents of `phone` can be rung."""
+        office = self.office
+        reachable = office.registrations.reachable(phone, now)
+        for agent in office.directory.agents_of_phone.get(phone, ()):
+            office.acd(DeviceReachable(agent, reachable), now)
+
+    # ---------------------------------------------------------------------------------------------------------- calls
+
+    def begin(self, call: Call, target: str, now: Instant) -> None:
+        """A new call goes to its first target."""
+        self._add(call)
+        call.go(target, now)
+
+    def enter(self, call: Call, stage: Stage, now: Instant) -> None:
+        """A new call goes to a stage that no target names."""
+        self._add(call)
+        call.move(stage, now)
+
+    def _add(self, call: Call) -> None:
+        self.calls[call.id] = call
+        self.desk.calls_total += 1
+
+    def call_of(self, leg: Leg) -> Call | None:
+        return self.calls.get(leg.owner)
+
+    def leg_closed(self, leg: Leg) -> None:
+        """Media told the last numbers of a stream."""
+        call = self._ending.get(leg.owner)
+        if call is not None and call.complete:
+            self._finish(call)
+
+    def fail_leg(self, leg: Leg, error: PeerError | NoPort, now: Instant) -> None:
+        """A stream that was promised cannot be had."""
+        call = self.call_of(leg)
+        if call is not None:
+            call.fail(error, now)
+
+    def _ended(self, now: Instant) -> None:
+        office = self.office
+        ended, office.ended = office.ended, []
+        for call in ended:
+            self.calls.pop(call.id, None)
+            if call.complete:
+                self._finish(call)
+            else:
+                self._ending[call.id] = call
+                office.deadlines.set(call.id, now + _STATS_SECONDS)
+
+    def _finish(self, call: Call) -> None:
+        """The record, the ledger's last word and the log line of a call."""
+        self._ending.pop(call.id, None)
+        office = self.office
+        office.deadlines.cancel(call.id)
+        record = call.record()
+        if record.outcome not in ("answered", "abandoned"):
+            self.desk.calls_failed += 1
+        office.outbox.append(Save(record))
+        office.fact(
+            "call.ended", record.ended, call.id, outcome=record.outcome, cause=record.cause, by=record.hung_up_by,
+            talk=round(record.talk_seconds, 3),
+        )  # fmt: skip
+        office.log(
+            "info", "call ended", call=call.id, source=call.source, caller=call.caller, called=call.called,
+            destination=record.destination, outcome=record.outcome, cause=record.cause, by=record.hung_up_by,
+            talk=round(record.talk_seconds, 2),
+        )  # fmt: skip
+        for offer in call.offers:
+            office.offers.pop(offer, None)
+
+
+def _due(deadline: Instant | None, now: Instant) -> bool:
+    return deadline is not None and deadline <= now

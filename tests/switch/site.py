@@ -1,0 +1,383 @@
+"""A site in virtual time: one `Switch`, phones and a carrier made of the same SIP core, a media process that only
+answers. No socket, no clock: `Site.run` moves the time from deadline to deadline."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from softswitch.kernel.clock import Instant
+from softswitch.sip.digest import Credentials
+from softswitch.sip.events import (
+    Accepted,
+    Cancelled,
+    Confirmed,
+    Ended,
+    InDialog,
+    Invitation,
+    Invited,
+    Output,
+    Progressed,
+    Reinvited,
+    Rejected,
+    Requested,
+    Responded,
+    SipEvent,
+)
+from softswitch.sip.flow import Flow, Send
+from softswitch.sip.offer_answer import Capabilities, answer, make_offer
+from softswitch.sip.user_agent import UserAgent
+from softswitch.switch.events import Arrived, Effect, Log, Reported, Save, SwitchEvent, ToMedia
+from softswitch.switch.settings import Settings
+from softswitch.switch.switch import Switch
+from softswitch.wire import control
+from softswitch.wire.sip import Headers, Request, Uri, parse
+
+HOST = "192.0.2.1"
+START: Instant = 1_800_000_000.0
+
+
+class At:
+    """Addressing of one party with one address."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address = (host, port)
+
+    def signalling(self, flow: Flow) -> tuple[str, int]:
+        return self.address
+
+    def media(self, remote_host: str) -> str:
+        return self.address[0]
+
+    def reliable(self, flow: Flow) -> Flow | None:
+        return None
+
+
+class MediaProcess:
+    """Answers commands as the media process would, and remembers what lives."""
+
+    def __init__(self, slots: int = 500) -> None:
+        self.free = [control.Slot(number, 20000 + 2 * number) for number in range(slots)]
+        self.legs: dict[int, control.LegSpec] = {}
+        self.slot_of: dict[int, int] = {}
+        self.edges: set[tuple[int, int, int]] = set()
+        self.players: dict[int, control.Play] = {}
+        self.recorders: dict[int, str] = {}
+        self.played: list[tuple[str, ...]] = []
+        self.digits: list[tuple[int, str]] = []
+
+    def ready(self) -> control.Ready:
+        return control.Ready(control.VERSION, 4242, "test", ("PCMA", "PCMU"), tuple(self.free), len(self.free))
+
+    def perform(self, command: control.Command) -> list[control.Report]:
+        match command:
+            case control.OpenLeg(leg, slot, spec):
+                assert slot not in self.slot_of.values(), "two legs on one port"
+                self.legs[leg] = spec
+                self.slot_of[leg] = slot
+            case control.UpdateLeg(leg, spec):
+                assert leg in self.legs, "update of a leg that is not open"
+                self.legs[leg] = spec
+            case control.CloseLeg(leg):
+                del self.legs[leg]
+                slot = self.slot_of.pop(leg)
+                self.edges = {edge for edge in self.edges if leg not in edge[:2]}
+                stats = control.LegStats(leg, 100, 17200, 100, 17200, 0, 0, 0, 0, 0.5, 0, 0.5, 12.0, 4.4)
+                return [control.LegClosed(leg, stats), control.Grown((control.Slot(slot, 20000 + 2 * slot),))]
+            case control.Connect(edges):
+                for edge in edges:
+                    assert edge.source in self.legs or edge.source in self.players, "edge from nowhere"
+                    assert edge.sink in self.legs or edge.sink in self.recorders, "edge to nowhere"
+                    self.edges.add((edge.source, edge.sink, edge.channel))
+            case control.Disconnect(edges):
+                for edge in edges:
+                    self.edges.discard((edge.source, edge.sink, edge.channel))
+            case control.Play(player, items, loops):
+                self.players[player] = command
+                self.played.append(tuple(item.path if isinstance(item, control.FileItem) else "tone" for item in items))
+            case control.StopPlay(player):
+                if self.players.pop(player, None) is not None:
+                    return [self._done(player, "stopped")]
+            case control.Record(recorder, path):
+                self.recorders[recorder] = path
+            case control.StopRecord(recorder):
+                path = self.recorders.pop(recorder)
+                self.edges = {edge for edge in self.edges if edge[1] != recorder}
+                return [control.RecordDone(recorder, path, "stopped", 8000)]
+            case control.SendDigits(leg, digits):
+                self.digits.append((leg, digits))
+            case control.AskInventory():
+                return [control.Inventory(tuple(self.legs), tuple(self.players), tuple(self.recorders))]
+        return []
+
+    def finish(self, player: int) -> control.Report:
+        """A player has come to its end."""
+        del self.players[player]
+        return self._done(player, "end")
+
+    def _done(self, player: int, cause: str) -> control.Report:
+        self.edges = {edge for edge in self.edges if edge[0] != player}
+        return control.PlayDone(player, cause, 1000)
+
+    def hears(self, leg: int) -> set[int]:
+        return {source for source, sink, _ in self.edges if sink == leg}
+
+
+@dataclass
+class Line:
+    """One session at a party."""
+
+    session: int
+    state: str = "new"
+    status: int = 0
+    sdp: bytes = b""
+    offer: bytes = b""
+    request: Request | None = None
+    events: list[SipEvent] = field(default_factory=list)
+
+
+class Party:
+    """A phone or a carrier. `on_invite` decides what it does with a call: `ring`, `answer`, a status, or nothing."""
+
+    def __init__(self, site: "Site", name: str, host: str, port: int = 5060, password: str | None = None) -> None:
+        self.site = site
+        self.name = name
+        self.remote = (host, port)
+        self.flow = Flow("udp", (HOST, 5060))
+        self.ua = UserAgent(At(host, port), Random(f"{name}"))
+        self.credentials = Credentials(name, password) if password else None
+        self.lines: dict[int, Line] = {}
+        self.on_invite: str | int = "answer"
+        self.answers: dict[str, int] = {}
+        self.responses: list[int] = []
+        site.parties[self.remote] = self
+
+    # what a user does
+
+    def register(self, expires: int = 600) -> None:
+        headers = Headers()
+        headers.add("From", f"<sip:{self.name}@pbx.test>")
+        headers.add("To", f"<sip:{self.name}@pbx.test>")
+        headers.add("Contact", f"<sip:{self.name}@{self.remote[0]}:{self.remote[1]}>")
+        headers.add("Expires", str(expires))
+        request = Request("REGISTER", Uri.parse("sip:pbx.test"), headers)
+        _, outputs = self.ua.request(request, self.flow, self.site.now, self.credentials)
+        self.perform(outputs)
+        self.site.settle()
+
+    def call(self, number: str, *, sdp: bool = True, headers: tuple[tuple[str, str], ...] = (), hops: int = 70) -> Line:
+        offer = make_offer(Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000), 1, 1) if sdp else b""
+        invitation = Invitation(
+            f"sip:{number}@{HOST}", f"<sip:{self.name}@{self.remote[0]}>", f"<sip:{number}@{HOST}>", body=offer,
+            credentials=self.credentials, contact_user=self.name, headers=headers, max_forwards=hops,
+        )  # fmt: skip
+        session, outputs = self.ua.invite(invitation, self.flow, self.site.now)
+        line = Line(session, "calling", offer=offer)
+        self.lines[session] = line
+        self.perform(outputs)
+        self.site.settle()
+        return line
+
+    def answer(self, line: Line) -> None:
+        offered = line.request.body if line.request is not None else b""
+        caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
+        line.sdp = answer(offered, caps, 1, 1)[0] if offered else make_offer(caps, 1, 1)
+        line.state = "up"
+        self.perform(self.ua.accept(line.session, line.sdp, self.site.now))
+        self.site.settle()
+
+    def early(self, line: Line, status: int = 183) -> None:
+        caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
+        assert line.request is not None
+        line.sdp = answer(line.request.body, caps, 1, 1)[0]
+        self.perform(self.ua.ring(line.session, status, self.site.now, body=line.sdp))
+        self.site.settle()
+
+    def reject(self, line: Line, status: int) -> None:
+        line.state = "over"
+        self.perform(self.ua.reject(line.session, status, self.site.now))
+        self.site.settle()
+
+    def hang_up(self, line: Line) -> None:
+        line.state = "over"
+        self.perform(self.ua.hang_up(line.session, self.site.now))
+        self.site.settle()
+
+    def reoffer(self, line: Line, sdp: bytes) -> None:
+        self.perform(self.ua.reinvite(line.session, sdp, self.site.now))
+        self.site.settle()
+
+    def hold(self, line: Line, version: int = 2) -> None:
+        caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
+        self.reoffer(line, make_offer(caps, 1, version, hold=True))
+
+    def resume(self, line: Line, version: int = 3) -> None:
+        caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
+        self.reoffer(line, make_offer(caps, 1, version))
+
+    def info(self, line: Line, digit: str) -> None:
+        body = f"Signal={digit}\r\nDuration=160\r\n".encode()
+        now = self.site.now
+        self.perform(self.ua.send_in_dialog(line.session, "INFO", now, body, "application/dtmf-relay"))
+        self.site.settle()
+
+    # what the core says
+
+    def perform(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            if isinstance(output, Send):
+                self.site.wire.append((self.remote, output.flow.remote, output.data))
+            else:
+                self._happened(output)
+
+    def _happened(self, event: SipEvent) -> None:
+        now = self.site.now
+        match event:
+            case Invited(session, request):
+                line = self.lines[session] = Line(session, "ringing", request=request)
+                if isinstance(self.on_invite, int):
+                    line.state = "over"
+                    self.perform(self.ua.reject(session, self.on_invite, now))
+                elif self.on_invite != "silent":
+                    self.perform(self.ua.ring(session, 180, now))
+                    if self.on_invite == "answer":
+                        self.site.later.append(lambda: self.answer(line) if line.state == "ringing" else None)
+                return
+            case Requested(tx, request):
+                self.perform(self.ua.respond(tx, 200, now))
+                return
+            case InDialog(session, tx):
+                self.perform(self.ua.respond(tx, 200, now))
+            case Responded(_, response):
+                self.responses.append(response.status)
+                return
+        line_of = self.lines.get(getattr(event, "session", 0))
+        if line_of is None:
+            return
+        line_of.events.append(event)
+        match event:
+            case Progressed(_, response):
+                line_of.status = response.status
+                line_of.sdp = response.body or line_of.sdp
+            case Accepted(_, response):
+                line_of.state, line_of.status, line_of.sdp = "up", 200, response.body
+                if not line_of.offer:
+                    caps = Capabilities(("PCMA",), True, self.remote[0], 4000)
+                    self.perform(self.ua.confirm(line_of.session, answer(response.body, caps, 1, 1)[0], now))
+            case Rejected(_, status):
+                line_of.state, line_of.status = "over", status
+            case Cancelled() | Ended():
+                line_of.state = "over"
+            case Reinvited(_, request):
+                caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
+                self.perform(self.ua.accept_offer(line_of.session, answer(request.body, caps, 1, 9)[0], now))
+            case Confirmed():
+                pass
+
+    @property
+    def line(self) -> Line:
+        """The latest line."""
+        return list(self.lines.values())[-1]
+
+
+class Site:
+    """`saved` and `logs` collect what the switch wanted kept and said."""
+
+    def __init__(self, settings: Settings, slots: int = 500) -> None:
+        self.now = START
+        self.parties: dict[tuple[str, int], Party] = {}
+        self.wire: deque[tuple[tuple[str, int], tuple[str, int], bytes]] = deque()
+        self.later: deque[Callable[[], object]] = deque()
+        self.media = MediaProcess(slots)
+        self.saved: list[object] = []
+        self.logs: list[Log] = []
+        self.drained = False
+        self.lost: Callable[[bytes], bool] = lambda data: False
+        self.switch = Switch(settings, At(HOST, 5060), Random(7), self.now, lambda name, language: f"{language}/{name}")
+        self.switch.restore((), {}, (), self.now)
+        self.effects(self.switch.start(self.now))
+        self.give(Reported(0, (self.media.ready(),)))
+
+    def party(self, name: str, host: str, port: int = 5060, password: str | None = None) -> Party:
+        return Party(self, name, host, port, password)
+
+    def phone(self, name: str, host: str, password: str = "correct horse") -> Party:
+        """A phone that has registered."""
+        phone = Party(self, name, host, 5060, password)
+        phone.register()
+        return phone
+
+    def give(self, event: SwitchEvent) -> None:
+        self.effects(self.switch.receive(event, self.now))
+        self.settle()
+
+    def effects(self, effects: list[Effect]) -> None:
+        for effect in effects:
+            match effect:
+                case Send(flow, data):
+                    self.wire.append(((HOST, 5060), flow.remote, data))
+                case ToMedia(worker, commands):
+                    for command in commands:
+                        reports = tuple(self.media.perform(command))
+                        if reports:
+                            self.later.append(lambda reports=reports: self.give(Reported(worker, reports)))
+                case Save(record):
+                    self.saved.append(record)
+                case Log():
+                    self.logs.append(effect)
+                case _:
+                    self.drained = True
+
+    def settle(self) -> None:
+        """Deliver until nothing is on the wire."""
+        while self.wire or self.later:
+            if self.wire:
+                source, target, data = self.wire.popleft()
+                if self.lost(data):
+                    continue
+                message = parse(data)
+                if target == (HOST, 5060):
+                    self.effects(self.switch.receive(Arrived(message, Flow("udp", source)), self.now))
+                elif target in self.parties:
+                    party = self.parties[target]
+                    party.perform(party.ua.receive(message, Flow("udp", source), self.now))
+            else:
+                self.later.popleft()()
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.now + seconds
+        while True:
+            self.settle()
+            times = [self.switch.deadline(), *(party.ua.deadline() for party in self.parties.values())]
+            due = min((time for time in times if time is not None), default=end)
+            if due > end:
+                break
+            self.now = max(self.now, due)
+            self.effects(self.switch.wake(self.now))
+            for party in self.parties.values():
+                party.perform(party.ua.wake(self.now))
+        self.now = end
+
+    def prompt_ends(self) -> None:
+        """Every player that is not endless comes to its end."""
+        for player, play in list(self.media.players.items()):
+            if play.loops:
+                self.give(Reported(0, (self.media.finish(player),)))
+
+    def press(self, leg: int, digit: str) -> None:
+        self.give(Reported(0, (control.Digit(leg, digit, 100),)))
+
+    def records(self, kind: type) -> list[object]:
+        return [record for record in self.saved if isinstance(record, kind)]
+
+    def nothing_left(self) -> None:
+        """After the last timers: no call, leg, port, player, recorder, transaction or dialog."""
+        self.run(70.0)
+        live = self.switch.desk.status(self.now).live
+        assert not any(live.values()), live
+        assert not self.switch.calls
+        assert not self.media.legs
+        assert not self.media.recorders
+        assert not [play for play in self.media.players.values() if play.loops]
+        assert not self.media.edges
