@@ -91,5 +91,5 @@ def fade(samples: Samples, rise: int, fall: int) -> None:
 
 
 def to_int16(samples: Samples) -> npt.NDArray[np.int16]:
-    """±1.0 to 16 bit, rounded and clipped."""
-    return np.clip(np.rint(samples * 32768.0), -32768, 32767).astype(np.int16)
+    """±1.0 to 16 bit, of which the lowest three are zero: G.711 carries no more, and FLAC files are a third smaller."""
+    return (np.clip(np.rint(samples * 4096.0), -4096, 4095) * 8).astype(np.int16)

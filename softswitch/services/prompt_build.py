@@ -263,5 +263,5 @@ def _synthesise(voice: Voice, text: str) -> tuple[npt.NDArray[np.float64], int]:
 
 def _flac(samples: npt.NDArray[np.int16]) -> bytes:
     buffer = io.BytesIO()
-    soundfile.write(buffer, samples, RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, samples, RATE, format="FLAC", subtype="PCM_16", compression_level=1.0)
     return buffer.getvalue()

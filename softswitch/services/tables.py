@@ -5,6 +5,7 @@ from typing import Final
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
 
 metadata: Final = MetaData()
+SEQUENCE: Final = BigInteger().with_variant(Integer, "sqlite")  # SQLite's row id itself: 64 bits, no second index
 
 
 def _text(name: str) -> Column[str]:
@@ -46,7 +47,7 @@ calls: Final = Table(
 ledger: Final = Table(
     "ledger",
     metadata,
-    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", SEQUENCE, primary_key=True, autoincrement=False),
     _number("at"),
     _text("kind"),
     _text("call"),

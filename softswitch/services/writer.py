@@ -121,10 +121,10 @@ class Writer:
             return True
         try:
             await self._transaction(self._unsaved)
-        except _THE_ROWS_FAULT:
-            return await self._save_one_by_one()
-        except (SQLAlchemyError, OSError) as error:
-            await self._refused(error)
+        except Exception as error:  # whatever a driver raises: this task must not die unseen
+            if _is_the_rows_fault(error):
+                return await self._save_one_by_one()
+            self._refused(error)
             return False
         self.written += len(self._unsaved)
         self._unsaved.clear()
@@ -157,11 +157,11 @@ class Writer:
             try:
                 await self._transaction(self._unsaved[:1])
                 self.written += 1
-            except _THE_ROWS_FAULT as error:
+            except Exception as error:
+                if not _is_the_rows_fault(error):
+                    self._refused(error)
+                    return False
                 self._reject(f"{self._unsaved[0][0].name.lower()}: {_reason(error)}")
-            except (SQLAlchemyError, OSError) as error:
-                await self._refused(error)
-                return False
             del self._unsaved[0]
         self._recovered()
         return True
@@ -184,7 +184,7 @@ class Writer:
         self.rejected += 1
         self._alarm(f"store: a row was not written: {reason}")
 
-    async def _refused(self, error: Exception) -> None:
+    def _refused(self, error: Exception) -> None:
         reason = _reason(error)
         if not self._failing:
             self._alarm(f"store: cannot write, rows are kept and tried again: {reason}")
@@ -195,6 +195,11 @@ class Writer:
             self._alarm(f"store: writing again, {self.dropped} rows lost so far")
             self._failing = ""
             self._told_dropped = False
+
+
+def _is_the_rows_fault(error: Exception) -> bool:
+    """Whether the same row would be refused again by a database in good health."""
+    return isinstance(error, _THE_ROWS_FAULT) and not getattr(error, "connection_invalidated", False)
 
 
 def _reason(error: Exception) -> str:

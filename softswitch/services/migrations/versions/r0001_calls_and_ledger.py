@@ -24,7 +24,7 @@ def upgrade() -> None:
     op.create_index("calls_by_start", "calls", ["started"])
     op.create_table(
         "ledger",
-        sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
         sa.Column("at", sa.Double, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("kind", "call", "queue", "agent", "data")),
     )
