@@ -23,6 +23,7 @@ _MIDNIGHT: Final = 24 * 60
 _TIME: Final = r"([01]?[0-9]|2[0-4]):([0-5][0-9])"
 _SPAN: Final = re.compile(rf"{_TIME}\s*[-–]\s*{_TIME}")
 _DATE: Final = re.compile(r"(?:([0-9]{4})-)?([0-9]{2})-([0-9]{2})")
+_DAY_ANYWHERE: Final = 50 * 3600  # a date lasts from its midnight at UTC+14 to its end at UTC-12
 _HORIZON_DAYS: Final = 400  # beyond a year of holidays nothing new can come
 
 Span = tuple[int, int]  # minutes after midnight; the end may pass 24 h, into the next day
@@ -127,9 +128,10 @@ class OpeningHours:
 
         low = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) - 14 * 3600
         before = offset(low)
-        after = bisect_right(range(62 * 3600), False, key=lambda second: offset(low + second) != before)
-        if after < 62 * 3600:
-            yield float(low + after)
+        if offset(low + _DAY_ANYWHERE) != before:
+            yield float(
+                low + bisect_right(range(_DAY_ANYWHERE), False, key=lambda second: offset(low + second) != before)
+            )
 
 
 def _days(key: str) -> list[int]:

@@ -107,6 +107,9 @@ class Consented:
     agreed: bool
 
 
+Cause: TypeAlias = Literal["key", "collected", "announced", "timeout", "invalid"]
+
+
 @dataclass(frozen=True, slots=True)
 class Choose:
     """The menu is over; the call goes to `target`. `collected` holds variables; `keys` is what was pressed last and
@@ -116,7 +119,7 @@ class Choose:
     collected: dict[str, str]
     language: str
     keys: str = ""
-    cause: Literal["key", "collected", "announced", "timeout", "invalid"] = "key"
+    cause: Cause = "key"
 
 
 MenuOutput: TypeAlias = PlayPrompts | StopPrompts | SetLanguage | Consented | Choose
@@ -149,7 +152,7 @@ class Input(StrEnum):
 class MenuRun:
     """One caller in one menu. After `Choose` it is over: `state` is DONE, and later events are ignored."""
 
-    __slots__ = ("_language", "_plays", "_script", "_silence_at", "_token", "_tries", "_typed", "state")
+    __slots__ = ("_language", "_plays", "_script", "_silence_at", "_token", "_tries", "_typed", "_why", "state")
 
     def __init__(self, script: MenuScript, language: str) -> None:
         self.state = State.NEW
@@ -160,6 +163,7 @@ class MenuRun:
         self._typed = ""
         self._tries = 0
         self._silence_at: Instant | None = None
+        self._why: Cause = "timeout"  # of LEAVING
 
     @property
     def language(self) -> str:
@@ -366,10 +370,11 @@ class MenuRun:
         if target is not None:
             return self._choose(target, cause, keys=self._typed)
         self.state = State.LEAVING
+        self._why = cause
         return self._play((_GOODBYE,), now)
 
     def _hang_up(self, _key: str, _now: Instant) -> list[MenuOutput]:
-        return self._choose(_HANG_UP, "timeout")
+        return self._choose(_HANG_UP, self._why)
 
     def _announced(self, _key: str, _now: Instant) -> list[MenuOutput]:
         return self._choose(self._script.on_timeout or _HANG_UP, "announced")
@@ -377,7 +382,7 @@ class MenuRun:
     def _choose(
         self,
         target: str,
-        cause: Literal["key", "collected", "announced", "timeout", "invalid"],
+        cause: Cause,
         collected: dict[str, str] | None = None,
         keys: str = "",
     ) -> list[MenuOutput]:

@@ -17,7 +17,7 @@ def _tone(on: int, off: int, *frequencies: float, level: float = -13.0) -> ToneI
     return ToneItem(frequencies=frequencies, on=on, off=off, level=level)
 
 
-# Three rising tones of 330 ms, then a second of silence: the same in the whole world (E.180 §6).
+# Three rising tones of 330 ms, then a second of silence: the same in the whole world.
 _INFORMATION: Final[tuple[PlayItem, ...]] = (
     _tone(330, 0, 950),
     _tone(330, 0, 1400),

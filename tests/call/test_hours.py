@@ -149,10 +149,12 @@ def test_what_cannot_be_understood_is_named(
         OpeningHours.parse(spans, holidays, zone)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(
     st.integers(int(at("2026-01-01T00:00:00")), int(at("2027-06-01T00:00:00"))),
-    st.lists(st.tuples(st.integers(0, 1439), st.integers(0, 1440)).filter(lambda s: s[0] != s[1]), min_size=1),
+    st.lists(
+        st.tuples(st.integers(0, 1439), st.integers(0, 1440)).filter(lambda s: s[0] != s[1]), min_size=1, max_size=4
+    ),
 )
 def test_nothing_changes_before_the_next_change(now: int, spans: list[tuple[int, int]]) -> None:
     text = ",".join(f"{a // 60:02}:{a % 60:02}-{b // 60:02}:{b % 60:02}" for a, b in spans)

@@ -56,7 +56,7 @@ def test_names_with_a_slash_or_an_ending_are_files(tmp_path: Path, where: str) -
 def test_a_missing_prompt_is_named_with_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(LocalError, match=r'no prompt "welcom" in ru or en; did you mean "welcome"\?'):
         find_prompt("welcom", "ru", tmp_path)
-    with pytest.raises(LocalError, match='no sound file "gone/x.wav"'):
+    with pytest.raises(LocalError, match=r'no sound file "gone/x\.wav"'):
         find_prompt("gone/x.wav", "ru", tmp_path)
     with pytest.raises(LocalError, match='no music "jazz"'):
         find_music("jazz", tmp_path)
@@ -96,5 +96,5 @@ def test_the_installed_package_is_looked_at_first(tmp_path: Path, monkeypatch: p
     assert data_path("prompts") == tmp_path / "prompts"
     (package / "prompts").mkdir(parents=True)
     assert data_path("prompts") == package / "prompts"
-    with pytest.raises(LocalError, match='"config.example.toml" is missing'):
+    with pytest.raises(LocalError, match=r'"config\.example\.toml" is missing'):
         data_path("config.example.toml")
