@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from ipaddress import ip_address, ip_network
+from pathlib import Path
 from string import Formatter
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -11,9 +12,17 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from softswitch.acd.model import QueueSettings
 from softswitch.call.hours import OpeningHours
 from softswitch.kernel.errors import LocalError
-from softswitch.services.configuration_graph import dead_ends, menu_loops, targets_of, trunk_cycles, unreachable
+from softswitch.services.configuration_graph import (
+    dead_ends,
+    menu_loops,
+    prompts_of,
+    targets_of,
+    trunk_cycles,
+    unreachable,
+)
 from softswitch.services.faults import Finding, Severity, closest
 from softswitch.services.key_lines import KeyPath
+from softswitch.services.prompts import find_music, find_prompt
 from softswitch.services.recordings import TEMPLATE_FIELDS
 from softswitch.sip.numbers import Pattern
 from softswitch.switch.settings import Codes, Hours, Menu, Phone, Route, Settings, Trunk
@@ -96,6 +105,10 @@ class _Checks:
             self._route(index, route)
         for path, text in targets_of(self.settings):
             self._target(path, text)
+        for path, name, language in prompts_of(self.settings):
+            self._sound(path, find_prompt, name, language)
+        for name, queue in self.settings.queues.items():
+            self._sound(("queues", name, "music"), find_music, queue.music)
         self._roads()
 
     # ------------------------------------------------------------------------------------------- the file's sections
@@ -375,6 +388,13 @@ class _Checks:
             parse(*values)
         except LocalError as error:
             self._error(path, str(error).removeprefix("hours: "))
+
+    def _sound(self, path: KeyPath, find: Callable[..., Path], name: str, *language: str) -> None:
+        try:
+            find(name, *language, Path(self.settings.server.data_dir))
+        except LocalError as error:
+            message, _, hint = str(error).partition("; did you mean ")
+            self._error(path, message, hint.strip('"?'))
 
     def _numbers(self, value: object, path: KeyPath) -> None:
         """No number of the settings is below zero, but for `_SIGNED`."""

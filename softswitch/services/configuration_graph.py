@@ -40,6 +40,32 @@ def targets_of(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
             yield ("routes", index, "closed"), route.closed
 
 
+def prompts_of(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
+    """Every prompt that is named somewhere, or taken by default, with its place and language."""
+    language = settings.server.language
+    for name, menu in settings.ivr.items():
+        spoken = menu.language or language
+        path = ("ivr", name)
+        if isinstance(menu.prompt, str):
+            yield (*path, "prompt"), menu.prompt, spoken
+        else:
+            yield from (((*path, "prompt", index), prompt, spoken) for index, prompt in enumerate(menu.prompt))
+        yield (*path, "invalid_prompt"), menu.invalid_prompt, spoken
+        if menu.timeout_prompt is not None:
+            yield (*path, "timeout_prompt"), menu.timeout_prompt, spoken
+        if menu.languages:
+            yield (*path, "language_prompt"), menu.language_prompt, spoken
+        if menu.consent is not None:
+            yield (*path, "consent", "prompt"), menu.consent.prompt, spoken
+    for name, queue in settings.queues.items():
+        for key in ("announce_prompt", "welcome", "agent_prompt"):
+            if (prompt := getattr(queue, key)) is not None:
+                yield ("queues", name, key), prompt, queue.language or language
+    for path, text in targets_of(settings):
+        if (target := _parsed(text)) is not None and target.kind in ("play", "early"):
+            yield path, target.name, language
+
+
 def unreachable(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
     """Queues, menus and groups that no route leads to, agents without a queue, and trunks without a route."""
     ways: dict[tuple[str, str], list[Target]] = {}

@@ -223,7 +223,7 @@ def test_a_doubt_is_a_warning_and_the_file_loads(write, faults, text: str, fault
 
 def test_menus_that_lead_on_to_a_queue_are_no_dead_end(faults) -> None:
     text = (
-        AGENT + "[queues.q]\nagents = ['alice']\n[ivr.a]\nprompt = 'x'\nkeys = { 1 = 'ivr:b' }\n"
-        "[ivr.b]\nprompt = 'x'\nkeys = { 9 = 'ivr:a', 0 = 'queue:q' }\n[[routes]]\nto = 'ivr:a'\n"
+        AGENT + "[queues.q]\nagents = ['alice']\n[ivr.a]\nprompt = 'welcome'\nkeys = { 1 = 'ivr:b' }\n"
+        "[ivr.b]\nprompt = 'welcome'\nkeys = { 9 = 'ivr:a', 0 = 'queue:q' }\n[[routes]]\nto = 'ivr:a'\n"
     )
     assert faults(text) == []
