@@ -20,7 +20,7 @@ def _expand_ulaw(octets: NDArray[np.int32]) -> NDArray[np.int32]:
     code = ~octets & 0xFF
     segment = (code >> 4) & 7
     magnitude = (((code & 15) << 3) + 0x84 << segment) - 0x84
-    return np.where(code & 0x80, -magnitude, magnitude)
+    return np.asarray(np.where(code & 0x80, -magnitude, magnitude), np.int32)
 
 
 def _expand_alaw(octets: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -29,14 +29,14 @@ def _expand_alaw(octets: NDArray[np.int32]) -> NDArray[np.int32]:
     segment = (code >> 4) & 7
     interval = (code & 15) << 4
     magnitude = np.where(segment == 0, interval + 8, (interval + 0x108) << np.maximum(segment - 1, 0))
-    return np.where(code & 0x80, magnitude, -magnitude)
+    return np.asarray(np.where(code & 0x80, magnitude, -magnitude), np.int32)
 
 
 def _compress_ulaw(samples: NDArray[np.int32]) -> NDArray[np.int32]:
     magnitude = np.minimum(np.abs(samples), 32635) + 0x84
     segment = np.floor(np.log2(magnitude)).astype(np.int32) - 7
     code = (segment << 4) | ((magnitude >> (segment + 3)) & 15)
-    return ~(code | np.where(samples < 0, 0x80, 0)) & 0xFF
+    return np.asarray(~(code | np.where(samples < 0, 0x80, 0)) & 0xFF, np.int32)
 
 
 def _compress_alaw(samples: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -60,9 +60,11 @@ DECODE, ENCODE = _tables()
 
 def decode(octets: NDArray[np.uint8], law: int) -> NDArray[np.int16]:
     """Samples of the same shape."""
-    return DECODE[law].take(octets)
+    samples: NDArray[np.int16] = DECODE[law].take(octets)
+    return samples
 
 
 def encode(samples: NDArray[np.int16], law: int) -> NDArray[np.uint8]:
     """Octets of the same shape."""
-    return ENCODE[law].take(samples.view(np.uint16))
+    octets: NDArray[np.uint8] = ENCODE[law].take(samples.view(np.uint16))
+    return octets

@@ -1,0 +1,45 @@
+"""`python -m softswitch.media`: one media process."""
+
+import argparse
+import sys
+
+from softswitch.kernel.errors import LocalError
+from softswitch.media.backend import Backend
+from softswitch.media.epoll import EpollBackend
+from softswitch.media.worker import raise_descriptor_limit, serve
+
+
+def _ports(text: str) -> tuple[int, int]:
+    low, dash, high = text.partition("-")
+    if not (dash and low.isdigit() and high.isdigit() and 1 <= int(low) <= int(high) <= 65535):
+        raise argparse.ArgumentTypeError(f"not a port range: {text!r}; write for example 20000-29999")
+    return int(low), int(high)
+
+
+def make_backend(name: str, address: str, ports: tuple[int, int]) -> Backend:
+    """The backend called `name`; `auto` takes the best that runs here. Raises `LocalError`."""
+    if name not in ("auto", "epoll"):
+        raise LocalError(f"no media backend {name!r}")
+    return EpollBackend(address, ports)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 after SIGTERM or `Shutdown`, 1 when it cannot start."""
+    parser = argparse.ArgumentParser(prog="softswitch.media", description="RTP, mixing and recording for a softswitch")
+    parser.add_argument("--socket", required=True, help="path of the Unix socket for the control process")
+    parser.add_argument("--address", required=True, help="IPv4 or IPv6 address that RTP is bound to")
+    parser.add_argument("--ports", required=True, type=_ports, metavar="LOW-HIGH", help="port range, both included")
+    parser.add_argument("--slots", type=int, default=256, help="pairs of sockets bound at start")
+    parser.add_argument("--backend", default="auto", choices=("auto", "epoll"))
+    options = parser.parse_args(arguments)
+    try:
+        raise_descriptor_limit()
+        serve(make_backend(options.backend, options.address, options.ports), options.socket, options.slots)
+    except LocalError as error:
+        print(f"softswitch.media: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

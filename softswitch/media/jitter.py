@@ -1,0 +1,191 @@
+"""The jitter buffer of all legs at once.
+
+Each row owns a ring of 10 ms blocks of samples, addressed by RTP timestamp: a packet is written where it belongs, so
+order and duplicates need no thought, and any packet time that is a multiple of 10 ms fits. A tag on each block says
+which block of the stream it holds. Each tick plays two blocks of every row.
+
+The delay is 10–20 ms when all is well: playing starts so that the first packet had at least `MARGIN` to spare. A
+packet that comes too late moves the play point back to itself, which lengthens the delay; packets that always come
+much too early shorten it by 10 ms now and then, cross-faded. Both also absorb the drift between the clocks. A missing
+block is concealed by the one 20 ms before, fading (simplified from ITU-T G.711 Appendix I). After `GIVE_UP` ticks
+without sound the row rests until the next packet, which starts afresh.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from softswitch.kernel.clock import Duration
+from softswitch.media.arena import BLOCK, RATE, Floats, Ints, Samples
+from softswitch.media.columns import Table, table
+
+BLOCKS: Final = 64
+_MASK = BLOCKS - 1
+_AHEAD = BLOCKS - 16  # blocks that a packet may lie ahead of the play point
+_BEHIND = 25  # blocks that the play point may move back for a late packet
+_LATE_RUN = 4  # packets far too late in a row: the timestamps have jumped
+MARGIN: Final[Duration] = 0.010
+_ROOMY: Duration = 0.032  # the least time to spare in a window that lets the delay shrink by a block
+_WINDOW = 128  # ticks
+GIVE_UP: Final = 10
+_FADE = 0.7
+
+_ITEM = np.dtype("V160")  # a block of int16 samples moved as one item
+_TWO = np.arange(2, dtype=np.int64)
+_RISE = np.linspace(0.0, 1.0, BLOCK, endpoint=False, dtype=np.float32)
+
+_STATE = np.dtype(
+    [
+        ("block", "i8"),  # number of the block to play next
+        ("ts", "u4"),  # its RTP timestamp
+        ("newest", "u4"),  # highest timestamp received
+        ("spare", "f4"),  # least time in hand of any packet in this window, seconds
+        ("missed", "i2"),  # ticks without sound
+        ("late_run", "i2"),
+        ("depth", "i2"),  # blocks of delay that lateness has taught, for the next start
+        ("late", "i4"),
+        ("concealed", "i4"),  # blocks
+        ("on", "?"),
+    ],
+    align=True,
+)
+
+
+class JitterBuffer:
+    """`state` is indexed by row; `late` and `concealed` count for the statistics."""
+
+    __slots__ = ("_items", "_pulls", "_samples", "_tags", "state")
+
+    def __init__(self, rows: int) -> None:
+        self.state: Table = table(_STATE, rows)
+        self._items = np.zeros(rows * BLOCKS, _ITEM)
+        self._samples: Samples = self._items.view(np.int16).reshape(rows, BLOCKS, BLOCK)
+        self._tags: Ints = np.zeros(rows * BLOCKS, np.int64)
+        self._pulls = 0
+
+    def reset(self, row: int) -> None:
+        """Forget everything; the next packet starts the row. Block numbers run on, so that old tags stay old."""
+        block = int(self.state["block"][row]) + BLOCKS
+        self.state[row] = np.zeros((), _STATE)
+        self.state["block"][row] = block
+
+    def put(self, rows: Ints, timestamps: Ints, samples: Samples, to_tick: Duration) -> None:
+        """Packets of one length: `samples` is [n, k·80], `rows` are distinct, `timestamps` are RTP's.
+        `to_tick`: seconds until the next tick plays."""
+        count, width = samples.shape[0], samples.shape[1] // BLOCK
+        state = self.state.take(rows)
+        ahead = (timestamps.astype(np.uint32) - state["ts"]).view(np.int32) // BLOCK
+        good = state["on"] & (ahead >= 0) & (ahead < _AHEAD)
+        if not good.all():
+            for i in np.flatnonzero(~good).tolist():
+                good[i] = self._place(int(rows[i]), int(timestamps[i]), int(ahead[i]), to_tick)
+            keep = np.flatnonzero(good)
+            if not len(keep):
+                return
+            rows, timestamps, samples, count = rows[keep], timestamps[keep], samples[keep], len(keep)
+            state = self.state.take(rows)
+            ahead = (timestamps.astype(np.uint32) - state["ts"]).view(np.int32) // BLOCK
+        block = (state["block"] + ahead)[:, None] + (_TWO if width == 2 else np.arange(width))
+        at = ((rows * BLOCKS)[:, None] + (block & _MASK)).reshape(-1)
+        self._items[at] = np.ascontiguousarray(samples).view(_ITEM).reshape(count * width)
+        self._tags[at] = block.reshape(-1)
+        state["spare"] = np.minimum(state["spare"], ahead * np.float32(0.01) + np.float32(to_tick))
+        news = timestamps.astype(np.uint32)
+        state["newest"] = np.where((news - state["newest"]).view(np.int32) > 0, news, state["newest"])
+        state["late_run"] = 0
+        self.state[rows] = state
+
+    def pull(self, rows: Ints) -> Samples:
+        """The next 20 ms of each row: [n, 160], zeros where nothing is heard."""
+        state = self.state.take(rows)
+        block = state["block"][:, None] + _TWO
+        at = (rows * BLOCKS)[:, None] + (block & _MASK)
+        there = self._tags.take(at) == block
+        frames = self._items.take(at).view(np.int16).reshape(len(rows), 2 * BLOCK)
+        on = state["on"]
+        any_there = there.any(axis=1)
+        state["missed"] = np.where(any_there, 0, state["missed"] + 1)
+        if not there.all():
+            for i in np.flatnonzero(~there.all(axis=1)).tolist():
+                if on[i]:
+                    state["concealed"][i] += self._conceal(int(rows[i]), int(state["block"][i]), there[i], frames[i])
+                else:
+                    frames[i] = 0
+            on &= state["missed"] < GIVE_UP
+        step = on * np.int64(2)
+        state["block"] += step
+        state["ts"] += (step * BLOCK).astype(np.uint32)
+        self._pulls += 1
+        if self._pulls % _WINDOW == 0:
+            for i in np.flatnonzero(on & any_there & (state["spare"] > _ROOMY)).tolist():
+                self._shorten(int(rows[i]), state, i, frames[i])
+            state["spare"] = 1.0
+        self.state[rows] = state
+        return frames
+
+    def delay(self, row: int) -> Duration:
+        """Seconds of sound in hand."""
+        state = self.state[row]
+        if not state["on"]:
+            return 0.0
+        ahead = (int(state["newest"]) - int(state["ts"])) & 0xFFFFFFFF
+        return ahead / RATE if ahead < 0x80000000 else 0.0
+
+    def _place(self, row: int, timestamp: int, ahead: int, to_tick: Duration) -> bool:
+        """A packet that is not where the row expects packets: whether it may be written now."""
+        state = self.state[row]
+        if not state["on"] or ahead >= _AHEAD:
+            self._start(row, timestamp, to_tick)
+            return True
+        state["late"] += 1
+        state["late_run"] += 1
+        newer = (timestamp - int(state["newest"])) & 0xFFFFFFFF
+        if ahead >= -_BEHIND and 0 < newer < 0x80000000:
+            state["block"] += ahead
+            state["ts"] = (int(state["ts"]) + ahead * BLOCK) & 0xFFFFFFFF
+            state["depth"] = min(int(state["depth"]) - ahead, _BEHIND)
+            return True
+        if state["late_run"] >= _LATE_RUN:
+            self._start(row, timestamp, to_tick)
+            return True
+        return False
+
+    def _start(self, row: int, timestamp: int, to_tick: Duration) -> None:
+        state = self.state[row]
+        lead = int(state["depth"]) + (0 if to_tick >= MARGIN else 1)
+        state["block"] += BLOCKS
+        state["ts"] = (timestamp - lead * BLOCK) & 0xFFFFFFFF
+        state["newest"] = timestamp
+        state["spare"] = 1.0
+        state["missed"] = state["late_run"] = 0
+        state["on"] = True
+
+    def _conceal(self, row: int, block: int, there: np.ndarray, frame: Samples) -> int:
+        """Fill the missing blocks of `frame` from the ring's blocks 20 ms before, and the ring with the outcome, so
+        that a longer gap fades further."""
+        filled = 0
+        for half in (0, 1):
+            if there[half]:
+                continue
+            number = block + half
+            part = frame[half * BLOCK : half * BLOCK + BLOCK]
+            if self._tags[row * BLOCKS + (number - 2 & _MASK)] == number - 2:
+                part[:] = self._samples[row, number - 2 & _MASK] * np.float32(_FADE)
+                self._samples[row, number & _MASK] = part
+                self._tags[row * BLOCKS + (number & _MASK)] = number
+                filled += 1
+            else:
+                part[:] = 0
+        return filled
+
+    def _shorten(self, row: int, state: Table, i: int, frame: Samples) -> None:
+        """Leave out one block: the second half of `frame` fades into the block after it."""
+        number = int(state["block"][i])
+        if self._tags[row * BLOCKS + (number & _MASK)] != number:
+            return
+        later: Floats = self._samples[row, number & _MASK].astype(np.float32)
+        half = frame[BLOCK:]
+        half[:] = half * (1 - _RISE) + later * _RISE
+        state["block"][i] += 1
+        state["ts"][i] += BLOCK
+        state["depth"][i] = max(int(state["depth"][i]) - 1, 0)

@@ -1,0 +1,105 @@
+"""From mixed sound and keys to RTP packets."""
+
+from typing import Final
+
+import numpy as np
+
+from softswitch.kernel.clock import Instant
+from softswitch.media.arena import FRAME, RATE, Ints, Octets, Packets, Samples
+from softswitch.media.columns import EVENTS, MIXED
+from softswitch.media.effects import Effect, SendOne
+from softswitch.media.legs import Leg, Legs
+from softswitch.media.relay import elapsed
+from softswitch.wire import rtp
+from softswitch.wire.dtmf import Outgoing
+from softswitch.wire.rtp import HEADER, HEADER_DTYPE, MARKER
+from softswitch_codecs import g711
+
+_SIZE: Final = 192  # octets a packet's place: 172 used, lines of the cache kept apart
+_BANKS: Final = 4
+"""Memory is used again after so many ticks: a backend may still be sending the last one."""
+
+
+class Sender:
+    """Packs the 20 ms frames of all mixed legs at once, other packet times and telephone-events one by one."""
+
+    __slots__ = ("_bank", "_banks", "_effects", "_legs")
+
+    def __init__(self, legs: Legs, effects: list[Effect]) -> None:
+        self._legs = legs
+        self._effects = effects
+        self._banks: list[Octets] = [np.zeros((64, _SIZE), np.uint8) for _ in range(_BANKS)]
+        self._bank = 0
+
+    def pack(self, rows: Ints, frames: Samples, ulaw: int, now: Instant) -> Packets | None:
+        """A packet of 20 ms for each row; the first `ulaw` rows are µ-law, the others A-law."""
+        count = len(rows)
+        if not count:
+            return None
+        octets = self._memory(count)[:count]
+        codes = frames.view(np.uint16)
+        octets[:ulaw, HEADER : HEADER + FRAME] = g711.ENCODE[0].take(codes[:ulaw])
+        octets[ulaw:, HEADER : HEADER + FRAME] = g711.ENCODE[1].take(codes[ulaw:])
+        state = self._legs.sent.take(rows)
+        head = state["head"]
+        if (fresh := state["feed"] != MIXED).any():
+            for i in np.flatnonzero(fresh).tolist():
+                state["ts"][i] = (int(state["ts"][i]) + elapsed(float(state["at"][i]), now)) & 0xFFFFFFFF
+            state["ts"] += np.where(fresh, 0, FRAME).astype(np.uint32)
+            head = head | (fresh * np.uint16(MARKER))
+            state["feed"] = MIXED
+        else:
+            state["ts"] += FRAME
+        state["seq"] += 1
+        state["at"] = now
+        state["packets"] += 1
+        state["octets"] += FRAME
+        self._legs.sent[rows] = state
+        headers = octets[:, :HEADER].view(HEADER_DTYPE)[:, 0]
+        headers["head"], headers["seq"], headers["ts"] = head, state["seq"], state["ts"]
+        headers["ssrc"] = state["ssrc"]
+        starts = np.arange(count) * _SIZE
+        return Packets(self._banks[self._bank].reshape(-1).data, starts, starts + (HEADER + FRAME), rows)
+
+    def pack_odd(self, row: int, frame: Samples, now: Instant) -> None:
+        """A frame for a leg whose packets are not 20 ms long: as many packets as are full."""
+        leg = self._legs.by_row[row]
+        if leg is None:
+            return
+        law = int(self._legs.sent["codec"][row])
+        leg.rest += g711.encode(frame, law).tobytes()
+        size = max(leg.spec.packet_ms, 10) * (RATE // 1000)
+        while len(leg.rest) >= size:
+            payload = bytes(leg.rest[:size])
+            del leg.rest[:size]
+            state = self._legs.sent[row]
+            marker = int(state["feed"]) != MIXED
+            forward = elapsed(float(state["at"]), now) if marker else size
+            state["feed"] = MIXED
+            self._one(leg, leg.spec.payload_type, marker, (int(state["ts"]) + forward) & 0xFFFFFFFF, payload, now)
+
+    def event(self, leg: Leg, out: Outgoing, now: Instant) -> None:
+        """One telephone-event packet (RFC 4733 §2.3); all of one event carry the timestamp of its start."""
+        state = self._legs.sent[leg.row]
+        if out.offset == 0:
+            leg.event_base = (int(state["ts"]) + elapsed(float(state["at"]), now)) & 0xFFFFFFFF
+        state["feed"] = EVENTS
+        at = state["at"].item()
+        self._one(leg, leg.spec.event_type, out.marker, leg.event_base, out.payload, now)
+        if out.offset:
+            state["at"] = at  # `at` belongs to `ts`, the event's start
+
+    def _one(self, leg: Leg, kind: int, marker: bool, timestamp: int, payload: bytes, now: Instant) -> None:
+        state = self._legs.sent[leg.row]
+        sequence = (int(state["seq"]) + 1) & 0xFFFF
+        state["seq"], state["ts"], state["at"] = sequence, timestamp, now
+        state["packets"] += 1
+        state["octets"] += len(payload)
+        data = rtp.build(kind, marker, sequence, timestamp, int(state["ssrc"]), payload)
+        self._effects.append(SendOne(leg.row, data))
+
+    def _memory(self, count: int) -> Octets:
+        self._bank = (self._bank + 1) % _BANKS
+        if len(self._banks[self._bank]) < count:
+            self._banks[self._bank] = np.zeros((2 * count, _SIZE), np.uint8)
+        return self._banks[self._bank]

@@ -1,0 +1,374 @@
+"""The media process: one thread, one loop, around the engine. Two helpers (loader, writer) keep the disk off the clock.
+
+Audio does not depend on control: when its connection ends, legs, players and recorders go on; reports wait for the
+next connection.
+"""
+
+import gc
+import os
+import resource
+import signal
+import socket
+import time
+from collections import deque
+from pathlib import Path
+from random import SystemRandom
+from typing import Final
+
+from softswitch.kernel.clock import Duration, Instant
+from softswitch.kernel.errors import LocalError, PeerError
+from softswitch.media.arena import TICK
+from softswitch.media.backend import Backend
+from softswitch.media.effects import (
+    Aim,
+    AppendFile,
+    CloseRow,
+    CreateFile,
+    Effect,
+    FinishFile,
+    LoadSound,
+    OpenRow,
+    SendOne,
+    SendReport,
+    Settle,
+)
+from softswitch.media.engine import CODECS, Engine
+from softswitch.media.loader import Loader
+from softswitch.media.writer import Writer
+from softswitch.wire import control
+from softswitch.wire.control import AskStats, Failed, Grow, Grown, Hello, Ready, Report, Shutdown, Slot, WorkerStats
+
+LATE: Final[Duration] = 0.005
+"""A tick that begins later than this after its time counts as late."""
+_CATCH_UP = 5  # ticks made up for after a stall; older ones are left out
+_UNREAD = 16 * 1024 * 1024  # octets that control may leave unread
+_KEPT_REPORTS = 20_000
+_GATHER: Duration = 0.002  # longest wait for more packets
+_GATHER_FROM = 300.0  # packets a second from which waiting pays
+_GATHER_FULL = 3000.0
+
+
+class Worker:
+    """`run` returns after SIGTERM or `Shutdown`."""
+
+    def __init__(self, backend: Backend, listener: socket.socket, slots: int) -> None:
+        self._offset = time.time() - time.monotonic()
+        self._backend = backend
+        self._listener = listener
+        self._engine = Engine(backend.capacity, SystemRandom(), backend.key, self._now())
+        self._loader = Loader()
+        self._writer = Writer()
+        self._link: socket.socket | None = None
+        self._greeted = False
+        self._frames = control.Frames()
+        self._unsent = bytearray()
+        self._kept: deque[Report] = deque(maxlen=_KEPT_REPORTS)
+        self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._running = True
+        self._ticks = self._late = 0
+        self._next_tick = 0
+        self._next_wake: Instant = self._now() + 1.0
+        self._rate = 0.0  # packets a second
+        self._rate_from = (self._now(), 0)
+        self._gathered: Instant = 0.0
+        self._engine.add_slots(backend.bind(slots))
+        for fd in (listener.fileno(), self._loader.fd, self._writer.fd, self._signal):
+            backend.watch(fd)
+
+    def _now(self) -> Instant:
+        return time.monotonic() + self._offset
+
+    def stop(self, *_: object) -> None:
+        """End soon; safe in a signal handler."""
+        self._running = False
+        os.eventfd_write(self._signal, 1)
+
+    def run(self) -> None:
+        """Until stopped."""
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # a full collection is audible; `_wake` collects the young by hand
+        while self._running:
+            self._turn()
+        self._finish()
+
+    def _turn(self) -> None:
+        engine, backend = self._engine, self._backend
+        timeout = self._timeout(self._now())
+        ready = backend.wait(timeout, self._gather(timeout))
+        now = self._now()
+        self._gathered = now
+        if not engine.busy:
+            engine.skip(int(now / TICK) + 1)  # what begins now begins with the next frame
+        for batch in backend.batches():
+            if (packets := engine.receive(batch, now)) is not None:
+                backend.send(packets)
+        for row, data, source in backend.reports():
+            engine.receive_report(row, data, source, now)
+        if engine.effects:
+            self._perform()
+        self._clock()
+        for fd in ready:
+            self._readable(fd)
+        if engine.effects:
+            self._perform()
+        if engine.reports or self._unsent:
+            self._tell()
+
+    def _timeout(self, now: Instant) -> Duration | None:
+        if self._engine.busy:
+            if self._next_tick * TICK < now - 1.0:
+                self._next_tick = int(now / TICK) + 1  # nothing was to be done for a while
+                self._engine.skip(self._next_tick)
+            return max(min(self._next_tick * TICK, self._next_wake) - now, 0.0)
+        self._next_tick = 0
+        if not self._engine.resting and not self._engine.legs.by_id:
+            return None
+        return max(self._next_wake - now, 0.0)
+
+    def _gather(self, timeout: Duration | None) -> Duration:
+        """How long packets may gather: nothing when few come, up to 2 ms when many do; a batch costs the same
+        whatever its size."""
+        if self._rate < _GATHER_FROM:
+            return 0.0
+        share = min((self._rate - _GATHER_FROM) / (_GATHER_FULL - _GATHER_FROM), 1.0)
+        wait = self._gathered + _GATHER * share - self._now()
+        return min(wait, timeout if timeout is not None else wait)
+
+    def _clock(self) -> None:
+        """Ticks and wakes that are due."""
+        now = self._now()
+        engine = self._engine
+        if engine.busy and self._next_tick:
+            behind = int(now / TICK) - self._next_tick
+            if behind > _CATCH_UP:
+                self._late += behind - _CATCH_UP
+                self._next_tick += behind - _CATCH_UP
+                engine.skip(self._next_tick)
+            while self._next_tick * TICK <= now:
+                self._ticks += 1
+                self._late += now - self._next_tick * TICK > LATE
+                packets = engine.tick(self._next_tick)
+                if packets is not None:
+                    self._backend.send(packets)
+                if engine.effects:
+                    self._perform()
+                self._next_tick += 1
+                now = self._now()
+        if now >= self._next_wake:
+            self._wake(now)
+
+    def _wake(self, now: Instant) -> None:
+        self._next_wake = now + 1.0
+        self._engine.wake(now)
+        then, count = self._rate_from
+        received = self._engine.receiver.received
+        self._rate = (received - count) / max(now - then, 0.001)
+        self._rate_from = (now, received)
+        gc.collect(1 if self._engine.busy else 2)
+        if self._engine.effects:
+            self._perform()
+
+    # ------------------------------------------------------------------------------------------------------- effects
+
+    def _perform(self) -> None:
+        effects = self._engine.effects.copy()
+        self._engine.effects.clear()
+        for effect in effects:
+            self._do(effect)
+
+    def _do(self, effect: Effect) -> None:
+        backend = self._backend
+        match effect:
+            case SendOne(row, data):
+                backend.send_one(row, data)
+            case AppendFile() | CreateFile() | FinishFile():
+                self._writer.put(effect)
+            case SendReport(row, data, address, mux):
+                backend.send_report(row, data, address, mux)
+            case OpenRow(row):
+                backend.open(row)
+            case CloseRow(row):
+                backend.close(row)
+            case Aim(row, to):
+                backend.aim(row, to)
+            case Settle(row, source):
+                backend.settle(row, source)
+            case LoadSound(path):
+                if (loaded := self._loader.ask(path)) is not None:
+                    self._engine.loaded(*loaded)
+
+    def _readable(self, fd: int) -> None:
+        if self._link is not None and fd == self._link.fileno():
+            self._read_link()
+        elif fd == self._listener.fileno():
+            self._accept()
+        elif fd == self._loader.fd:
+            for loaded in self._loader.results():
+                self._engine.loaded(*loaded)
+        elif fd == self._writer.fd:
+            for recorder, reason, frames in self._writer.outcomes():
+                if reason:
+                    self._engine.file_failed(recorder, reason, frames)
+                else:
+                    self._engine.file_finished(recorder)
+
+    # ------------------------------------------------------------------------------------------------------- control
+
+    def _accept(self) -> None:
+        link, _ = self._listener.accept()
+        link.setblocking(False)
+        self._hang_up()
+        self._link = link
+        self._backend.watch(link.fileno())
+
+    def _hang_up(self) -> None:
+        """The connection is over; what it was not told waits for the next one."""
+        if self._link is not None:
+            self._backend.unwatch(self._link.fileno())
+            self._link.close()
+        self._link = None
+        self._greeted = False
+        self._frames = control.Frames()
+        self._unsent.clear()
+
+    def _read_link(self) -> None:
+        assert self._link is not None
+        try:
+            data = self._link.recv(1 << 18)
+            bodies = list(self._frames.feed(data)) if data else []
+            for body in bodies:
+                for command in control.decode_commands(body):
+                    self._command(command)
+                    if not self._greeted:
+                        return
+        except BlockingIOError:
+            return
+        except (OSError, PeerError):
+            data = b""
+        if not data:
+            self._hang_up()
+
+    def _command(self, command: control.Command) -> None:
+        now = self._now()
+        match command:
+            case Hello(version):
+                self._greet(version)
+            case _ if not self._greeted:
+                self._hang_up()
+            case Grow(slots):
+                grown = self._backend.bind(slots)
+                self._engine.add_slots(grown)
+                self._engine.reports.append(Grown(tuple(grown)))
+            case AskStats():
+                self._engine.command(command, now)
+                self._engine.reports.append(self._statistics())
+            case Shutdown():
+                self._running = False
+            case _:
+                self._engine.command(command, now)
+                if self._engine.effects:
+                    self._perform()
+
+    def _greet(self, version: int) -> None:
+        if version != control.VERSION:
+            reason = f"control speaks version {version}, media {control.VERSION}"
+            self._write(control.encode([Failed(0, "Hello", reason)]))
+            self._hang_up()
+            return
+        free = tuple(Slot(slot, port) for slot, port in self._engine.free.items())
+        backend = self._backend
+        ready = Ready(control.VERSION, os.getpid(), backend.name, CODECS, free, backend.capacity)
+        kept = [report for report in self._kept if not isinstance(report, Grown)]  # `free` says it already
+        self._kept.clear()
+        self._greeted = True
+        self._write(control.encode([ready, *kept]))
+
+    def _statistics(self) -> WorkerStats:
+        engine, backend = self._engine, self._backend
+        return WorkerStats(
+            legs=len(engine.legs.by_id),
+            players=len(engine.players),
+            recorders=len(engine.recorders.by_id),
+            ticks=self._ticks,
+            late_ticks=self._late,
+            received=engine.receiver.received,
+            sent=backend.sent,
+            dropped=backend.dropped,
+            cpu=time.process_time(),
+        )
+
+    def _tell(self) -> None:
+        reports = self._engine.reports.copy()
+        self._engine.reports.clear()
+        if not self._greeted:
+            self._kept.extend(reports)
+        elif reports or self._unsent:
+            self._write(control.encode(reports) if reports else b"")
+
+    def _write(self, data: bytes) -> None:
+        assert self._link is not None
+        self._unsent += data
+        try:
+            while self._unsent:
+                del self._unsent[: self._link.send(self._unsent)]
+        except BlockingIOError:
+            if len(self._unsent) > _UNREAD:
+                self._hang_up()
+        except OSError:
+            self._hang_up()
+
+    def _finish(self) -> None:
+        """Close the recordings, tell control, and go."""
+        self._engine.stop_all_recordings()
+        self._perform()
+        self._writer.close()
+        for recorder, reason, frames in self._writer.outcomes():
+            if reason:
+                self._engine.file_failed(recorder, reason, frames)
+            else:
+                self._engine.file_finished(recorder)
+        self._tell()
+        self._loader.close()
+        self._hang_up()
+        self._listener.close()
+
+
+def listen(path: str) -> socket.socket:
+    """The control socket. A socket file that nobody listens on any more is replaced; raises `LocalError` when a
+    living process holds it or the folder cannot be written."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        try:
+            listener.bind(path)
+        except OSError:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+                if probe.connect_ex(path) == 0:
+                    raise LocalError(f"{path}: another media process listens here") from None
+            Path(path).unlink(missing_ok=True)
+            listener.bind(path)
+        os.chmod(path, 0o600)
+        listener.listen(8)
+    except OSError as error:
+        listener.close()
+        raise LocalError(f"{path}: {error.strerror}") from error
+    listener.setblocking(False)
+    return listener
+
+
+def raise_descriptor_limit() -> None:
+    """Each leg needs three descriptors: take all that we may have."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def serve(backend: Backend, path: str, slots: int) -> None:
+    """Run a worker on the control socket `path` until SIGTERM or `Shutdown`. Raises `LocalError`."""
+    listener = listen(path)
+    try:
+        worker = Worker(backend, listener, slots)
+        signal.signal(signal.SIGTERM, worker.stop)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's interrupt is the parent's to handle
+        worker.run()
+    finally:
+        Path(path).unlink(missing_ok=True)
