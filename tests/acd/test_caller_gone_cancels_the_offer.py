@@ -53,3 +53,14 @@ def test_a_caller_taken_out_by_other_means_did_not_abandon() -> None:
     shift.call("c1")
     shift.leave("c1", "transferred")
     assert shift.kinds("c1") == ["queue.entered", "queue.left"]
+
+
+def test_offers_that_ended_are_not_remembered_for_ever() -> None:
+    shift = Shift("alice")
+    for number in range(100):
+        shift.call(f"c{number}")
+        offer = shift.ringing["alice"].offer
+        shift.leave(f"c{number}")
+        shift.after(10)
+    assert len(shift.engine._state.past_offers) < 10
+    assert only(shift.do(OfferAnswered(offer)), Refuse) == [Refuse(offer, "alice")]

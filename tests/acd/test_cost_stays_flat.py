@@ -124,3 +124,17 @@ def test_an_agent_of_a_hundred_different_queues_looks_only_at_those_with_callers
             many.receive(DeviceBusy(agent, 1), 200.0)
     many.receive(CallQueued("c1", "queue0"), 201.0)
     assert flat([operations(partial(busy_and_back, engine)) for engine in (centre(20), many)], 1.5)
+
+
+def test_thousands_of_other_queues_with_callers_cost_an_agent_nothing() -> None:
+    """Each queue has two agents of its own; everybody but one pair is away, and callers wait everywhere."""
+    costs = []
+    for queues in (10, 3000):
+        agents = [f"agent{number}" for number in range(2 * queues)]
+        settings = {f"queue{n}": QueueSettings(agents=(agents[2 * n], agents[2 * n + 1])) for n in range(queues)}
+        engine = Engine(settings, agents, 0.0, Random(1))
+        for number in range(1, queues):
+            engine.receive(CallQueued(f"c{number}", f"queue{number}"), 1.0)
+        engine.receive(DeviceReachable("agent0", True), 2.0)
+        costs.append(operations(partial(engine.receive, AgentLogin("agent0"), 3.0)))
+    assert flat(costs)

@@ -71,3 +71,12 @@ def test_an_unknown_strategy_is_an_error_and_no_fallback() -> None:
     """Complaint: an unknown strategy name falls back in silence (FreeSWITCH mod_callcenter)."""
     with pytest.raises(LocalError, match="longest-idle"):
         strategy("longest-idel")
+
+
+def test_the_index_of_the_ready_keeps_no_trace_of_those_who_come_and_go() -> None:
+    shift = Shift(*MANY)
+    pool = shift.engine._state.queues["support"].pool
+    for _ in range(500):
+        shift.pause(MANY[3])
+        shift.ready(MANY[3])
+    assert len(pool._ready) <= 2 * len(MANY)

@@ -96,3 +96,27 @@ def test_agents_who_come_together_serve_in_order_of_rank() -> None:
     for agent in ("carol", "alice", "bob"):
         shift.ready(agent)
     assert {agent: offer.call for agent, offer in shift.ringing.items()} == {"carol": "c1", "alice": "c2", "bob": "c3"}
+
+
+def test_agents_freed_in_one_late_step_all_get_the_calls_that_waited_longest() -> None:
+    queues = {
+        "left": QueueSettings(agents=("alice", "bob"), wrap_up=10.0),
+        "right": QueueSettings(agents=("alice", "bob", "carol"), wrap_up=10.0),
+    }
+    shift = Shift("alice", "bob", "carol", queues=queues)
+    shift.call("t0", "left")
+    shift.call("t1", "left")
+    shift.call("t2", "right")
+    talks = {agent: offer.call for agent, offer in shift.ringing.items()}
+    for agent in talks:
+        shift.answer(agent)
+    for agent, call in talks.items():
+        shift.end(call, agent)
+    for call, queue in (("c1", "right"), ("c2", "right"), ("c3", "left"), ("c4", "left")):
+        shift.after(1)
+        shift.call(call, queue)
+    shift.now += 60
+    effects = shift.take(shift.engine.wake(shift.now))
+    offers = only(effects, Offer)
+    assert [offer.call for offer in offers] == ["c1", "c2", "c3"]
+    assert len({offer.agent for offer in offers}) == 3

@@ -80,3 +80,10 @@ def test_every_way_out_is_one_outcome_in_the_ledger() -> None:
     shift.call("c2")
     shift.after(60)
     assert shift.kinds("c1") == shift.kinds("c2") == ["queue.entered", "queue.overflowed"]
+
+
+def test_the_last_log_out_of_a_paused_agent_sends_the_waiting_on() -> None:
+    shift = Shift("alice", on_empty="play:closed")
+    shift.pause("alice")
+    shift.call("c1")
+    assert [overflow.call for overflow in only(shift.logout("alice"), Overflow)] == ["c1"]

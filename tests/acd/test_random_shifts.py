@@ -209,10 +209,17 @@ class Centre(RuleBasedStateMachine):
             self.take(self.engine.wake(self.now))
         self.now = until
 
+    @rule(seconds=st.sampled_from([5.0, 60.0]))
+    def the_process_stalls(self, seconds: float) -> None:
+        """Whatever was due meanwhile is served in one late step."""
+        self.now += seconds
+        self.take(self.engine.wake(self.now))
+
     @rule(other=st.booleans())
     def new_settings(self, other: bool) -> None:
         self.configured = OTHER if other else QUEUES
         self.do(Reconfigured(self.configured, AGENTS))
+        self.take(self.engine.wake(self.now))  # a shorter max_wait may be over already
 
     # ------------------------------------------------------------------------------------------------- what must hold
 
