@@ -1,7 +1,6 @@
 """The structured header values that every message carries: name-addr, Via and CSeq (RFC 3261 §20)."""
 
 import re
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -14,26 +13,32 @@ from softswitch.wire.sip.grammar import (
     QUOTED,
     TOKEN,
     Params,
+    clamped,
     format_params,
     host_name,
     is_token,
     parse_params,
+    plain_params,
     port_number,
     quote,
     unquote,
 )
-from softswitch.wire.sip.uri import CACHED_LENGTH, CACHED_TEXTS, Uri
+from softswitch.wire.sip.uri import MEMO_LENGTH, MEMO_TEXTS, Uri
 
 MAGIC_COOKIE: Final = "z9hG4bK"  # RFC 3261 §8.1.1.7
 MAX_CSEQ: Final = 2**31 - 1  # RFC 3261 §8.1.1.5
 
 # An unquoted display name may be tokens only; wider here, as RFC 4475 §3.1.2.15 allows. So may blanks inside <>.
 _name_addr = re.compile(rf'(?:({QUOTED})[ \t]*+|([^<>"]*+))<[ \t]*+([^<>]*+)>(.*+)', re.DOTALL)
-_via_plain = re.compile(rf"SIP/2\.0/({TOKEN}++)[ ]({HOST})(?::({PORT}))?({PLAIN_PARAMS})")
+_via_plain = re.compile(rf"SIP/2\.0/([A-Z]++) ({HOST})(?::({PORT}))?({PLAIN_PARAMS})")
 _via_any = re.compile(
     rf"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++({HOST})[ \t]*+(?::[ \t]*+({PORT})[ \t]*+)?(.*+)",
     re.IGNORECASE | re.DOTALL,
 )
+# what texts that came lately say; see `uri.MEMO_LENGTH`
+ADDRESSES: Final[dict[object, "NameAddr"]] = {}
+CSEQS: Final[dict[object, "CSeq"]] = {}
+
 _cseq = re.compile(rf"([0-9]++)[ \t]++({TOKEN}++)")
 
 
@@ -50,7 +55,14 @@ class NameAddr(msgspec.Struct, frozen=True, gc=False):
     @staticmethod
     def parse(text: str) -> "NameAddr":
         """Read one value. Raises `PeerError` (400), also for a bare URI with a `?` or `,` (RFC 3261 §20.10)."""
-        return _parse_cached(text) if len(text) <= CACHED_LENGTH else _parse(text)
+        address = ADDRESSES.get(text)
+        if address is None:
+            address = _parse(text)
+            if len(text) <= MEMO_LENGTH:
+                if len(ADDRESSES) >= MEMO_TEXTS:
+                    ADDRESSES.clear()
+                ADDRESSES[text] = address
+        return address
 
     @property
     def tag(self) -> str | None:
@@ -80,10 +92,17 @@ class Via(msgspec.Struct, frozen=True, gc=False):
     def parse(text: str) -> "Via":
         """Read one value. Raises `PeerError` (400)."""
         match = _via_plain.fullmatch(text)
+        if match is not None:
+            transport, host, port, params = match.groups()
+            return Via(
+                transport,
+                host if host[0] != "[" else host_name(host),
+                None if port is None else port_number(port),
+                plain_params(params) if params else {},
+            )
+        match = _via_any.fullmatch(text)
         if match is None:
-            match = _via_any.fullmatch(text)
-            if match is None:
-                raise PeerError(f"malformed Via {text[:80]!r}")
+            raise PeerError(f"malformed Via {text[:80]!r}")
         transport, host, port, params = match.groups()
         return Via(transport.upper(), host_name(host), port_number(port), parse_params(params) if params else {})
 
@@ -142,21 +161,26 @@ class CSeq(msgspec.Struct, frozen=True, gc=False):
     @staticmethod
     def parse(text: str) -> "CSeq":
         """Read the value. Raises `PeerError` (400), also for a number of 2**31 or more."""
-        number, _, method = text.partition(" ")
-        if len(number) > 10 or method not in _METHODS or not (number.isascii() and number.isdigit()):
+        cseq = CSEQS.get(text)
+        if cseq is None:
             match = _cseq.fullmatch(text)
             if match is None:
                 raise PeerError(f"malformed CSeq {text[:80]!r}")
-            number, method = match[1].lstrip("0") or "0", match[2]
-        if len(number) > 10 or int(number) > MAX_CSEQ:
-            raise PeerError(f"CSeq number {number[:40]} out of range")
-        return CSeq(int(number), method)
+            number = clamped(match[1], MAX_CSEQ + 1)
+            if number is None or number > MAX_CSEQ:
+                raise PeerError(f"CSeq number {match[1][:40]} out of range")
+            cseq = CSeq(number, match[2])
+            if len(text) <= MEMO_LENGTH:
+                if len(CSEQS) >= MEMO_TEXTS:
+                    CSEQS.clear()
+                CSEQS[text] = cseq
+        return cseq
 
     def __str__(self) -> str:
         return f"{self.number} {self.method}"
 
 
-_METHODS: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO", "UPDATE", "PRACK")) | {
+METHODS: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGISTER", "INFO", "UPDATE", "PRACK")) | {
     "REFER",
     "NOTIFY",
     "SUBSCRIBE",
@@ -167,7 +191,7 @@ _METHODS: Final = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "OPTIONS", "REGIS
 
 def is_method(text: str) -> bool:
     """Whether `text` can be a method: any token."""
-    return text in _METHODS or is_token(text)
+    return text in METHODS or is_token(text)
 
 
 def _parse(text: str) -> NameAddr:
@@ -181,6 +205,3 @@ def _parse(text: str) -> NameAddr:
     quoted, plain, address, params = match.groups()
     display = unquote(quoted) if quoted is not None else plain.rstrip(" \t")
     return NameAddr(display, Uri.parse(address.rstrip(" \t")), parse_params(params) if params else {})
-
-
-_parse_cached = lru_cache(CACHED_TEXTS)(_parse)

@@ -60,23 +60,29 @@ def split_commas(text: str) -> list[str]:
         at = end + 1
 
 
+def plain_params(text: str) -> dict[str, str | None]:
+    """`parse_params` for text that `PLAIN_PARAMS` has matched."""
+    params: dict[str, str | None] = {}
+    for part in text[1:].split(";"):
+        name, equals, value = part.partition("=")
+        params[name.lower()] = value if equals else None
+    return params
+
+
 def parse_params(text: str) -> dict[str, str | None]:
     """`;name=value;name` as a dict: names in lower case, values as written (quoted strings keep their quotes).
 
-    Raises `PeerError` (400) on anything else; of a repeated name the first counts.
+    Raises `PeerError` (400) on anything else; of a repeated name the last counts.
     """
-    params: dict[str, str | None] = {}
     if _plain_params.fullmatch(text) is not None:
-        for part in text.split(";")[1:]:
-            name, equals, value = part.partition("=")
-            params.setdefault(name.lower(), value if equals else None)
-        return params
+        return plain_params(text) if text else {}
+    params: dict[str, str | None] = {}
     at, end = 0, len(text.rstrip(" \t"))
     while at < end:
         match = _param.match(text, at)
         if match is None:
             raise PeerError(f"malformed parameter at {text[at : at + 40]!r}")
-        params.setdefault(match[1].lower(), match[2])
+        params[match[1].lower()] = match[2]
         at = match.end()
     return params
 

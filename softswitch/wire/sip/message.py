@@ -8,13 +8,17 @@ import re
 from typing import Final
 
 from softswitch.kernel.errors import LocalError, PeerError
-from softswitch.wire.sip.address import CSeq, NameAddr, Via, is_method
+from softswitch.wire.sip.address import ADDRESSES, CSEQS, METHODS, CSeq, NameAddr, Via, is_method
 from softswitch.wire.sip.grammar import clamped, is_token, split_commas
 from softswitch.wire.sip.headers import CANONICAL, SINGLE, Headers, canonical
 from softswitch.wire.sip.reasons import reason as default_reason
-from softswitch.wire.sip.uri import Uri
+from softswitch.wire.sip.uri import MEMO_LENGTH, MEMO_TEXTS, Uri
 
 MAX_HEADERS: Final = 256  # lines
+
+# lines that came lately, as (key, value); those that differ in every message are not worth it
+_lines: dict[str, tuple[str, str]] = {}
+_UNIQUE: Final = frozenset(("Via", "Authorization", "Proxy-Authorization"))
 
 _version = re.compile(r"SIP/[0-9]++\.[0-9]++", re.IGNORECASE)
 
@@ -22,21 +26,13 @@ _version = re.compile(r"SIP/[0-9]++\.[0-9]++", re.IGNORECASE)
 class Message:
     """What requests and responses share. `headers` may be changed at any time: the views follow."""
 
-    __slots__ = ("_cseq", "_cseq_text", "_via", "_via_text", "body", "headers")
+    __slots__ = ("_via", "_via_text", "body", "headers")
 
     headers: Headers
     body: bytes
     # a view of changing text is kept beside the text that it was read from
     _via: Via | None
     _via_text: str | tuple[str, ...] | None
-    _cseq: CSeq | None
-    _cseq_text: str | None
-
-    def __init__(self, headers: Headers | None = None, body: bytes = b"") -> None:
-        self.headers = Headers() if headers is None else headers
-        self.body = body
-        self._via = self._via_text = None
-        self._cseq = self._cseq_text = None
 
     @property
     def via(self) -> Via:
@@ -61,12 +57,12 @@ class Message:
     @property
     def from_(self) -> NameAddr:
         """From. Raises `PeerError` when there is none."""
-        return NameAddr.parse(self._text("From"))
+        return ADDRESSES.get(self.headers._fields.get("From")) or NameAddr.parse(self._text("From"))
 
     @property
     def to(self) -> NameAddr:
         """To. Raises `PeerError` when there is none."""
-        return NameAddr.parse(self._text("To"))
+        return ADDRESSES.get(self.headers._fields.get("To")) or NameAddr.parse(self._text("To"))
 
     @property
     def call_id(self) -> str:
@@ -76,12 +72,7 @@ class Message:
     @property
     def cseq(self) -> CSeq:
         """CSeq. Raises `PeerError` when there is none."""
-        text = self._text("CSeq")
-        if text is self._cseq_text and self._cseq is not None:
-            return self._cseq
-        self._cseq = cseq = CSeq.parse(text)
-        self._cseq_text = text
-        return cseq
+        return CSEQS.get(self.headers._fields.get("CSeq")) or CSeq.parse(self._text("CSeq"))
 
     @property
     def contacts(self) -> tuple[NameAddr, ...]:
@@ -156,7 +147,9 @@ class Request(Message):
     __slots__ = ("method", "uri")
 
     def __init__(self, method: str, uri: Uri, headers: Headers | None = None, body: bytes = b"") -> None:
-        super().__init__(headers, body)
+        self.headers = Headers() if headers is None else headers
+        self.body = body
+        self._via = self._via_text = None
         self.method = method
         self.uri = uri
 
@@ -189,7 +182,9 @@ class Response(Message):
     __slots__ = ("reason", "status")
 
     def __init__(self, status: int, reason: str, headers: Headers | None = None, body: bytes = b"") -> None:
-        super().__init__(headers, body)
+        self.headers = Headers() if headers is None else headers
+        self.body = body
+        self._via = self._via_text = None
         self.status = status
         self.reason = reason
 
@@ -251,16 +246,17 @@ def parse(data: bytes) -> Request | Response:
     if data[:2] == b"\r\n":
         data = data.lstrip(b"\r\n")  # RFC 3261 §7.5
     end = data.find(b"\r\n\r\n")
-    head = (data[:end] if end >= 0 else data.rstrip(b"\r\n")).decode("utf-8", "surrogateescape")
-    lines = head.split("\r\n")
-    start = lines[0]
-    if end < 0:
-        fault: str | None = "no empty line after the header" if head else "keep-alive"
+    fault: str | None = None
+    if end >= 0:
+        lines = data[:end].decode("utf-8", "surrogateescape").split("\r\n")
+        body = data[end + 4 :]
     else:
-        fault = None
-    body = data[end + 4 :] if end >= 0 else b""
+        lines = data.rstrip(b"\r\n").decode("utf-8", "surrogateescape").split("\r\n")
+        body = b""
+        fault = "no empty line after the header" if lines[0] else "keep-alive"
+    start = lines[0]
     if start[:4] == "SIP/":
-        return _parse_response(start, lines, head, body, fault)
+        return _parse_response(start, lines, body, fault)
 
     status = 400
     method, uri_text, version = "", "", ""
@@ -276,9 +272,9 @@ def parse(data: bytes) -> Request | Response:
         fault = fault or f"malformed request line {start[:80]!r}"
         if _version.fullmatch(version) is not None:
             fault, status = f"unknown version {version[:20]}", 505
-    elif not is_method(method):
+    elif method not in METHODS and not is_method(method):
         fault = f"malformed method {method[:40]!r}"
-    headers, flaw = _read_fields(lines, head)
+    headers, flaw = _read_fields(lines)
     fault = fault or flaw
     request = Request(method, uri, headers, body)
     if fault is None:
@@ -300,13 +296,13 @@ def parse(data: bytes) -> Request | Response:
 _NO_URI: Final = Uri("")
 
 
-def _parse_response(start: str, lines: list[str], head: str, body: bytes, fault: str | None) -> Response:
+def _parse_response(start: str, lines: list[str], body: bytes, fault: str | None) -> Response:
     """A broken response is dropped (RFC 3261 §8.1.3, RFC 4475 §3.1.2.19)."""
     code = start[8:11]
     sound = start[:8] == "SIP/2.0 " and len(code) == 3 and code.isascii() and code.isdigit() and "1" <= code[0] <= "6"
-    if not sound or start[11:12] not in (" ", ""):
+    if not sound or start[11:12] not in (" ", "") or "\n" in start or "\r" in start:
         raise BadMessage(f"malformed status line {start[:80]!r}", status=0)
-    headers, flaw = _read_fields(lines, head)
+    headers, flaw = _read_fields(lines)
     if fault is not None or flaw is not None:
         raise BadMessage(fault or flaw or "", status=0)
     response = Response(int(code), start[12:], headers, body)
@@ -317,9 +313,9 @@ def _parse_response(start: str, lines: list[str], head: str, body: bytes, fault:
     return response
 
 
-def _read_fields(lines: list[str], head: str) -> tuple[Headers, str | None]:
-    """The header fields of `lines` after the first, and what was wrong, if anything. Hot: a plain loop over text took
-    0.30 µs a line where a regular expression over the head took 0.55."""
+def _read_fields(lines: list[str]) -> tuple[Headers, str | None]:
+    """The header fields of `lines` after the first, and what was wrong, if anything. Hot: phones repeat
+    most of their lines in every message; the memo takes 0.19 µs a line, splitting 0.32, a regular expression 0.6."""
     fields: dict[str, str | tuple[str, ...]] = {}
     spelled: dict[str, str] = {}
     headers = Headers.__new__(Headers)
@@ -329,74 +325,82 @@ def _read_fields(lines: list[str], head: str) -> tuple[Headers, str | None]:
     del lines[0]
     if len(lines) > MAX_HEADERS:
         return headers, f"{len(lines)} header lines"
-    look_up = CANONICAL.get
     last = ""
     for line in lines:
-        name, colon, value = line.partition(":")
-        key = look_up(name)
-        if key is None:
-            if line[:1] in (" ", "\t"):  # RFC 3261 §7.3.1: folded
-                if not last:
-                    fault = fault or "header starts with a continuation line"
-                else:
-                    known = fields[last]
-                    more = line.strip(" \t")
-                    if isinstance(known, str):
-                        fields[last] = f"{known} {more}".strip(" \t")
-                    else:
-                        fields[last] = (*known[:-1], f"{known[-1]} {more}".strip(" \t"))
-                continue
-            name = name.rstrip(" \t")
-            if not colon or not is_token(name):
-                fault = fault or f"malformed header line {line[:80]!r}"
+        known = _lines.get(line)
+        if known is not None:
+            key, value = known
+        else:
+            if "\n" in line or "\r" in line:
+                # kept nowhere: it must not reach an answer or another peer, where it might read as a line end
+                fault = fault or "CR or LF alone"
                 last = ""
                 continue
-            key = canonical(name)
-            if key not in CANONICAL and key not in spelled:
-                spelled[key] = name
-        elif not colon:
-            fault = fault or f"malformed header line {line[:80]!r}"
-            last = ""
-            continue
-        value = value.strip(" \t")
+            name, colon, value = line.partition(":")
+            found = CANONICAL.get(name)
+            if found is not None and colon:
+                key = found
+                value = value.strip(" \t")
+                if key not in _UNIQUE and len(line) <= MEMO_LENGTH:
+                    if len(_lines) >= MEMO_TEXTS:
+                        _lines.clear()
+                    _lines[line] = key, value
+            elif line[:1] in (" ", "\t") and last:  # RFC 3261 §7.3.1: folded
+                lines_so_far = fields[last]
+                more = line.strip(" \t")
+                if isinstance(lines_so_far, str):
+                    fields[last] = f"{lines_so_far} {more}".strip(" \t")
+                else:
+                    fields[last] = (*lines_so_far[:-1], f"{lines_so_far[-1]} {more}".strip(" \t"))
+                continue
+            else:
+                name = name.rstrip(" \t")
+                if not colon or not is_token(name):
+                    fault = fault or f"malformed header line {line[:80]!r}"
+                    last = ""
+                    continue
+                key = canonical(name)
+                value = value.strip(" \t")
+                if key not in CANONICAL:
+                    spelled.setdefault(key, name)
         last = key
         if key not in fields:
             fields[key] = value
         elif key in SINGLE:
             fault = fault or f"more than one {key}"
         else:
-            known = fields[key]
-            fields[key] = (known, value) if isinstance(known, str) else (*known, value)
-    if head.count("\n") != len(lines) or head.count("\r") != len(lines):
-        # none of it may reach an answer or another peer, where it might read as a line end
-        for key in [key for key, known in fields.items() if "\n" in (text := "".join(known)) or "\r" in text]:
-            del fields[key]
-        fault = fault or "CR or LF alone"
+            before = fields[key]
+            fields[key] = (before, value) if isinstance(before, str) else (*before, value)
     return headers, fault
 
 
 def _check(message: Request | Response, method: str | None) -> None:
     """What RFC 4475 has every element find wrong. Trims the body to Content-Length."""
     fields = message.headers._fields
-    _ = message.via, message.from_, message.to
-    call_id = message.call_id
-    if not call_id or " " in call_id or "\t" in call_id:
-        raise PeerError("malformed Call-ID")
-    cseq = message.cseq
-    if method is not None and cseq.method != method:
+    _ = message.via
+    sender, to, call_id, cseq = fields.get("From"), fields.get("To"), fields.get("Call-ID"), fields.get("CSeq")
+    if ADDRESSES.get(sender) is None:
+        _ = message.from_
+    if ADDRESSES.get(to) is None:
+        _ = message.to
+    if not isinstance(call_id, str) or not call_id or " " in call_id or "\t" in call_id:
+        raise PeerError("missing or malformed Call-ID")
+    if (CSEQS.get(cseq) or message.cseq).method != method and method is not None:
         raise PeerError("method of CSeq is not that of the request")
     length_text = fields.get("Content-Length")
     if length_text is not None:
-        length = clamped(message._text("Content-Length"))
+        length = clamped("".join(length_text))
         if length is None:
             raise PeerError("malformed Content-Length")
         if length != len(message.body):
             if length > len(message.body):
                 raise PeerError(f"Content-Length {length} but {len(message.body)} octets of body")
             message.body = message.body[:length]
-    if "Max-Forwards" in fields:
+    hops = fields.get("Max-Forwards")
+    if hops is not None and hops != "70":
         _ = message.max_forwards
-    if "Contact" in fields:
+    contact = fields.get("Contact")
+    if contact is not None and ("," in contact or ADDRESSES.get(contact) is None):
         _ = message.contacts
     if "Route" in fields:
         _ = message.route

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -15,26 +14,42 @@ from softswitch.wire.sip.grammar import (
     format_params,
     host_name,
     normalise_escapes,
+    plain_params,
     port_number,
     unescape,
 )
 
-CACHED_LENGTH: Final = 256  # longer texts are parsed anew: a flood of long ones must not fill memory
-CACHED_TEXTS: Final = 4096
+# Texts that came lately, and what they say. Long ones stay out: a flood of them must not fill memory.
+MEMO_TEXTS: Final = 4096
+MEMO_LENGTH: Final = 256
+_memo: dict[str, "Uri"] = {}
 
 _UNRESERVED: Final = r"A-Za-z0-9\-_.!~*'()"
-# "#" and other non-URI characters are dialled unescaped by many phones
-_USER: Final = rf"(?:[{_UNRESERVED}&=+$,;?/#|^\x80-\U0010ffff]++|%[0-9A-Fa-f]{{2}})++"
-_PASSWORD: Final = rf"(?:[{_UNRESERVED}&=+$,]++|%[0-9A-Fa-f]{{2}})*+"
-_PARAM_TEXT: Final = rf"(?:[{_UNRESERVED}\[\]/:&+$]++|%[0-9A-Fa-f]{{2}})"
-_HEADER_TEXT: Final = rf"(?:[{_UNRESERVED}\[\]/?:+$;]++|%[0-9A-Fa-f]{{2}})"
+# "#", "|" and "^" are dialled unescaped by many phones
+_USER: Final = rf"{_UNRESERVED}&=+$,;?/#|^\x80-\U0010ffff"
+_PASSWORD: Final = rf"{_UNRESERVED}&=+$,"
+_PARAM: Final = rf"{_UNRESERVED}\[\]/:&+$"
+_HEADER: Final = rf"{_UNRESERVED}\[\]/?:+$;"
 
-_sip = re.compile(
-    rf"(sips?):(?:({_USER})(?::({_PASSWORD}))?@)?({HOST})(?::({PORT}))?"
-    rf"((?:;{_PARAM_TEXT}++(?:=(?:{_PARAM_TEXT}|=)*+)?)*+)"
-    rf"(?:\?({_HEADER_TEXT}++={_HEADER_TEXT}*+(?:&{_HEADER_TEXT}++={_HEADER_TEXT}*+)*+))?",
-    re.IGNORECASE,
-)
+
+def _expression(escape: str) -> re.Pattern[str]:
+    """SIP-URI / SIPS-URI with `escape` allowed; without one it is three times as fast."""
+
+    def some(characters: str) -> str:
+        return rf"(?:[{characters}]++|{escape})*+" if escape else f"[{characters}]*+"
+
+    def one(characters: str) -> str:
+        return rf"(?:[{characters}]|{escape}){some(characters)}" if escape else f"[{characters}]++"
+
+    header = f"{one(_HEADER)}={some(_HEADER)}"
+    return re.compile(
+        rf"([sS][iI][pP][sS]?):(?:({one(_USER)})(?::({some(_PASSWORD)}))?@)?({HOST})(?::({PORT}))?"
+        rf"((?:;{one(_PARAM)}(?:={some(_PARAM + '=')})?+)*+)(?:\?({header}(?:&{header})*+))?+"
+    )
+
+
+_sip = _expression("")
+_sip_escaped = _expression("%[0-9A-Fa-f]{2}")
 _other = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):([^\s<>\"]++)")
 
 # RFC 3261 §19.1.4: these never match when only one URI has them
@@ -61,7 +76,14 @@ class Uri(msgspec.Struct, frozen=True, gc=False):
     @staticmethod
     def parse(text: str) -> "Uri":
         """Read a URI without angle brackets. Raises `PeerError` (400)."""
-        return _parse_cached(text) if len(text) <= CACHED_LENGTH else _parse(text)
+        uri = _memo.get(text)
+        if uri is None:
+            uri = _parse(text)
+            if len(text) <= MEMO_LENGTH:
+                if len(_memo) >= MEMO_TEXTS:
+                    _memo.clear()
+                _memo[text] = uri
+        return uri
 
     @property
     def username(self) -> str:
@@ -109,24 +131,30 @@ def _comparable(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parse(text: str) -> Uri:
-    match = _sip.fullmatch(text)
+    match = (_sip_escaped if "%" in text else _sip).fullmatch(text)
     if match is None:
         return _parse_other(text)
     scheme, user, password, host, port, param_text, header_text = match.groups()
-    if user is not None and "%" in text:
-        user = normalise_escapes(user)
+    if "%" in text:
+        user = None if user is None else normalise_escapes(user)
         password = None if password is None else normalise_escapes(password)
-    params: dict[str, str | None] = {}
-    if param_text:
-        for part in normalise_escapes(param_text).split(";")[1:]:
-            name, equals, value = part.partition("=")
-            params.setdefault(name.lower(), value if equals else None)
+        param_text = normalise_escapes(param_text)
     headers: dict[str, str] = {}
     if header_text:
         for part in header_text.split("&"):
             name, _, value = part.partition("=")
             headers[normalise_escapes(name)] = value
-    return Uri(scheme.lower(), user, password, host_name(host), port_number(port), params, headers)
+    if host[0] == "[":
+        host = host_name(host)
+    return Uri(
+        scheme.lower(),
+        user,
+        password,
+        host,
+        None if port is None else port_number(port),
+        plain_params(param_text) if param_text else {},
+        headers,
+    )
 
 
 def _parse_other(text: str) -> Uri:
@@ -136,12 +164,5 @@ def _parse_other(text: str) -> Uri:
     scheme, rest = match[1].lower(), match[2]
     if scheme != "tel":
         return Uri(scheme, rest)
-    number, *parts = rest.split(";")  # RFC 3966 §3
-    params: dict[str, str | None] = {}
-    for part in parts:
-        name, equals, value = part.partition("=")
-        params.setdefault(name.lower(), value if equals else None)
-    return Uri(scheme, number, None, "", None, params)
-
-
-_parse_cached = lru_cache(CACHED_TEXTS)(_parse)
+    number, semicolon, params = rest.partition(";")  # RFC 3966 §3
+    return Uri(scheme, number, None, "", None, plain_params(f";{params}") if semicolon else {})
