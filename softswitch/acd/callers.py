@@ -44,10 +44,10 @@ def enter(state: State, event: CallQueued, at: Instant) -> None:
 
 
 def rearm(state: State, call: WaitingCall) -> None:
-    """Move the call's deadlines to where its queue's new settings want them."""
+    """Move the call's deadlines to where its queue's new settings want them, never into the past."""
     settings = call.queue.settings
     if settings.max_wait:
-        state.deadlines.set((MAX_WAIT, call.call), call.entered + settings.max_wait)
+        state.deadlines.set((MAX_WAIT, call.call), max(state.now, call.entered + settings.max_wait))
     else:
         state.deadlines.cancel((MAX_WAIT, call.call))
     announcing.rearm(state, call)

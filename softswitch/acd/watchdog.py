@@ -66,14 +66,14 @@ def repair(state: State, now: Instant, live: Set[CallId] | None = None) -> None:
         if isinstance(activity, Ringing) and state.offers.get(activity.offer) is not activity:
             agent.activity = None
         if isinstance(activity, WrapUp) and state.deadlines.get((WRAP_UP, agent.name)) is None:
-            state.deadlines.set((WRAP_UP, agent.name), activity.until)
+            state.deadlines.set((WRAP_UP, agent.name), max(now, activity.until))
         if agent.rest is not None and state.deadlines.get((REST, agent.name)) is None:
-            state.deadlines.set((REST, agent.name), agent.rest.until)
+            state.deadlines.set((REST, agent.name), max(now, agent.rest.until))
         state.publish(agent, now)
     for offer, ringing in state.offers.items():
         ring_seconds = ringing.call.queue.settings.ring_seconds
         if ring_seconds and state.deadlines.get((RING, offer)) is None:
-            state.deadlines.set((RING, offer), ringing.made + ring_seconds)
+            state.deadlines.set((RING, offer), max(now, ringing.made + ring_seconds))
     state.set_queues({queue.name: queue.settings for queue in state.queues.values()})
 
 

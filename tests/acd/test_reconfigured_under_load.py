@@ -115,3 +115,13 @@ def test_announcements_follow_the_new_interval() -> None:
     assert shift.engine.deadline() == shift.now + 20
     shift.do(Reconfigured({"support": settings()}, frozenset()))
     assert shift.engine.deadline() is None
+
+
+def test_a_max_wait_that_is_over_already_ends_now_and_not_in_the_past() -> None:
+    shift = Shift()
+    shift.call("c1")
+    shift.after(100)
+    shift.do(Reconfigured({"support": settings(max_wait=30.0)}, frozenset()))
+    assert len(only(shift.after(0), Overflow)) == 1
+    assert shift.last("queue.overflowed").at == shift.now
+    assert shift.last("queue.overflowed").data["waited"] == 100.0
