@@ -1,8 +1,9 @@
 """What a configuration means: names that exist, addresses, numbers and hours that can be understood."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from string import Formatter
@@ -279,11 +280,13 @@ class _Checks:
 
     def _queue(self, name: str, queue: QueueSettings) -> None:
         path: KeyPath = ("queues", name)
+        seen: set[str] = set()
         for index, agent in enumerate(queue.agents):
             if agent not in self.known["agents"]:
                 self._error((*path, "agents", index), f'no agent "{agent}"', closest(agent, self.known["agents"]))
-            elif agent in queue.agents[:index]:
+            elif agent in seen:
                 self._error((*path, "agents", index), f'"{agent}" is listed twice')
+            seen.add(agent)
         if not queue.agents:
             self._warn(path, "has no agents: nobody will answer")
         if queue.ring_seconds == 0:
@@ -516,14 +519,17 @@ def _is_timezone(name: str) -> bool:
     return True
 
 
-def _children(value: object) -> Iterator[tuple[str | int, Any]]:
-    if is_dataclass(value):
-        for item in fields(value):
-            yield item.name, getattr(value, item.name)
-    elif isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, tuple):
-        yield from enumerate(value)
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else ()
+
+
+def _children(value: object) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    if isinstance(value, tuple):
+        return enumerate(value)
+    return [(name, getattr(value, name)) for name in _field_names(type(value))]
 
 
 def _covers(source: str, other: str) -> bool:

@@ -45,18 +45,18 @@ def prompts_of(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
     language = settings.server.language
     for name, menu in settings.ivr.items():
         spoken = menu.language or language
-        path = ("ivr", name)
+        place = ("ivr", name)
         if isinstance(menu.prompt, str):
-            yield (*path, "prompt"), menu.prompt, spoken
+            yield (*place, "prompt"), menu.prompt, spoken
         else:
-            yield from (((*path, "prompt", index), prompt, spoken) for index, prompt in enumerate(menu.prompt))
-        yield (*path, "invalid_prompt"), menu.invalid_prompt, spoken
+            yield from (((*place, "prompt", index), prompt, spoken) for index, prompt in enumerate(menu.prompt))
+        yield (*place, "invalid_prompt"), menu.invalid_prompt, spoken
         if menu.timeout_prompt is not None:
-            yield (*path, "timeout_prompt"), menu.timeout_prompt, spoken
+            yield (*place, "timeout_prompt"), menu.timeout_prompt, spoken
         if menu.languages:
-            yield (*path, "language_prompt"), menu.language_prompt, spoken
+            yield (*place, "language_prompt"), menu.language_prompt, spoken
         if menu.consent is not None:
-            yield (*path, "consent", "prompt"), menu.consent.prompt, spoken
+            yield (*place, "consent", "prompt"), menu.consent.prompt, spoken
     for name, queue in settings.queues.items():
         for key in ("announce_prompt", "welcome", "agent_prompt"):
             if (prompt := getattr(queue, key)) is not None:

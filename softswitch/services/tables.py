@@ -55,6 +55,7 @@ ledger: Final = Table(
     _text("agent"),
     _text("data"),
     Index("ledger_by_call", "call"),
+    Index("ledger_by_time", "at"),
 )
 
 bindings: Final = Table(

@@ -29,6 +29,7 @@ def upgrade() -> None:
         *(sa.Column(name, sa.Text, nullable=False) for name in ("kind", "call", "queue", "agent", "data")),
     )
     op.create_index("ledger_by_call", "ledger", ["call"])
+    op.create_index("ledger_by_time", "ledger", ["at"])
     op.create_table(
         "bindings",
         sa.Column("aor", sa.Text, primary_key=True),
