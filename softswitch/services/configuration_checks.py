@@ -529,7 +529,8 @@ def _children(value: object) -> Iterable[tuple[str | int, Any]]:
         return value.items()
     if isinstance(value, tuple):
         return enumerate(value)
-    return [(name, getattr(value, name)) for name in _field_names(type(value))]
+    kind: type[Any] = type(value)
+    return [(name, getattr(value, name)) for name in _field_names(kind)]
 
 
 def _covers(source: str, other: str) -> bool:
