@@ -10,7 +10,7 @@ from softswitch.api.replies import Limit, TheOperator, json
 from softswitch.kernel.errors import PeerError
 from softswitch.services.rows import LedgerEntry
 from softswitch.shell.trace import TraceRow
-from softswitch.switch.records import CallRecord, SavedRecording, Outcome
+from softswitch.switch.records import CallRecord, Outcome, SavedRecording
 
 router = APIRouter(prefix="/api/v1", tags=["archive"])
 

@@ -1,28 +1,22 @@
-"""Serves the API inside the control process's loop (uvicorn without its own signals and logs)."""
+"""Serves the API inside the control process's loop (uvicorn without its own signals and logs).
+
+FastAPI takes half a second to import; that happens in `start`, while the media processes come up beside us.
+"""
 
 import asyncio
 import secrets
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvicorn
-
-from softswitch.api.app import create_app
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.endpoint import bind, parse_endpoint
 from softswitch.shell.operator import Operator
 from softswitch.shell.run_dir import ApiAccess, write_access
 from softswitch.switch.settings import Settings
 
-_STOP_SECONDS = 2
-
-
-class _Server(uvicorn.Server):
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield  # signals are the control process's
+if TYPE_CHECKING:
+    from softswitch.api.http_server import GuestServer
 
 
 class HttpFront:
@@ -32,7 +26,7 @@ class HttpFront:
         self._socket: socket.socket | None = None
         self._token = ""
         self._run = Path()
-        self._server: _Server | None = None
+        self._server: GuestServer | None = None
         self._task: asyncio.Task[None] | None = None
 
     def bind(self, settings: Settings, run: Path) -> None:
@@ -46,19 +40,11 @@ class HttpFront:
 
     async def start(self, operator: Operator) -> None:
         """Serve, and tell the programs of this machine where."""
+        from softswitch.api.http_server import make_server
+
         assert self._socket is not None
         host, port = self._socket.getsockname()[:2]
-        config = uvicorn.Config(
-            create_app(operator, self._token),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            ws="none",
-            http="h11",
-            timeout_graceful_shutdown=_STOP_SECONDS,
-        )
-        self._server = _Server(config)
+        self._server = make_server(operator, self._token)
         self._task = asyncio.create_task(self._server.serve([self._socket]), name="api")
         while not self._server.started and not self._task.done():
             await asyncio.sleep(0.005)

@@ -15,7 +15,6 @@ import structlog
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
-from softswitch.media.wav import repair
 from softswitch.services import configuration
 from softswitch.services.configuration_diff import diff
 from softswitch.services.recordings import Recordings
@@ -126,7 +125,6 @@ class Control:
             self._driver, self._tcp = driver, tcp
             await self._open(endpoints, listeners)
             try:
-                await self._front.start(self._operator)
                 self._tick()
                 gc.collect()
                 gc.freeze()  # what lives now lives on: the collector need not look at it again
@@ -146,6 +144,7 @@ class Control:
                 listener = UdpListener(number, sock, self._loop, driver, self._resolver)
                 self._udp.append(listener)
                 driver.udp[number] = listener
+        await self._front.start(self._operator)  # its imports take as long as the media processes need to come up
         driver.start()
         for number in range(worker_count(self._settings)):
             link = MediaLink(number, run_dir.media_socket(self._sockets, number), driver.reported, driver.media_lost)
@@ -303,6 +302,14 @@ def absolute(settings: Settings) -> Settings:
     )
 
 
+def _repair_recordings(settings: Settings) -> None:
+    from softswitch.media.wav import repair  # brings numpy, which control needs for nothing else
+
+    recordings = Recordings(Path(settings.recording.directory), settings.recording.template)
+    for path, fault in recordings.repair(repair):
+        log.warning("recording.repaired", path=path, fault=fault)
+
+
 def run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore) -> int:
     """The whole life of the control process; the exit code. Faults at start are told on standard error."""
     lock = None
@@ -321,9 +328,7 @@ def run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore
             lock = run_dir.lock(run_directory)
             sockets, _ = run_dir.socket_dir(run_directory)
         if (run_directory / "api-url").exists():  # the last run was killed: its recordings may lack their end
-            directory = Path(settings.recording.directory)
-            for path, fault in Recordings(directory, settings.recording.template).repair(repair):
-                log.warning("recording.repaired", path=path, fault=fault)
+            _repair_recordings(settings)
 
         async def life() -> None:
             await Control(config, settings, sockets, make_core, front).run(channel)
