@@ -529,7 +529,7 @@ def _children(value: object) -> Iterable[tuple[str | int, Any]]:
         return value.items()
     if isinstance(value, tuple):
         return enumerate(value)
-    kind: type[Any] = type(value)
+    kind: Any = type(value)  # mypy does not take a type for hashable
     return [(name, getattr(value, name)) for name in _field_names(kind)]
 
 
