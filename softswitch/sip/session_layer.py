@@ -123,7 +123,7 @@ class SessionLayer:
     def step_offer(self, session: Session, what: Turn, message: Request | Response | Verb | None, now: Instant) -> None:
         """Take the offer's row for `what`; then let a re-INVITE of ours go that waits for its turn."""
         row = OFFERS.get((session.offer, what))
-        if row is None:
+        if row is None or session.phase is not Phase.ESTABLISHED:
             return
         session.offer, action = row
         if action is not None:
@@ -240,7 +240,7 @@ class SessionLayer:
     ) -> None:
         """A response that the transaction passed up."""
         status = response.status
-        if status in (401, 407) and session.phase not in _PARTING:
+        if status in (401, 407) and (tx.role == Role.BYE or session.phase not in _PARTING):
             again = authorized(tx, response, session.credentials, self.transactions.dice)
             if again is not None:
                 self._retry(session, tx, again, now)
@@ -275,7 +275,7 @@ class SessionLayer:
         self, session: Session, tx: ClientTransaction, status: int, response: Response | None, now: Instant
     ) -> None:
         """The end of `send_in_dialog`. 481 and silence end the dialog too (§12.2.1.2)."""
-        if session.phase is Phase.OVER:
+        if session.phase in _PARTING:
             return
         self.emit(InDialogAnswered(session.id, tx.method, status, response))
         if status == 481:

@@ -63,7 +63,7 @@ def response_input(status: int) -> Input:
 
 
 Action: TypeAlias = "Callable[[TransactionLayer, Any, Response | None, Instant], None]"
-Row: TypeAlias = tuple[State, Action | None, bool]
+Row: TypeAlias = "tuple[State, Action | None, bool]"
 
 TELL = True
 QUIET = False

@@ -1,7 +1,8 @@
 """The transaction layer: matching (RFC 3261 §17.1.3, §17.2.3), Via, timers, and what a failed flow means.
 
 The layer appends to `out`; the user agent hands that up. `released` collects the owners of transactions that are
-gone; `pending` are the requests that the floor above still owes a response, by their number. Deadlines live in the heap that the layer shares with the sessions.
+gone; `pending` are the requests that the floor above still owes a response, by their number. Deadlines live in the
+heap that the layer shares with the sessions.
 """
 
 from math import inf

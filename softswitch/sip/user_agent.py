@@ -228,6 +228,11 @@ class UserAgent:
             one.parting = headers
         return self._verb(session, What.HANG_UP, Verb(status, None, headers), now)
 
+    def unheard(self, session: SessionId) -> bool:
+        """Whether our INVITE drew no response at all so far, not even 100: the way there may be dead."""
+        one = self._sessions.get(session)
+        return one is not None and one.phase is Phase.CALLING
+
     def reinvite(self, session: SessionId, body: bytes, now: Instant, headers: Fields = ()) -> list[Output]:
         """Offer anew within the session; without a body the peer is asked for an offer. Waits while another offer is
         open or the session not established; a later `reinvite` takes the place of one that still waits."""
