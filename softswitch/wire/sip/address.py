@@ -12,13 +12,13 @@ from softswitch.wire.sip.grammar import (
     PORT,
     QUOTED,
     TOKEN,
+    VALUE,
     Params,
     clamped,
     format_params,
     host_name,
     is_token,
     parse_params,
-    plain_params,
     port_number,
     quote,
     unquote,
@@ -31,6 +31,10 @@ MAX_CSEQ: Final = 2**31 - 1  # RFC 3261 §8.1.1.5
 # An unquoted display name may be tokens only; wider here, as RFC 4475 §3.1.2.15 allows. So may blanks inside <>.
 _name_addr = re.compile(rf'(?:({QUOTED})[ \t]*+|([^<>"]*+))<[ \t]*+([^<>]*+)>(.*+)', re.DOTALL)
 _via_plain = re.compile(rf"SIP/2\.0/([A-Z]++) ({HOST})(?::({PORT}))?({PLAIN_PARAMS})")
+# as nearly all clients write it; read in one go, because every message has one that never came before
+_via_usual = re.compile(
+    rf"SIP/2\.0/([A-Z]++) ({HOST})(?::({PORT}))?(?:(;rport)?;branch=({VALUE})|;branch=({VALUE});rport)"
+)
 _via_any = re.compile(
     rf"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+({TOKEN}++)[ \t]++({HOST})[ \t]*+(?::[ \t]*+({PORT})[ \t]*+)?(.*+)",
     re.IGNORECASE | re.DOTALL,
@@ -91,20 +95,24 @@ class Via(msgspec.Struct, frozen=True, gc=False):
     @staticmethod
     def parse(text: str) -> "Via":
         """Read one value. Raises `PeerError` (400)."""
-        match = _via_plain.fullmatch(text)
+        match = _via_usual.fullmatch(text)
         if match is not None:
-            transport, host, port, params = match.groups()
-            return Via(
-                transport,
-                host if host[0] != "[" else host_name(host),
-                None if port is None else port_number(port),
-                plain_params(params) if params else {},
-            )
-        match = _via_any.fullmatch(text)
-        if match is None:
-            raise PeerError(f"malformed Via {text[:80]!r}")
-        transport, host, port, params = match.groups()
-        return Via(transport.upper(), host_name(host), port_number(port), parse_params(params) if params else {})
+            transport, host, port, rport, first, second = match.groups()
+            params: dict[str, str | None]
+            if first is None:
+                params = {"branch": second, "rport": None}
+            else:
+                params = {"branch": first} if rport is None else {"rport": None, "branch": first}
+        else:
+            match = _via_plain.fullmatch(text) or _via_any.fullmatch(text)
+            if match is None:
+                raise PeerError(f"malformed Via {text[:80]!r}")
+            transport, host, port, rest = match.groups()
+            transport = transport.upper()
+            params = parse_params(rest) if rest else {}
+        if host[0] == "[":
+            host = host_name(host)
+        return Via(transport, host, None if port is None else port_number(port), params)
 
     @property
     def branch(self) -> str | None:

@@ -18,6 +18,7 @@ MAX_HEADERS: Final = 256  # lines
 
 # lines that came lately, as (key, value); those that differ in every message are not worth it
 _lines: dict[str, tuple[str, str]] = {}
+_request_lines: dict[str, tuple[str, Uri]] = {}
 _UNIQUE: Final = frozenset(("Via", "Authorization", "Proxy-Authorization"))
 
 _version = re.compile(r"SIP/[0-9]++\.[0-9]++", re.IGNORECASE)
@@ -259,29 +260,39 @@ def parse(data: bytes) -> Request | Response:
         return _parse_response(start, lines, body, fault)
 
     status = 400
-    method, uri_text, version = "", "", ""
-    parts = start.split(" ")
-    if len(parts) != 3:
-        parts = start.split()  # RFC 4475 §3.1.2.9 and §3.1.2.10: blanks too many are forgiven
-    if len(parts) == 3:
-        method, uri_text, version = parts
-    elif parts and is_method(parts[0]):
-        method = parts[0]
-    uri = _NO_URI
-    if version != "SIP/2.0" and version.upper() != "SIP/2.0":
-        fault = fault or f"malformed request line {start[:80]!r}"
-        if _version.fullmatch(version) is not None:
-            fault, status = f"unknown version {version[:20]}", 505
-    elif method not in METHODS and not is_method(method):
-        fault = f"malformed method {method[:40]!r}"
+    method, uri_text = "", ""
+    known = _request_lines.get(start)
+    if known is not None:
+        method, uri = known
+    else:
+        uri = _NO_URI
+        version = ""
+        parts = start.split(" ")
+        if len(parts) != 3:
+            parts = start.split()  # RFC 4475 §3.1.2.9 and §3.1.2.10: blanks too many are forgiven
+        if len(parts) == 3:
+            method, uri_text, version = parts
+        elif parts and is_method(parts[0]):
+            method = parts[0]
+        if version.upper() != "SIP/2.0":
+            fault = fault or f"malformed request line {start[:80]!r}"
+            if _version.fullmatch(version) is not None:
+                fault, status = f"unknown version {version[:20]}", 505
+        elif method not in METHODS and not is_method(method):
+            fault = f"malformed method {method[:40]!r}"
     headers, flaw = _read_fields(lines)
     fault = fault or flaw
     request = Request(method, uri, headers, body)
     if fault is None:
         try:
-            uri = request.uri = Uri.parse(uri_text)
-            if uri.headers:
-                raise PeerError("header fields in the Request-URI")  # RFC 4475 §3.1.2.11
+            if uri is _NO_URI:
+                uri = request.uri = Uri.parse(uri_text)
+                if uri.headers:
+                    raise PeerError("header fields in the Request-URI")  # RFC 4475 §3.1.2.11
+                if len(start) <= MEMO_LENGTH:
+                    if len(_request_lines) >= MEMO_TEXTS:
+                        _request_lines.clear()
+                    _request_lines[start] = method, uri
             _check(request, method)
             return request
         except PeerError as error:
@@ -322,12 +333,13 @@ def _read_fields(lines: list[str]) -> tuple[Headers, str | None]:
     headers._fields = fields
     headers._spelled = spelled
     fault: str | None = None
+    memo = _lines
     del lines[0]
     if len(lines) > MAX_HEADERS:
         return headers, f"{len(lines)} header lines"
     last = ""
     for line in lines:
-        known = _lines.get(line)
+        known = memo.get(line)
         if known is not None:
             key, value = known
         else:
@@ -387,15 +399,14 @@ def _check(message: Request | Response, method: str | None) -> None:
         raise PeerError("missing or malformed Call-ID")
     if (CSEQS.get(cseq) or message.cseq).method != method and method is not None:
         raise PeerError("method of CSeq is not that of the request")
-    length_text = fields.get("Content-Length")
-    if length_text is not None:
-        length = clamped("".join(length_text))
+    stated = fields.get("Content-Length")
+    if stated is not None and stated != str(len(message.body)):
+        length = clamped("".join(stated))
         if length is None:
             raise PeerError("malformed Content-Length")
-        if length != len(message.body):
-            if length > len(message.body):
-                raise PeerError(f"Content-Length {length} but {len(message.body)} octets of body")
-            message.body = message.body[:length]
+        if length > len(message.body):
+            raise PeerError(f"Content-Length {length} but {len(message.body)} octets of body")
+        message.body = message.body[:length]
     hops = fields.get("Max-Forwards")
     if hops is not None and hops != "70":
         _ = message.max_forwards
