@@ -183,8 +183,8 @@ class DigestServer:
         serial, issued = self._open(nonce, source)
         if serial < 0 or not issued - _FUTURE <= now < issued + self._seconds:
             return Stale()
-        # Without qop there is no count, so such a nonce serves once.
-        if not self._used.first_use(serial, issued, int(nc, 16) if qop else 1, once=not qop):
+        # Without qop there is no count: always 1, so such a nonce serves once.
+        if not self._used.first_use(serial, issued, int(nc, 16) if qop else 1):
             return Stale()
         return Accepted(username)
 
@@ -221,7 +221,7 @@ class _UsedNonces:
     def __len__(self) -> int:
         return sum(map(len, self._generations.values()))
 
-    def first_use(self, serial: int, issued: Instant, count: int, once: bool) -> bool:
+    def first_use(self, serial: int, issued: Instant, count: int) -> bool:
         """True, and remembered, when `count` was not seen on this nonce."""
         if serial <= self._floor or count < 1:
             return False
@@ -240,8 +240,6 @@ class _UsedNonces:
             generation[serial] = (count, 1)
             return True
         highest, window = seen
-        if once:
-            return False
         if count > highest:
             shift = min(count - highest, _WINDOW)
             generation[serial] = (count, ((window << shift) | 1) & ((1 << _WINDOW) - 1))

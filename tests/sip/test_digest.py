@@ -152,6 +152,16 @@ def test_wrong_password_and_unknown_user_look_the_same() -> None:
     assert (wrong.reason, wrong.status) == (nobody.reason, nobody.status) == ("unknown user or wrong password", 403)
 
 
+def test_the_stand_in_for_unknown_users_opens_nothing() -> None:
+    """Even who guesses the hash that stands in for an unknown user is denied."""
+    digest = server(algorithms=("MD5",))
+    value = claim([digest.challenges(NOW)[0].replace(', qop="auth"', "")], Credentials("bob", "x"))
+    nonce = re.findall('nonce="([^"]*)"', value)[0]
+    right = response("MD5", digest._nobody["MD5"], nonce, "REGISTER", URI, "", "", "", b"")
+    value = re.sub('response="[^"]*"', f'response="{right}"', value)
+    assert isinstance(verify(digest, value), Denied)
+
+
 def test_an_unknown_user_costs_the_same_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 7616 §5: the work is counted, not timed."""
     counts = []

@@ -267,6 +267,14 @@ def test_a_refresh_extends_the_same_binding() -> None:
     assert (len(registrar), registrar.deadline()) == (0, None)
 
 
+def test_a_refresh_of_a_contact_without_brackets_keeps_its_own_time() -> None:
+    """RFC 3261 §20.10: without angle brackets the parameters belong to the Contact, not to its URI."""
+    registrar = Registrar()
+    for cseq in (1, 2):
+        registrar.register(AOR, register("sip:1001@192.0.2.10;expires=120", cseq=cseq, expires=300), PHONE, NOW + cseq)
+        assert registrar.bindings(AOR, NOW + cseq)[0].expires_at == NOW + cseq + 120
+
+
 def test_a_refresh_may_shorten() -> None:
     registrar = Registrar()
     registrar.register(AOR, register(HERE, expires=600), PHONE, NOW)

@@ -105,6 +105,12 @@ def test_vendors_quirks_change_nothing_for_the_audio(data: bytes) -> None:
     assert parse_sdp(data).media[0] == parse_sdp(PHONE).media[0]
 
 
+def test_a_refused_line_needs_no_connection() -> None:
+    """RFC 3264 §6: port 0 refuses; nothing else on that line matters."""
+    session = parse_sdp(description("t=0 0", "m=audio 0 RTP/AVP 0", "m=audio 4000 RTP/AVP 0", "c=IN IP4 192.0.2.1"))
+    assert [media.connection for media in session.media] == [None, "192.0.2.1"]
+
+
 def test_a_missing_name_is_a_dash() -> None:
     """RFC 8866 §5.3: "-" for no meaningful name."""
     assert parse_sdp(PHONE.replace(b"s=call\r\n", b"")).name == "-"
