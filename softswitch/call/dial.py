@@ -41,11 +41,13 @@ class Destination:
 @dataclass(frozen=True, slots=True)
 class Wave:
     """Rung together for `ring_seconds`. `fail_over_only`: rung only when the wave before failed in a way that
-    another way there may cure."""
+    another way there may cure. `patience`: seconds for a first sign of life (any response); 0 leaves it to the
+    transaction's own time-out, which is 32 s over UDP (RFC 3261 §17.1.1.2, Timer B)."""
 
     destinations: tuple[Destination, ...]
     ring_seconds: float
     fail_over_only: bool = False
+    patience: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +83,11 @@ class Dial:
 
     __slots__ = (
         "_dice",
-        "_failures",
         "_fabric",
+        "_failures",
         "_max_forwards",
         "_prefer",
+        "_rings_until",
         "_ua",
         "_waves",
         "_worker",
@@ -116,6 +119,7 @@ class Dial:
         self._fabric = fabric
         self._dice = dice
         self._failures: list[tuple[int, str]] = []
+        self._rings_until: Instant = 0.0
 
     def start(self, now: Instant) -> tuple[list[Output], News]:
         """Ring the first wave. Raises nothing: a branch that cannot be rung counts as failed (503)."""
@@ -134,7 +138,7 @@ class Dial:
             outputs = leg.hang_up(now, 488)
             return self._failed(leg, getattr(error, "status", 503), "", outputs, now)
         self.legs.remove(leg)
-        outputs = self._cancel_all(now, reason=('Reason', 'SIP;cause=200;text="Call completed elsewhere"'))
+        outputs = self._cancel_all(now, reason=("Reason", 'SIP;cause=200;text="Call completed elsewhere"'))
         return outputs, Wins(leg)
 
     def rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> tuple[list[Output], News]:
@@ -144,7 +148,13 @@ class Dial:
         return self._failed(leg, status, reason, [], now)
 
     def wake(self, now: Instant) -> tuple[list[Output], News]:
-        """The wave's time is up."""
+        """The wave's time is up, or its patience for a first response."""
+        if now < self._rings_until:
+            self.deadline = self._rings_until
+            if any(not self._ua.unheard(leg.session) for leg in self.legs):
+                return [], None
+            self._failures.extend((408, "") for _ in self.legs)
+            return self._next_wave(self._cancel_all(now), now)
         self._failures.extend((408, "") for _ in self.legs)
         outputs = self._cancel_all(now)
         if self._waves and not self._waves[0].fail_over_only:
@@ -166,7 +176,8 @@ class Dial:
             for destination in wave.destinations:
                 outputs += self._ring(destination, now)
             if self.legs:
-                self.deadline = now + wave.ring_seconds
+                self._rings_until = now + wave.ring_seconds
+                self.deadline = now + (wave.patience or wave.ring_seconds)
                 return outputs, None
         status = best(status for status, _ in self._failures)
         reason = next((text for code, text in self._failures if code == status), "")

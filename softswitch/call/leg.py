@@ -47,9 +47,9 @@ class Leg:
         "answered_at",
         "ended_at",
         "fabric",
+        "hears",
         "held_at",
         "held_seconds",
-        "hears",
         "id",
         "negotiated",
         "offer",
@@ -155,6 +155,7 @@ class Leg:
             sdp = self._answer_sdp(prefer)
         else:
             sdp = self.pending = self._offer_sdp(prefer)
+            self._open(LegSpec())  # others may listen from here on; the ACK tells what is sent
         self.state = LegState.UP
         self.answered_at = now
         return self.ua.accept(self.session, sdp, now, headers=headers)
@@ -251,9 +252,7 @@ class Leg:
 
     # -------------------------------------------------------------------------------------------------------------- end
 
-    def hang_up(
-        self, now: Instant, status: int = 480, headers: tuple[tuple[str, str], ...] = ()
-    ) -> list[Output]:
+    def hang_up(self, now: Instant, status: int = 480, headers: tuple[tuple[str, str], ...] = ()) -> list[Output]:
         """End the party whatever its state: final response, CANCEL or BYE."""
         if self.over:
             return []
@@ -302,9 +301,7 @@ class Leg:
         return self.sdp
 
     def _reoffer(self) -> bytes:
-        sdp = make_offer(
-            self._capabilities(), self.id, self.sdp_version + 1, prefer=self.codec, previous=self.sdp
-        )
+        sdp = make_offer(self._capabilities(), self.id, self.sdp_version + 1, prefer=self.codec, previous=self.sdp)
         self._said(sdp)
         return sdp
 

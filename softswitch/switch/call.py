@@ -15,8 +15,8 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
 from softswitch.switch.office import Office
-from softswitch.switch.records import CallRecord, LegRecord, Outcome
 from softswitch.switch.recording import CallRecording
+from softswitch.switch.records import CallRecord, LegRecord, Outcome
 from softswitch.switch.stages.build import stage_for
 from softswitch.switch.stages.sounds import PlayStage, ToneStage
 from softswitch.switch.stages.stage import Stage

@@ -13,7 +13,6 @@ from softswitch.call.leg import StreamPolicy
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.sip.digest import Credentials
-from softswitch.sip.flow import Flow
 from softswitch.sip.numbers import e164
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
@@ -125,7 +124,8 @@ class Directory:
                 self._office.log("warning", "trunk is full", call=call.id, trunk=next_name, max_calls=trunk.max_calls)
             else:
                 destination = self._trunk_destination(next_name, trunk, call, number)
-                waves.append(Wave((destination,), self._settings.sip.invite_seconds, fail_over_only=bool(waves)))
+                seconds = self._settings.sip.invite_seconds
+                waves.append(Wave((destination,), seconds, bool(waves), trunk.timeout_seconds))
             next_name = trunk.backup
         refusal = 0 if waves else 503
         if busy and not waves:

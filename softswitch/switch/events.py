@@ -79,7 +79,9 @@ class Resolved:
     addresses: tuple[str, ...]
 
 
-SwitchEvent: TypeAlias = Resolved | Arrived | FlowFailed | Reported | MediaLost | Reload | Drain | HangUpCall | AgentCommand
+SwitchEvent: TypeAlias = (
+    Resolved | Arrived | FlowFailed | Reported | MediaLost | Reload | Drain | HangUpCall | AgentCommand
+)
 
 
 # ------------------------------------------------------------------------------------------------------ effects out

@@ -134,7 +134,9 @@ class MediaReports:
             return
         if report.cause != "stopped":
             office.log("error", "recording failed, the call goes on", call=call, path=path, reason=report.reason)
-        office.fact("recording.ended", now, call, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3))
+        office.fact(
+            "recording.ended", now, call, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3)
+        )
         size = _WAV_HEAD + _FRAME_BYTES * report.frames
         office.outbox.append(Save(SavedRecording(path, call, started, report.frames / _RATE, size)))
 

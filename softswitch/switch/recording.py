@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
 LEFT, RIGHT = 0, 1
-_SAFE = str.maketrans(dict.fromkeys("/\\:*?\"<>|\0\n\r\t ", "_"))
+_SAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|\0\n\r\t ', "_"))
 
 
 class CallRecording:

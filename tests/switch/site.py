@@ -27,7 +27,7 @@ from softswitch.sip.events import (
 from softswitch.sip.flow import Flow, Send
 from softswitch.sip.offer_answer import Capabilities, answer, make_offer
 from softswitch.sip.user_agent import UserAgent
-from softswitch.switch.events import Arrived, Effect, Log, Reported, Save, SwitchEvent, ToMedia
+from softswitch.switch.events import Arrived, Drain, Effect, Log, Reported, Save, SwitchEvent, ToMedia
 from softswitch.switch.settings import Settings
 from softswitch.switch.switch import Switch
 from softswitch.wire import control
@@ -150,6 +150,7 @@ class Party:
         self.on_invite: str | int = "answer"
         self.answers: dict[str, int] = {}
         self.responses: list[int] = []
+        self.registered_contact = ""
         site.parties[self.remote] = self
 
     # what a user does
@@ -244,7 +245,11 @@ class Party:
                         self.site.later.append(lambda: self.answer(line) if line.state == "ringing" else None)
                 return
             case Requested(tx, request):
-                self.perform(self.ua.respond(tx, 200, now))
+                headers: tuple[tuple[str, str], ...] = ()
+                if request.method == "REGISTER":
+                    self.registered_contact = request.contacts[0].uri.username
+                    headers = (("Contact", f"<{request.contacts[0].uri}>;expires=300"),)
+                self.perform(self.ua.respond(tx, 200, now, headers=headers))
                 return
             case InDialog(session, tx):
                 self.perform(self.ua.respond(tx, 200, now))
@@ -350,7 +355,7 @@ class Site:
         while True:
             self.settle()
             times = [self.switch.deadline(), *(party.ua.deadline() for party in self.parties.values())]
-            due = min((time for time in times if time is not None), default=end)
+            due = min((time for time in times if time is not None), default=float("inf"))
             if due > end:
                 break
             self.now = max(self.now, due)
@@ -373,6 +378,7 @@ class Site:
 
     def nothing_left(self) -> None:
         """After the last timers: no call, leg, port, player, recorder, transaction or dialog."""
+        self.give(Drain())  # no more probes of trunks
         self.run(70.0)
         live = self.switch.desk.status(self.now).live
         assert not any(live.values()), live

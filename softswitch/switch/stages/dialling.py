@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-
 from softswitch.call.causes import kind
 from softswitch.call.dial import Dial, Fails, News, Rings, Wins
 from softswitch.call.fabric import NoPort
@@ -101,8 +100,9 @@ class DialStage(Stage):
                 self.call.fail(error, now)
                 return
             self.call.silence()
-            caller.hear(early.id)
-            early.hear(caller.id)
+            if caller.opened:  # a caller without an offer has no stream yet
+                caller.hear(early.id)
+                early.hear(caller.id)
         elif caller.up:
             if not self._rings_heard:
                 self.call.play(tone("ringback", self.call.office.settings.server.tones), loops=0)

@@ -6,7 +6,6 @@ back to the ACD, and only its `Bridge` joins the two.
 
 from typing import TYPE_CHECKING
 
-
 from softswitch.acd.model import (
     AcdEffect,
     Announce,
@@ -113,7 +112,9 @@ class QueueStage(Stage):
 
     def _offer(self, offer: Offer, now: Instant) -> None:
         call, office = self.call, self.call.office
-        ringing = office.directory.agent(offer.agent, call, now, ring_seconds=offer.ring_seconds + 5.0, queue=offer.queue)
+        ringing = office.directory.agent(
+            offer.agent, call, now, ring_seconds=offer.ring_seconds + 5.0, queue=offer.queue
+        )
         dial = Dial(
             call.id,
             ringing.waves,

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-
 from softswitch.call.fabric import NoPort
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError

@@ -3,9 +3,6 @@ not know. Digits pass by RFC 4733 within media; INFO and conversions are done he
 
 from typing import TYPE_CHECKING
 
-
-
-
 from softswitch.acd.model import TalkEnded
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
@@ -20,7 +17,9 @@ class TalkStage(Stage):
 
     label = "talking"
 
-    def __init__(self, call: "Call", callee: Leg, at: str, *, record: bool, music: str = "hold", agent: str = "") -> None:
+    def __init__(
+        self, call: "Call", callee: Leg, at: str, *, record: bool, music: str = "hold", agent: str = ""
+    ) -> None:
         super().__init__(call, at)
         self._callee = callee
         self._agent = agent
@@ -89,5 +88,3 @@ class TalkStage(Stage):
     def _account(self, now: Instant) -> None:
         if self._since:
             self.call.facts.talk_seconds += now - self._since
-
-
