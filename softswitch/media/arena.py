@@ -1,13 +1,11 @@
 """Packets in bulk: memory cut into fixed slots, and batches of packets that lie in it."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-
-from softswitch.wire.rtp import HEADER, HEADER_DTYPE
 
 Ints: TypeAlias = NDArray[np.integer[Any]]
 Octets: TypeAlias = NDArray[np.uint8]
@@ -29,34 +27,32 @@ RATE: Final = 8000
 
 
 class Arena:
-    """`octets` is [slots, SIZE]; `headers` the same memory as RTP headers [slots]; `memory` the same, flat."""
+    """`octets` is [slots, SIZE]; `memory` the same, flat."""
 
-    __slots__ = ("headers", "memory", "octets")
+    __slots__ = ("memory", "octets")
 
     def __init__(self, slots: int) -> None:
         self.octets: Octets = np.zeros((slots, SIZE), np.uint8)
-        self.headers = self.octets[:, :HEADER].view(HEADER_DTYPE)[:, 0]
         self.memory = self.octets.reshape(-1).data
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Received packets, at most one a row. `slots` says where in `arena`; `keys` name the sources' addresses, which
-    `address(i)` spells out."""
+    """Received packets. `slots` says where in the arena they lie; `keys` name the sources' addresses, which
+    `addresses` spells out."""
 
-    arena: Arena
-    slots: Ints
-    rows: Ints
-    lengths: Ints
-    keys: Ints
-    address: Callable[[int], Address]
+    slots: Sequence[int]
+    rows: list[int]
+    lengths: list[int]
+    keys: list[int]
+    addresses: list[Address]
 
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """RTP packets to send: octets `starts`…`ends` of `memory` to the destination of `rows`."""
+    """RTP packets to send: octets `starts`…`ends` of `memory` to the destinations of `rows`."""
 
     memory: memoryview
-    starts: Ints
-    ends: Ints
-    rows: Ints
+    starts: Sequence[int]
+    ends: Sequence[int]
+    rows: Sequence[int]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from softswitch.kernel.clock import Duration
-from softswitch.media.arena import Address, Batch, Packets
+from softswitch.media.arena import Address, Arena, Batch, Packets
 from softswitch.wire.control import Slot
 
 
@@ -16,6 +16,9 @@ class Backend(Protocol):
     capacity: int
     sent: int
     dropped: int
+    arena: Arena
+    full: bool
+    """Whether `recycle` must come before more packets can."""
 
     def bind(self, count: int) -> list[Slot]:
         """Bind up to `count` more slots; busy ports are left out."""
@@ -34,7 +37,10 @@ class Backend(Protocol):
         `gather` seconds first. Returns the watched descriptors that are readable."""
 
     def batches(self) -> Iterator[Batch]:
-        """The packets that are there. The memory of a batch is used again for the next one."""
+        """The packets that are there. Their memory in `arena` stays until `recycle`."""
+
+    def recycle(self) -> None:
+        """All packets so far are done with."""
 
     def reports(self) -> list[tuple[int, bytes, Address]]:
         """RTCP datagrams that came: row, octets, source."""

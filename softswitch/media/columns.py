@@ -8,27 +8,21 @@ from numpy.typing import NDArray
 
 Table: TypeAlias = NDArray[np.void]
 
-NEVER: Final = 0xFFFF
-"""A `head` that no packet has: all packets go the slow way."""
-
 MIXED: Final = -2
 EVENTS: Final = -3
 NOTHING: Final = -1
 
 RECEIVED: Final = np.dtype(
     [
-        ("key", "i8"),  # the locked source
         ("highest", "i8"),  # extended highest sequence number (RFC 3550 A.1)
         ("seen", "u8"),  # bit n: `highest` − n was received
         ("packets", "i8"),
         ("octets", "i8"),
         ("heard", "f8"),  # instant of the last packet
         ("jitter", "f4"),  # clock units (RFC 3550 A.8)
-        ("ssrc", "u4"),
         ("transit", "u4"),
-        ("relay", "i4"),  # row that takes the payload untouched, or NOTHING
         ("duplicate", "i4"),
-        ("head", "u2"),  # first two octets expected, marker aside
+        ("rate", "i4"),  # RTP clock, Hz
         ("codec", "u1"),
         ("decode", "?"),
     ],

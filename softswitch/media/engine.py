@@ -19,7 +19,7 @@ import numpy as np
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import LocalError, SwitchError
 from softswitch.media import tones
-from softswitch.media.arena import FRAME, TICK, Address, Batch, Floats, Packets, Samples
+from softswitch.media.arena import FRAME, TICK, Address, Arena, Batch, Floats, Packets, Samples
 from softswitch.media.effects import (
     Aim,
     AppendFile,
@@ -86,12 +86,14 @@ _SETTLED: Duration = 3.0  # a lock that is not the signalled address counts as f
 class Engine:
     """`key_of` names addresses as the backend's batches do."""
 
-    def __init__(self, capacity: int, dice: Random, key_of: Callable[[Address], int], now: Instant) -> None:
+    def __init__(
+        self, capacity: int, dice: Random, arena: Arena, key_of: Callable[[Address], int], now: Instant
+    ) -> None:
         self.reports: list[Report] = []
         self.effects: list[Effect] = []
         self.legs = Legs(capacity, dice)
         self.relay = Relay(self.legs, self.effects)
-        self.receiver = Receiver(self.legs, self.relay)
+        self.receiver = Receiver(self.legs, self.relay, arena)
         self.receiver.reports = self.reports
         self.reporter = Reporter(self.legs, self.effects)
         self.sender = Sender(self.legs, self.effects)
@@ -118,8 +120,8 @@ class Engine:
     # -------------------------------------------------------------------------------------------- packets and frames
 
     def receive(self, batch: Batch, now: Instant) -> Packets | None:
-        """Packets that came. What is returned must be sent before the batch's memory is used again."""
-        packets = self.receiver.receive(batch, now, max((self._tick + 1) * TICK - now, 0.0))
+        """Packets that came; returns those to relay at once. The batch's memory must stay until `account` or `tick`."""
+        packets = self.receiver.receive(batch, now)
         if self.receiver.moved:
             self._retarget()
         if self.receiver.control:
@@ -138,12 +140,23 @@ class Engine:
     @property
     def busy(self) -> bool:
         """Whether ticks have anything to do."""
-        return bool(self.edges.count or self.players or self._digits or self.recorders.by_id or self.receiver.listening)
+        return bool(
+            self.receiver.waiting
+            or self.edges.count
+            or self.players
+            or self._digits
+            or self.recorders.by_id
+            or self.receiver.listening
+        )
 
     @property
     def resting(self) -> bool:
         """Whether slots wait for their quarantine to end."""
         return bool(self._quarantine)
+
+    def account(self) -> None:
+        """Be done with the memory of all packets so far."""
+        self.receiver.account((self._tick + 1) * TICK)
 
     def skip(self, tick: int) -> None:
         """The next tick is not the one after the last: there was nothing to do, or no time."""
@@ -153,6 +166,7 @@ class Engine:
         """The frame number `tick`: mix it and say what to send."""
         self._tick = tick
         self._now = now = tick * TICK
+        self.receiver.account(now)
         if self.receiver.listening:
             self.receiver.wake(now)
             self._tell_keys()
@@ -206,7 +220,7 @@ class Engine:
             quiet = now - float(heard[leg.row])
             if leg.spec.silence and not leg.silent and leg.spec.receive and quiet >= leg.spec.silence:
                 leg.silent = True
-                self.legs.received["head"][leg.row] = 0xFFFF  # so that the next packet is looked at
+                self.legs.flows[leg.row] = None  # so that the next packet is looked at
                 self.reports.append(LegSilent(leg.id, quiet))
             if leg.locked is not None:
                 self._settle(leg, quiet, now)
@@ -217,9 +231,7 @@ class Engine:
             if quiet >= RELATCH - 1.0:
                 leg.settled = False
                 self.effects.append(Settle(leg.row, None))
-        elif quiet < RELATCH - 1.0 and (
-            int(self.legs.received["key"][leg.row]) == leg.signalled_key or now - leg.locked_at >= _SETTLED
-        ):
+        elif quiet < RELATCH - 1.0 and (leg.key == leg.signalled_key or now - leg.locked_at >= _SETTLED):
             leg.settled = True
             self.effects.append(Settle(leg.row, leg.locked))
 

@@ -69,27 +69,28 @@ class JitterBuffer:
         self.state[row] = np.zeros((), _STATE)
         self.state["block"][row] = block
 
-    def put(self, rows: Ints, timestamps: Ints, samples: Samples, to_tick: Duration) -> None:
+    def put(self, rows: Ints, timestamps: Ints, samples: Samples, spare: Floats) -> None:
         """Packets of one length: `samples` is [n, k·80], `rows` are distinct, `timestamps` are RTP's.
-        `to_tick`: seconds until the next tick plays."""
+        `spare`: seconds from each packet's arrival to the next tick."""
         count, width = samples.shape[0], samples.shape[1] // BLOCK
         state = self.state.take(rows)
         ahead = (timestamps.astype(np.uint32) - state["ts"]).view(np.int32) // BLOCK
         good = state["on"] & (ahead >= 0) & (ahead < _AHEAD)
         if not good.all():
             for i in np.flatnonzero(~good).tolist():
-                good[i] = self._place(int(rows[i]), int(timestamps[i]), int(ahead[i]), to_tick)
+                good[i] = self._place(int(rows[i]), int(timestamps[i]), int(ahead[i]), float(spare[i]))
             keep = np.flatnonzero(good)
             if not len(keep):
                 return
-            rows, timestamps, samples, count = rows[keep], timestamps[keep], samples[keep], len(keep)
+            rows, timestamps, samples, spare = rows[keep], timestamps[keep], samples[keep], spare[keep]
+            count = len(keep)
             state = self.state.take(rows)
             ahead = (timestamps.astype(np.uint32) - state["ts"]).view(np.int32) // BLOCK
         block = (state["block"] + ahead)[:, None] + (_TWO if width == 2 else np.arange(width))
         at = ((rows * BLOCKS)[:, None] + (block & _MASK)).reshape(-1)
         self._items[at] = np.ascontiguousarray(samples).view(_ITEM).reshape(count * width)
         self._tags[at] = block.reshape(-1)
-        state["spare"] = np.minimum(state["spare"], ahead * np.float32(0.01) + np.float32(to_tick))
+        state["spare"] = np.minimum(state["spare"], ahead * np.float32(0.01) + spare)
         news = timestamps.astype(np.uint32)
         state["newest"] = np.where((news - state["newest"]).view(np.int32) > 0, news, state["newest"])
         state["late_run"] = 0

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 from random import Random
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.media import columns, quality
-from softswitch.media.arena import Address, Ints
+from softswitch.media.arena import RATE, Address, Ints
 from softswitch.media.columns import Table
 from softswitch.media.jitter import JitterBuffer
 from softswitch.media.latch import NOBODY
@@ -23,6 +23,11 @@ _FOREIGN: Final = 255  # law of what can only be relayed
 _OTHER_DELAYS_MS = 40.0  # packetisation and the phone's own buffer, for the E-model
 
 
+Flow: TypeAlias = tuple[int, int, int, int, int, int, int, int]
+"""What a row's common packet looks like and where it goes: source key, first two octets (marker aside), SSRC; sink row
+(−1: nowhere), the sink's first two octets, SSRC, and what to add to sequence and timestamp."""
+
+
 class Leg:
     """What is known about one leg beside its rows. Addresses are None until known."""
 
@@ -35,6 +40,7 @@ class Leg:
         "expected_reported",
         "heard",
         "id",
+        "key",
         "keys",
         "last_sr",
         "last_sr_at",
@@ -58,6 +64,7 @@ class Leg:
         "signalled_key",
         "silent",
         "spec",
+        "ssrc",
         "target",
     )
 
@@ -70,6 +77,8 @@ class Leg:
         self.signalled_key = NOBODY
         self.resignalled = False
         self.locked: Address | None = None
+        self.key = NOBODY  # of the lock
+        self.ssrc = -1
         self.locked_at = now
         self.settled = False
         self.target: Address | None = None
@@ -96,14 +105,16 @@ class Leg:
 
 class Legs:
     """All legs by id and by row. `kind` numbers a row's codec with its packet time, 0 when unknown: equal kinds may
-    be relayed; `sendable` are rows that may send."""
+    be relayed; `sendable` are rows that may send; `flows` let common packets pass without a closer look."""
 
     __slots__ = (
         "_kinds",
         "by_id",
         "by_row",
         "capacity",
+        "changed",
         "dice",
+        "flows",
         "jitter",
         "kind",
         "packet_ms",
@@ -120,11 +131,12 @@ class Legs:
         self.received: Table = columns.table(columns.RECEIVED, capacity)
         self.sent: Table = columns.table(columns.SENT, capacity)
         self.jitter = JitterBuffer(capacity)
+        self.changed: set[int] = set()  # rows described anew since the last plan
+        self.flows: list[Flow | None] = [None] * capacity
         self.kind: Ints = np.zeros(capacity, np.int64)
         self.packet_ms: Ints = np.zeros(capacity, np.int64)
         self.sendable = np.zeros(capacity, bool)
         self._kinds: dict[tuple[str, str, int], int] = {}
-        self.received["head"] = columns.NEVER
 
     def __iter__(self) -> Iterator[Leg]:
         return iter(self.by_id.values())
@@ -134,7 +146,7 @@ class Legs:
         leg = Leg(id, row, spec, now)
         self.by_id[id] = self.by_row[row] = leg
         bits = self.dice.getrandbits
-        self.received[row] = (NOBODY, 0, 0, 0, 0, now, 0.0, 0, 0, columns.NOTHING, 0, columns.NEVER, _FOREIGN, False)
+        self.received[row] = (0, 0, 0, 0, now, 0.0, 0, 0, RATE, _FOREIGN, False)
         self.sent[row] = (now, 0, 0, bits(32), bits(32), 0, columns.NOTHING, bits(16), 0, 0, _FOREIGN)
         self.jitter.reset(row)
         return leg
@@ -144,7 +156,7 @@ class Legs:
         row = leg.row
         del self.by_id[leg.id]
         self.by_row[row] = None
-        self.received["head"][row] = columns.NEVER
+        self.flows[row] = None
         self.received["decode"][row] = False
         self.sendable[row] = False
         self.kind[row] = 0
@@ -155,10 +167,12 @@ class Legs:
         leg.spec = spec
         law = LAWS.get(spec.codec, _FOREIGN)
         self.received["codec"][row] = self.sent["codec"][row] = law
-        self.received["head"][row] = columns.NEVER  # the next packet is looked at closely
+        self.flows[row] = None
         self.sent["head"][row] = PLAIN | spec.payload_type
         self.kind[row] = self._kind(spec)
         self.packet_ms[row] = spec.packet_ms
+        self.received["rate"][row] = CLOCK_RATES.get(spec.codec, RATE)
+        self.changed.add(row)
         if spec.codec != before.codec:
             self.jitter.reset(row)
             leg.rest.clear()
@@ -177,7 +191,7 @@ class Legs:
 
     def expected(self, leg: Leg) -> int:
         """Packets that the peer has sent by its sequence numbers (RFC 3550 A.3)."""
-        if not leg.heard or not self.received["key"][leg.row]:
+        if not leg.heard:
             return leg.expected_before
         return leg.expected_before + int(self.received["highest"][leg.row]) - leg.base + 1
 
@@ -185,8 +199,8 @@ class Legs:
         """How the leg fares so far."""
         row = leg.row
         received, sent, buffer = self.received[row].item(), self.sent[row].item(), self.jitter.state[row]
-        packets, octets, jitter, duplicate = received[3], received[4], received[6], received[10]
-        late, rate = int(buffer["late"]), CLOCK_RATES.get(leg.spec.codec, 8000)
+        packets, octets, jitter, duplicate = received[2], received[3], received[5], received[7]
+        late, rate = int(buffer["late"]), CLOCK_RATES.get(leg.spec.codec, RATE)
         expected = self.expected(leg)
         lost = max(expected - packets, 0)
         jitter_ms = jitter * 1000 / rate

@@ -59,15 +59,18 @@ class Plan:
         self._make_product(np.flatnonzero(mixed))
 
     def _make_routes(self, source: Ints, sink: Ints) -> None:
-        received, sent = self._legs.received, self._legs.sent
-        relay = self._relay
-        received["relay"][list(relay.routes)] = NOTHING
-        relay.routes = {}
+        sent, flows, changed = self._legs.sent, self._legs.flows, self._legs.changed
+        old, routes = self._relay.routes, dict[int, list[int]]()
         for a, b in zip(source.tolist(), sink.tolist(), strict=True):
-            relay.routes.setdefault(a, []).append(b)
-        relay.many = {a for a, sinks in relay.routes.items() if len(sinks) > 1}
-        if len(source):
-            received["relay"][list(relay.routes)] = [sinks[0] for sinks in relay.routes.values()]
+            routes.setdefault(a, []).append(b)
+        for row in old.keys() - routes.keys():
+            flows[row] = None
+        for row, sinks in routes.items():
+            if old.get(row) != sinks or not changed.isdisjoint(sinks):
+                flows[row] = None
+        changed.clear()
+        self._relay.routes = routes
+        self._relay.account()
         left = np.setdiff1d(self._relayed, sink)
         sent["feed"][left] = np.minimum(sent["feed"][left], NOTHING)  # MIXED and EVENTS stay
         self._relayed = sink.copy()

@@ -118,4 +118,4 @@ class Reporter:
         delay = int((now - leg.last_sr_at) * 65536) & 0xFFFFFFFF if leg.last_sr else 0
         highest = int(state["highest"]) & 0xFFFFFFFF
         jitter = int(state["jitter"])
-        return rtcp.Block(int(state["ssrc"]), fraction, expected - packets, highest, jitter, leg.last_sr, delay)
+        return rtcp.Block(leg.ssrc, fraction, expected - packets, highest, jitter, leg.last_sr, delay)

@@ -58,8 +58,9 @@ class Sender:
         headers = octets[:, :HEADER].view(HEADER_DTYPE)[:, 0]
         headers["head"], headers["seq"], headers["ts"] = head, state["seq"], state["ts"]
         headers["ssrc"] = state["ssrc"]
-        starts = np.arange(count) * _SIZE
-        return Packets(self._banks[self._bank].reshape(-1).data, starts, starts + (HEADER + FRAME), rows)
+        starts = range(0, count * _SIZE, _SIZE)
+        ends = range(HEADER + FRAME, count * _SIZE, _SIZE)
+        return Packets(self._banks[self._bank].reshape(-1).data, starts, ends, rows.tolist())
 
     def pack_odd(self, row: int, frame: Samples, now: Instant) -> None:
         """A frame for a leg whose packets are not 20 ms long: as many packets as are full."""

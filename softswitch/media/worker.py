@@ -55,7 +55,7 @@ class Worker:
         self._offset = time.time() - time.monotonic()
         self._backend = backend
         self._listener = listener
-        self._engine = Engine(backend.capacity, SystemRandom(), backend.key, self._now())
+        self._engine = Engine(backend.capacity, SystemRandom(), backend.arena, backend.key, self._now())
         self._loader = Loader()
         self._writer = Writer()
         self._link: socket.socket | None = None
@@ -103,6 +103,9 @@ class Worker:
         for batch in backend.batches():
             if (packets := engine.receive(batch, now)) is not None:
                 backend.send(packets)
+            if backend.full:
+                engine.account()
+                backend.recycle()
         for row, data, source in backend.reports():
             engine.receive_report(row, data, source, now)
         if engine.effects:
@@ -149,6 +152,7 @@ class Worker:
                 self._ticks += 1
                 self._late += now - self._next_tick * TICK > LATE
                 packets = engine.tick(self._next_tick)
+                self._backend.recycle()
                 if packets is not None:
                     self._backend.send(packets)
                 if engine.effects:
