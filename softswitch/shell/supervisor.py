@@ -18,8 +18,6 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-import structlog
-
 from softswitch.kernel.errors import LocalError
 from softswitch.shell import run_dir
 from softswitch.shell.channel import Bound, Channel, Go, Plan, Ready
@@ -35,7 +33,6 @@ _START_LIMIT = 60.0
 _PR_SET_PDEATHSIG = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
-log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -95,7 +92,7 @@ class Supervisor:
                 self._reap()
                 self._restart_due()
         except LocalError as error:
-            print(f"softswitch: {error}", file=sys.stderr)
+            _say(str(error))
             self._exit = 1
         finally:
             self._end()
@@ -160,7 +157,7 @@ class Supervisor:
             self._plan = plan
             self._media = [self._media_child(plan, number) for number in range(plan.workers)]
         elif plan != self._plan:
-            log.warning("supervisor.restart_needed", reason="[media] or data_dir changed; media keeps the old settings")
+            _say("[media] or data_dir changed: media keeps the old settings until the switch is restarted")
         channel.say(Go(str(self._sockets)))
 
     def _media_child(self, plan: Plan, number: int) -> _Child:
@@ -215,20 +212,20 @@ class Supervisor:
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         if self._stopping:
             if code:
-                log.warning("supervisor.child_ended", child=child.name, how=how)
+                _say(f"{child.name} ended with {how}")
             return
         if child is self._control and code == 0 and self._ready:
             self._stopping = 1  # drained by order of the API
             return
         if not self._ready:
-            print(f"softswitch: not started: {child.name} ended with {how}", file=sys.stderr)
+            _say(f"not started: {child.name} ended with {how}")
             self._exit = 1
             return
         now = time.monotonic()
         if now - child.started > _STEADY:
             child.pause = _FIRST_PAUSE
         child.restart_at = now + child.pause
-        log.error("supervisor.child_died", child=child.name, how=how, restart_in=child.pause)
+        _say(f"{child.name} died with {how}; started again in {child.pause:.1f} s")
         child.pause = min(child.pause * 2, _LAST_PAUSE)
 
     def _restart_due(self) -> None:
@@ -285,6 +282,11 @@ def port_share(ports: tuple[int, int], workers: int, number: int) -> tuple[int, 
     pairs = (high - low + 1) // 2
     first = low + 2 * (pairs * number // workers)
     return first, low + 2 * (pairs * (number + 1) // workers) - 1
+
+
+def _say(sentence: str) -> None:
+    """To standard error: the supervisor does not know the configured log, and must speak before anyone else does."""
+    print(f"softswitch: {sentence}", file=sys.stderr, flush=True)
 
 
 def _die_with_parent(number: int) -> Callable[[], None]:

@@ -5,7 +5,7 @@ import socket
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from softswitch.shell.resolver import Resolver, SocketAddress, socket_address
 from softswitch.sip.flow import Flow
@@ -68,7 +68,7 @@ class _Connection(asyncio.Protocol):
         self.counted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
         self.transport = transport
         sock = transport.get_extra_info("socket")
         for level, option, value in _SOCKET_OPTIONS:

@@ -1,0 +1,362 @@
+"""The HTTP API over a real switch core and a real store, without sockets."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from softswitch.acd.model import Fact, QueueSettings
+from softswitch.api.app import create_app
+from softswitch.kernel.errors import LocalError
+from softswitch.services.faults import ConfigurationError, Fault
+from softswitch.services.recordings import Recordings
+from softswitch.services.store import Store
+from softswitch.shell.bus import Bus
+from softswitch.shell.clock import start_clock
+from softswitch.shell.core import make_switch
+from softswitch.shell.driver import Driver
+from softswitch.shell.operator import Counters, Operator
+from softswitch.shell.saving import Saver
+from softswitch.shell.trace import Trace
+from softswitch.sip.flow import Flow
+from softswitch.switch.events import MediaLost, Reported
+from softswitch.switch.records import CallRecord, LegRecord, SavedRecording
+from softswitch.switch.settings import Agent, Phone, Server, Settings
+from softswitch.wire.control import Command, Ready, Slot
+from softswitch.wire.sip import parse
+
+TOKEN = "t0ken-of-the-test"
+INVITE = (
+    b"INVITE sip:%s@pbx SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:5070;branch=z9hG4bK%d\r\n"
+    b"From: <sip:1002@pbx>;tag=1\r\nTo: <sip:x@pbx>\r\nCall-ID: invite-%d\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\n"
+    b"Contact: <sip:1002@127.0.0.1:5070>\r\nContent-Type: application/sdp\r\nContent-Length: %d\r\n\r\n%s"
+)
+SDP = (
+    b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 8\r\n"
+    b"a=rtpmap:8 PCMA/8000\r\n"
+)
+SETTINGS = Settings(
+    server=Server(name="hq"),
+    phones={"1001": Phone(password="correct-horse"), "1002": Phone(contact="sip:127.0.0.1:5070")},
+    agents={"alice": Agent(phone="1001", name="Alice A."), "bob": Agent(phone="1002")},
+    queues={"support": QueueSettings(agents=("alice", "bob"))},
+)
+
+
+class Here:
+    """Addressing of a switch on loopback."""
+
+    def signalling(self, flow: Flow) -> tuple[str, int]:
+        return "127.0.0.1", 5060
+
+    def media(self, remote_host: str) -> str:
+        return "127.0.0.1"
+
+    def reliable(self, flow: Flow) -> Flow | None:
+        return None
+
+
+class Wire:
+    """Takes what the switch sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+
+    def send(self, flow: Flow, data: bytes) -> None:
+        self.sent.append(data)
+
+
+class Media:
+    """Takes commands and says nothing."""
+
+    def send(self, commands: tuple[Command, ...]) -> None:
+        pass
+
+
+class Rig:
+    """Everything but sockets."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.drained = 0
+        self.reload_result: list[str] | LocalError = []
+        self.wire = Wire()
+        self.calls = 0
+
+    async def start(self) -> None:
+        self.store = await Store.open("sqlite", self.folder, alarm=pytest.fail)
+        self.clock = start_clock()
+        bus = Bus()
+        switch = await make_switch(SETTINGS, Here(), random.Random(1), self.clock(), self.store)
+        self.driver = Driver(
+            switch, asyncio.get_running_loop(), self.clock, Trace(), Saver(self.store, bus), random.Random(2)
+        )
+        self.driver.udp[0] = self.wire
+        self.driver.media[0] = Media()
+        self.driver.start()
+        self.recordings = self.folder / "recordings"
+        self.operator = Operator(
+            switch.desk,
+            self.driver,
+            self.store,
+            Recordings(self.recordings),
+            bus,
+            reload=self.reload,
+            drain=self.drain,
+            counters=lambda: Counters(*range(12)),
+        )
+        transport = httpx.ASGITransport(create_app(self.operator, TOKEN))
+        self.stranger = httpx.AsyncClient(transport=transport, base_url="http://switch")
+        self.http = httpx.AsyncClient(
+            transport=transport, base_url="http://switch", headers={"Authorization": f"Bearer {TOKEN}"}
+        )
+
+    async def close(self) -> None:
+        await self.http.aclose()
+        await self.stranger.aclose()
+        self.driver.stop()
+        await self.store.close()
+
+    async def reload(self) -> list[str]:
+        if isinstance(self.reload_result, LocalError):
+            raise self.reload_result
+        return self.reload_result
+
+    def drain(self) -> None:
+        self.drained += 1
+
+    def media_up(self) -> None:
+        ready = Ready(1, 4711, "epoll", ("PCMA", "PCMU"), tuple(Slot(n, 30000 + 2 * n) for n in range(8)), 8)
+        self.driver.give(Reported(0, (ready,)))
+
+    def dial(self, number: bytes) -> None:
+        """Phone 1002 calls; the queue's agents are logged out, so the call waits."""
+        self.calls += 1
+        self.driver.datagram(INVITE % (number, self.calls, self.calls, len(SDP), SDP), Flow("udp", ("127.0.0.1", 5070)))
+        self.driver.batch_done()
+
+
+@pytest.fixture
+async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
+    made = Rig(tmp_path)
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def test_nothing_without_the_token(rig: Rig) -> None:
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic dDow"}):
+        answer = await rig.stranger.get("/api/v1/status", headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"] == "Bearer"
+    for path in ("/metrics", "/api/v1/calls", "/api/v1/events", "/api/v1/recordings/x.wav", "/api/v1/trace/x"):
+        assert (await rig.stranger.get(path)).status_code == 401
+    assert (await rig.stranger.post("/api/v1/drain")).status_code == 401
+    assert rig.drained == 0
+
+
+async def test_every_route_but_health_and_the_description_needs_the_token(rig: Rig) -> None:
+    description = (await rig.stranger.get("/openapi.json")).json()
+    assert description["info"]["title"] == "softswitch"
+    for path, operations in description["paths"].items():
+        for method in operations:
+            url = path.replace("{verb}", "login").replace("{", "").replace("}", "").replace(":path", "")
+            answer = await rig.stranger.request(method, url)
+            assert (answer.status_code == 401) is (path != "/health"), path
+
+
+async def test_health_follows_media_and_draining(rig: Rig) -> None:
+    assert (await rig.stranger.get("/health")).status_code == 503
+    rig.media_up()
+    assert (await rig.stranger.get("/health")).json() == {"status": "ok"}
+    rig.driver.give(MediaLost(0))
+    assert (await rig.stranger.get("/health")).status_code == 503
+
+
+async def test_status(rig: Rig) -> None:
+    rig.media_up()
+    status = (await rig.http.get("/api/v1/status")).json()
+    assert (status["name"], status["calls"], status["draining"]) == ("hq", 0, False)
+    assert status["workers"][0]["pid"] == 4711
+    assert set(status["live"].values()) == {0}
+    assert status["counters"]["messages_in"] == 0
+
+
+async def test_a_live_call_is_seen_traced_and_hung_up(rig: Rig) -> None:
+    rig.media_up()
+    rig.dial(b"*43")  # the echo test of the feature codes
+    page = (await rig.http.get("/api/v1/calls")).json()
+    assert page["total"] == 1
+    call = page["items"][0]
+    assert call["source"] == "phone:1002"
+    assert (await rig.http.get(f"/api/v1/calls/{call['id']}")).json()["id"] == call["id"]
+    rows = (await rig.http.get(f"/api/v1/trace/{call['id']}")).json()
+    assert next((row["sent"], row["method"]) for row in rows) == (False, "INVITE")
+    assert (await rig.http.get("/api/v1/trace/invite-1")).json() == rows
+    answer = await rig.http.delete(f"/api/v1/calls/{call['id']}")
+    assert answer.status_code == 202
+    assert (await rig.http.get("/api/v1/calls")).json() == {"items": [], "total": 0}
+    last = parse(rig.wire.sent[-1])
+    assert last.call_id == "invite-1"
+
+
+async def test_what_is_not_there_is_404(rig: Rig) -> None:
+    for method, path in (
+        ("GET", "/api/v1/calls/nope"),
+        ("DELETE", "/api/v1/calls/nope"),
+        ("GET", "/api/v1/agents/nope"),
+        ("POST", "/api/v1/agents/nope/login"),
+        ("GET", "/api/v1/records/nope"),
+        ("GET", "/api/v1/recordings/nope.wav"),
+        ("GET", "/api/v1/trace/nope"),
+        ("GET", "/api/v1/nope"),
+    ):
+        answer = await rig.http.request(method, path)
+        assert answer.status_code == 404, path
+        assert answer.json()["detail"]
+
+
+async def test_an_agent_is_logged_in_paused_and_logged_out(rig: Rig) -> None:
+    async def order(verb: str, **body: str) -> dict[str, object]:
+        answer = await rig.http.post(f"/api/v1/agents/bob/{verb}", json=body or None)
+        assert answer.status_code == 200, answer.text
+        row: dict[str, object] = answer.json()
+        return row
+
+    assert (await order("login"))["state"] == "ready"  # bob's phone has a fixed address
+    paused = await order("pause", reason="lunch", by="carol")
+    assert (paused["state"], paused["reason"]) == ("paused", "lunch")
+    assert (await order("ready"))["state"] == "ready"
+    assert (await order("logout"))["state"] == "logged-out"
+    await rig.store.writer.flush()
+    kinds = [entry["kind"] for entry in (await rig.http.get("/api/v1/ledger?agent=bob")).json()["items"]]
+    assert {"agent.login", "agent.pause", "agent.logout"} <= set(kinds)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/agents/bob/dance"),
+        ("GET", "/api/v1/calls?limit=0"),
+        ("GET", "/api/v1/calls?offset=-1"),
+        ("GET", "/api/v1/records?since=yesterday"),
+        ("GET", "/api/v1/records?outcome=sad"),
+        ("GET", "/api/v1/ledger?after=x"),
+    ],
+)
+async def test_nonsense_is_422_and_says_where(rig: Rig, method: str, path: str) -> None:
+    answer = await rig.http.request(method, path)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"]
+
+
+async def test_live_lists_have_pages(rig: Rig) -> None:
+    first = (await rig.http.get("/api/v1/agents?limit=1")).json()
+    second = (await rig.http.get("/api/v1/agents?limit=1&offset=1")).json()
+    assert [page["items"][0]["name"] for page in (first, second)] == ["alice", "bob"]
+    assert first["total"] == 2
+    assert (await rig.http.get("/api/v1/queues")).json()["items"][0]["name"] == "support"
+    assert (await rig.http.get("/api/v1/trunks")).json() == {"items": [], "total": 0}
+    assert (await rig.http.get("/api/v1/registrations")).json()["total"] == 0
+
+
+async def test_records_are_filtered_and_paged(rig: Rig) -> None:
+    for number in range(5):
+        legs = (LegRecord(party="trunk:carrier", call_id=f"sip-{number}", mos=4.3),)
+        rig.store.writer.write(
+            CallRecord(
+                id=f"c{number}",
+                started=100.0 + number,
+                ended=200.0,
+                outcome="answered" if number % 2 else "abandoned",
+                queue="support",
+                legs=legs,
+            )
+        )
+    rig.store.ledger.append(Fact("queue.entered", 101.0, "c1", "support", data={"position": 1}))
+    await rig.store.writer.flush()
+    first = (await rig.http.get("/api/v1/records?limit=3")).json()
+    assert [row["id"] for row in first["items"]] == ["c4", "c3", "c2"]
+    rest = (await rig.http.get(f"/api/v1/records?limit=3&until={first['next']}")).json()
+    assert ([row["id"] for row in rest["items"]], rest["next"]) == (["c1", "c0"], None)
+    answered = (await rig.http.get("/api/v1/records?outcome=answered")).json()
+    assert [row["id"] for row in answered["items"]] == ["c3", "c1"]
+    one = (await rig.http.get("/api/v1/records/c1")).json()
+    assert one["record"]["legs"][0]["mos"] == 4.3
+    assert one["ledger"][0]["data"] == {"position": 1}
+
+
+async def test_a_recording_is_listed_and_fetched(rig: Rig) -> None:
+    path = rig.recordings / "2026-08-01" / "c1.wav"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"RIFF" + bytes(96))
+    rig.store.writer.write(SavedRecording("2026-08-01/c1.wav", "c1", 1.0, 2.0, 100))
+    await rig.store.writer.flush()
+    listed = (await rig.http.get("/api/v1/recordings?call=c1")).json()["items"]
+    assert listed[0]["path"] == "2026-08-01/c1.wav"
+    answer = await rig.http.get("/api/v1/recordings/2026-08-01/c1.wav")
+    assert answer.content == path.read_bytes()
+    part = await rig.http.get("/api/v1/recordings/2026-08-01/c1.wav", headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"RIFF")
+
+
+@pytest.mark.parametrize("path", ["../softswitch.db", "%2e%2e/softswitch.db", "/etc/passwd", "..%2f..%2fetc/passwd"])
+async def test_no_path_leads_out_of_the_recordings(rig: Rig, path: str) -> None:
+    rig.recordings.mkdir()
+    assert (rig.folder / "softswitch.db").exists()
+    assert (await rig.http.get(f"/api/v1/recordings/{path}")).status_code == 404
+
+
+async def test_reload_and_drain(rig: Rig) -> None:
+    rig.reload_result = ["queues.support.wrap_up: 0 → 15"]
+    assert (await rig.http.post("/api/v1/reload")).json() == {"changes": rig.reload_result}
+    rig.reload_result = ConfigurationError([Fault("config.toml", 3, "queues.support.strategi", "unknown key")])
+    refused = await rig.http.post("/api/v1/reload")
+    assert refused.status_code == 422
+    assert refused.json()["faults"][0]["line"] == 3
+    assert (await rig.http.post("/api/v1/drain")).status_code == 202
+    assert rig.drained == 1
+
+
+async def test_metrics_are_prometheus_text(rig: Rig) -> None:
+    rig.media_up()
+    answer = await rig.http.get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    lines = answer.text.splitlines()
+    assert "softswitch_calls 0.0" in lines
+    assert 'softswitch_media_up{worker="0"} 1.0' in lines
+    assert 'softswitch_queue_waiting{queue="support"} 0.0' in lines
+    assert 'softswitch_agents{state="logged-out"} 2.0' in lines
+    assert any(line.startswith("softswitch_core_faults_total") for line in lines)
+
+
+async def test_events_are_streamed_and_resumed(rig: Rig) -> None:
+    """WHATWG HTML §9.2: a client that comes back names the last event it saw."""
+    from softswitch.api.stream import _stream
+
+    rig.store.ledger.append(Fact("agent.login", 1.0, agent="alice"))
+    rig.store.ledger.append(Fact("agent.pause", 2.0, agent="alice"))
+    stream = _stream(rig.operator, frozenset(), 1)
+    assert await anext(stream) == b": connected\n\n"
+    assert (await anext(stream)).startswith(b"id: 2\nevent: agent.pause\ndata: {")
+    rig.operator.command_agent("bob", "login")
+    assert b"event: agent.login" in await anext(stream)
+    rig.operator.bus.close()
+    rest = [line async for line in stream]
+    assert all(line.startswith(b"id: ") for line in rest)
+    assert not rig.operator.bus.listeners
+
+
+async def test_a_filter_keeps_other_kinds_away(rig: Rig) -> None:
+    from softswitch.api.stream import _stream
+
+    stream = _stream(rig.operator, frozenset({"agent.logout"}), None)
+    await anext(stream)
+    rig.operator.command_agent("bob", "login")
+    rig.operator.command_agent("bob", "logout")
+    assert b"event: agent.logout" in await anext(stream)
+    await stream.aclose()
+    assert not rig.operator.bus.listeners
