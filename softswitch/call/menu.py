@@ -189,8 +189,8 @@ class MenuRun:
         return outputs + self._happen(Input.KEY, key, now)
 
     def prompt_done(self, token: int, now: Instant) -> list[MenuOutput]:
-        """The prompts of `PlayPrompts(token)` ended or failed; an older token is ignored."""
-        if token != self._token:
+        """The prompts of `PlayPrompts(token)` ended or failed; an older token, and 0, are ignored."""
+        if token != self._token or not token:
             return []
         self._token = 0
         return self._happen(Input.PROMPT_ENDED, "", now)

@@ -2,7 +2,7 @@
 
     DATA_DIR/prompts/<language>/<name>.flac|wav|ogg|mp3      the user's own
     prompts/<language>/<name>.flac                           shipped
-    …/prompts/music/<name>.*                                 music on hold, the same way
+    …/prompts/music/<name>.*                                 music on hold, the same way; as a prompt: `music/<name>`
 
 A name with a `/` or ending in `.wav` (or another sound file's ending) is a file: absolute, or relative to
 DATA_DIR/prompts, DATA_DIR or the working directory. `name@ru` is that prompt in Russian, whatever the caller speaks.
@@ -25,6 +25,9 @@ _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*")  # RFC 5646 
 
 def find_prompt(name: str, language: str, data_dir: Path) -> Path:
     """The absolute path of a prompt's sound file. Raises `LocalError` naming a prompt that is nowhere."""
+    folder, _, piece = name.partition("/")
+    if folder == MUSIC and _NAME.fullmatch(piece) and not _is_file(piece):
+        return find_music(piece, data_dir)
     if _is_file(name):
         return _find_file(name, data_dir)
     bare, _, own = name.partition("@")

@@ -324,6 +324,8 @@ def test_an_older_prompts_end_means_nothing() -> None:
     assert menu.deadline() is None, "the second prompt still plays"
     menu.prompt_done(second.token, 2.0)
     assert menu.deadline() == 7.0
+    assert menu.prompt_done(0, 5.0) == []
+    assert menu.deadline() == 7.0, "the end of somebody else's player changes nothing"
 
 
 def test_what_is_on_no_keypad_is_ignored() -> None:

@@ -58,8 +58,9 @@ def test_a_missing_prompt_is_named_with_a_suggestion(tmp_path: Path) -> None:
         find_prompt("welcom", "ru", tmp_path)
     with pytest.raises(LocalError, match=r'no sound file "gone/x\.wav"'):
         find_prompt("gone/x.wav", "ru", tmp_path)
-    with pytest.raises(LocalError, match='no music "jazz"'):
-        find_music("jazz", tmp_path)
+    for find in (lambda: find_music("jazz", tmp_path), lambda: find_prompt("music/jazz", "en", tmp_path)):
+        with pytest.raises(LocalError, match='no music "jazz"'):
+            find()
 
 
 @pytest.mark.parametrize("name", ["", "..", "..@..", "welcome@..", "@", ".hidden"])
@@ -74,8 +75,11 @@ def test_odd_names_find_nothing_outside(tmp_path: Path, name: str) -> None:
 
 def test_music_is_found_the_same_way(tmp_path: Path) -> None:
     assert find_music("hold", tmp_path) == SHIPPED / "music" / "hold.flac"
+    assert find_prompt("music/hold", "ru", tmp_path) == SHIPPED / "music" / "hold.flac"
     own = sound(tmp_path / "prompts" / "music" / "hold.wav")
     assert find_music("hold", tmp_path) == own
+    assert find_prompt("music/hold", "ru", tmp_path) == own
+    assert find_prompt("music/hold.wav", "ru", tmp_path) == own
     assert find_music(str(own), tmp_path) == own
 
 
