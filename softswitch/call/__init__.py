@@ -1,1 +1,1 @@
-"""Calls: legs, bridges, ring groups and menus, on top of SIP sessions and media commands. Knows no queue and no agent."""
+"""Calls: legs, dials and menus, on top of SIP sessions and media commands. Knows no queue and no agent."""

@@ -41,7 +41,7 @@ class StreamPolicy:
 
 
 class Leg:
-    """`owner` is the call's id; `peer` who it is, as `phone:1001` or `trunk:carrier`; `id` is also the leg's media id."""
+    """`owner` is the call's id; `peer` who it is, as `phone:1001` or `trunk:carrier`; `id` is also its media id."""
 
     __slots__ = (
         "answered_at",
@@ -120,7 +120,7 @@ class Leg:
         Raises `PeerError` (400, 488) when the offer is unusable."""
         return first_common(self.offer, self.policy.codecs) if self.offer else ""
 
-    # ---------------------------------------------------------------------------------------------------- as called (UAS)
+    # -------------------------------------------------------------------------------------------------- as called (UAS)
 
     def invited(self, session: int, request: Request, offer: bytes) -> None:
         """An INVITE opened this leg. `offer` may be empty (delayed offer)."""
@@ -179,7 +179,7 @@ class Leg:
         self._settle(negotiated)
         return self._hold_changed(negotiated.held_by_remote, now)
 
-    # --------------------------------------------------------------------------------------------------- as caller (UAC)
+    # -------------------------------------------------------------------------------------------------- as caller (UAC)
 
     def prepare_offer(self, prefer: str = "") -> bytes:
         """Our offer for an INVITE. Raises `NoPort`."""

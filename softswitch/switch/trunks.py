@@ -135,7 +135,7 @@ class Trunks:
         if trunk.register:
             account = Uri("sip", trunk.username, None, trunk.domain or address.host)
             host, port = self._office.addressing.signalling(self._office.flow_to(address))
-            contact = Uri("sip", contact_user, None, f"[{host}]" if ":" in host else host, port, _transport(address))
+            contact = Uri("sip", contact_user, None, host, port, _transport(address))
             registrar = Uri("sip", None, None, address.host, address.port, address.params)
             registering = Registration(
                 RegistrationSettings(str(registrar), str(account), str(contact), trunk.register_expires), dice

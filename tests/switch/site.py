@@ -92,7 +92,7 @@ class MediaProcess:
             case control.Disconnect(edges):
                 for edge in edges:
                     self.edges.discard((edge.source, edge.sink, edge.channel))
-            case control.Play(player, items, loops):
+            case control.Play(player, items):
                 self.players[player] = command
                 self.played.append(tuple(item.path if isinstance(item, control.FileItem) else "tone" for item in items))
             case control.StopPlay(player):

@@ -163,9 +163,13 @@ class QueueStage(Stage):
     def _join(self, leg: Leg, agent: str, now: Instant) -> None:
         call = self.call
         talk = TalkStage(
-            call, leg, f"queue:{self.at}", record=call.wants_recording(self._settings.record), music=self._settings.music,
+            call,
+            leg,
+            f"queue:{self.at}",
+            record=call.wants_recording(self._settings.record),
+            music=self._settings.music,
             agent=agent,
-        )  # fmt: skip
+        )
         call.move(talk, now)
 
     def _announce(self, what: Announce) -> None:
