@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
-from softswitch.services.prompts import find_prompt
+from softswitch.services.prompts import PromptLibrary
 from softswitch.services.store import Store
 from softswitch.sip.flow import Addressing
 from softswitch.switch.settings import Settings
@@ -19,12 +19,8 @@ async def make_switch(
 ) -> Switch:
     """Registrations, agents' states and today's totals come back. Raises `LocalError` when the store cannot be
     read."""
-    own = Path(settings.server.data_dir)
-
-    def find(name: str, language: str) -> str:
-        return str(find_prompt(name, language, own))
-
-    switch = Switch(settings, addressing, dice, now, find)
+    library = PromptLibrary(Path(settings.server.data_dir))
+    switch = Switch(settings, addressing, dice, now, lambda name, language: str(library.prompt(name, language)))
     agents = {
         agent.name: {"logged_in": agent.logged_in, "pause": agent.reason if agent.paused else None}
         for agent in await store.agents()
