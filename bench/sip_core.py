@@ -11,6 +11,7 @@ import cProfile
 import gc
 import pstats
 import re
+import resource
 import sys
 from random import Random
 from time import process_time
@@ -101,8 +102,7 @@ class Bench:
                 elif then is not None:
                     more, session = then(out, index)
                     sessions.append(session)
-                    for send in more:
-                        sends.append(send.data)
+                    sends += [send.data for send in more]
         spent = process_time() - began
         self.spent += spent
         self.stages[stage] = self.stages.get(stage, 0.0) + spent
@@ -137,7 +137,9 @@ class Bench:
             assert event.__class__ is Accepted
             return ua.accept(incoming[index], SDP, now), 0
 
-        oks, _ = self.feed("200", [answer(one, "200 OK", f"b{n}", SDP) for n, one in enumerate(invites)], CALLEE, accepted)
+        oks, _ = self.feed(
+            "200", [answer(one, "200 OK", f"b{n}", SDP) for n, one in enumerate(invites)], CALLEE, accepted
+        )
         oks = [one for one in oks if one.startswith(b"SIP/2.0 200")]
         assert len(oks) == BATCH
 
@@ -151,7 +153,9 @@ class Bench:
             assert event.__class__ is Ended
             return ua.hang_up(outgoing[index], now), 0
 
-        byes, _ = self.feed("BYE", [in_dialog("BYE", n, ok, 2) for n, ok in zip(numbers, oks, strict=True)], CALLER, ended)
+        byes, _ = self.feed(
+            "BYE", [in_dialog("BYE", n, ok, 2) for n, ok in zip(numbers, oks, strict=True)], CALLER, ended
+        )
         byes = [one for one in byes if one.startswith(b"BYE")]
         assert len(byes) == BATCH
         self.feed("200 BYE", [answer(one, "200 OK", "") for one in byes], CALLEE)
@@ -172,16 +176,19 @@ def main() -> None:
     profile = cProfile.Profile() if "--profile" in sys.argv else None
     if profile is not None:
         profile.enable()
-    best = float("inf")
+    batches = []
     for _ in range(calls // BATCH):
         before = bench.spent
         bench.batch()
-        best = min(best, bench.spent - before)
+        batches.append((bench.spent - before) / BATCH * 1e6)
     if profile is not None:
         profile.disable()
         pstats.Stats(profile).sort_stats("tottime").print_stats(45)
     done = calls // BATCH * BATCH
-    print(f"{bench.spent / done * 1e6:.0f} µs CPU a call over {done} calls, best batch {best / BATCH * 1e6:.0f} µs")
+    half = sorted(batches[len(batches) // 2 :])
+    print(f"CPU a call over {done} calls: mean {bench.spent / done * 1e6:.0f} µs, best batch {min(batches):.0f} µs")
+    print(f"second half of the run: median batch {half[len(half) // 2]:.0f} µs, best {half[0]:.0f} µs")
+    print(f"resident memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     print("  ".join(f"{name} {spent / done * 1e6:.1f}" for name, spent in bench.stages.items()))
     print(bench.ua.counts())
     bench.ua.wake(bench.now + 3600)

@@ -25,7 +25,7 @@ def authorized(
         else ("Proxy-Authenticate", "Proxy-Authorization")
     )
     challenges = response.headers.all(asks)
-    request = tx.request
+    request = tx.sent
     if answers in request.headers and tx.tries > 0 and not digest.is_stale(challenges):
         return None
     try:
@@ -37,3 +37,9 @@ def authorized(
     headers.set("CSeq", f"{request.cseq.number + 1} {request.method}")
     headers.set(answers, value)
     return Request(request.method, request.uri, headers, request.body)
+
+
+def proof_of(request: Request) -> tuple[tuple[str, str], ...]:
+    """The header fields of `request` that carry credentials; the ACK of its 2xx repeats them (§22.1)."""
+    headers = request.headers
+    return tuple((name, value) for name in ("Authorization", "Proxy-Authorization") for value in headers.all(name))

@@ -10,7 +10,7 @@ from softswitch.sip.flow import Flow
 from softswitch.wire.sip import Headers, NameAddr, Request, Response, Uri
 
 _TARGET_REFRESH = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"))  # carry our Contact
-_SECURE_PORT = {"tls": 5061, "wss": 443, "ws": 80}
+_PORTS = {"tls": 5061, "wss": 443, "ws": 80}
 
 
 @dataclass(slots=True)
@@ -78,6 +78,14 @@ class Dialog:
         """Where the next request goes: the first route, or the remote target (§12.2.1.1, §8.1.2)."""
         hop = NameAddr.parse(self.route_set[0]).uri if self.route_set else self.target
         return next_hop(hop, self.flow)
+
+    def other_flow(self) -> Flow | None:
+        """A new connection to the next hop, for when the one in use turns out to be closed (§18.1.1)."""
+        flow = self.flow
+        if not flow.reliable or flow.connection == 0:
+            return None
+        hop = NameAddr.parse(self.route_set[0]).uri if self.route_set else self.target
+        return Flow(flow.transport, (flow.remote[0], hop.port or _PORTS.get(flow.transport, 5060)), flow.listener)
 
     def refresh(self, message: Request | Response) -> None:
         """A target refresh request or its 2xx may move the remote target (§12.2.1.2, §12.2.2)."""
@@ -155,7 +163,7 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
         return flow
     address = host.strip("[]")
     listener = flow.listener if transport == flow.transport else 0
-    return Flow(transport, (address, uri.port or _SECURE_PORT.get(transport, 5060)), listener)
+    return Flow(transport, (address, uri.port or _PORTS.get(transport, 5060)), listener)
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from math import inf
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.authentication import authorized
+from softswitch.sip.authentication import authorized, proof_of
 from softswitch.sip.dialog import Dialog, contact_value, uac_dialog, uas_dialog
 from softswitch.sip.events import Fields, InDialog, InDialogAnswered, Invitation, Invited, Output, SessionClosed
 from softswitch.sip.flow import Flow, Send
@@ -289,8 +289,11 @@ class SessionLayer:
         """The same request with credentials, in a new transaction (§22.2)."""
         if session.dialog is not None:
             session.dialog.local_cseq = again.cseq.number
-        fresh = self.start(session, again, tx.fallback or tx.flow, tx.role, now)
+        # A large request began on UDP, and may switch to TCP again.
+        flow = tx.flow if tx.fallback is None or tx.fallback.reliable else tx.fallback
+        fresh = self.start(session, again, flow, tx.role, now)
         fresh.tries = tx.tries + 1
+        fresh.proof = proof_of(again)
         if tx.role is Role.INVITE:
             session.invite, session.request = fresh, again
             session.early.clear()
@@ -308,6 +311,13 @@ class SessionLayer:
         """A client transaction of the session."""
         session.live += 1
         return self.transactions.start(request, flow, session, role, now)
+
+    def start_within(
+        self, session: Session, dialog: Dialog, request: Request, role: int, now: Instant
+    ) -> ClientTransaction:
+        """A client transaction in `dialog`."""
+        session.live += 1
+        return self.transactions.start(request, dialog.next_flow(), session, role, now, dialog.other_flow())
 
     def _own(self, session: Session, tx: ServerTransaction) -> None:
         tx.owner = session
@@ -352,15 +362,15 @@ class SessionLayer:
         """No 2xx is repeated any more."""
         if session.unacknowledged is not None:
             self.transactions.deadlines.cancel(session.unacknowledged)
+            session.unacknowledged.tx.data = None
             session.unacknowledged = None
 
     def acknowledge(self, dialog: Dialog, tx: ClientTransaction, cseq: int, body: bytes = b"") -> None:
         """ACK for a 2xx (§13.2.2.4), kept for when the 2xx comes again; with the INVITE's credentials (§22.1)."""
         layer = self.transactions
         request = dialog.request("ACK", body=body, content_type=SDP, number=cseq)
-        for name in ("Authorization", "Proxy-Authorization") if tx.tries else ():
-            for value in tx.request.headers.all(name):
-                request.headers.add(name, value)
+        for name, value in tx.proof:
+            request.headers.add(name, value)
         flow = dialog.next_flow()
         branch = COOKIE + token(layer.dice)
         request.headers.prepend("Via", via_value(flow, layer.addressing.signalling(flow), branch))
@@ -370,7 +380,7 @@ class SessionLayer:
 
     def bye(self, session: Session, dialog: Dialog, now: Instant) -> None:
         """BYE in `dialog` (§15.1.1)."""
-        self.start(session, dialog.request("BYE", session.parting), dialog.next_flow(), Role.BYE, now)
+        self.start_within(session, dialog, dialog.request("BYE", session.parting), Role.BYE, now)
 
     # ------------------------------------------------------------------------------------------------------ dialogs
 

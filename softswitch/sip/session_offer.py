@@ -53,6 +53,8 @@ def receive_offer_response(
     """A response to our re-INVITE."""
     status = response.status
     if status < 200:
+        if session.phase is Phase.OVER:
+            layer.transactions.expect_final(tx, now)  # it was hung up on while no response had come
         return
     if status < 300 and (ack := tx.acks.get(response.to.tag or "")) is not None:
         layer.emit(ack)
@@ -91,7 +93,7 @@ def _send(layer: SessionLayer, session: Session, message: Any, now: Instant) -> 
     if not any(name.lower() == "allow" for name, _ in headers):
         headers = (*headers, ("Allow", layer.allow))
     request = dialog.request("INVITE", headers, body, "application/sdp")
-    session.reinvite = layer.start(session, request, dialog.next_flow(), Role.REINVITE, now)
+    session.reinvite = layer.start_within(session, dialog, request, Role.REINVITE, now)
 
 
 def _answered(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
@@ -112,7 +114,7 @@ def _acknowledge(layer: SessionLayer, session: Session, body: bytes) -> None:
     assert tx is not None
     assert dialog is not None
     session.reinvite = session.offering = None
-    layer.acknowledge(dialog, tx, tx.request.cseq.number, body)
+    layer.acknowledge(dialog, tx, tx.number, body)
 
 
 def _glare(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:

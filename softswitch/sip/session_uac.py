@@ -37,7 +37,7 @@ def progress(layer: SessionLayer, session: Session, response: Response, now: Ins
 def accepted(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
     """2xx with the answer: the ACK goes at once."""
     _confirm_dialog(session, response)
-    _acknowledge(layer, session, _dialog(session), response)
+    _acknowledge(layer, session, _dialog(session))
     layer.emit(Accepted(session.id, response))
     layer.settle(session, now)
 
@@ -50,7 +50,7 @@ def accepted_with_offer(layer: SessionLayer, session: Session, response: Respons
 
 def confirm(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:
     """ACK with our answer."""
-    _acknowledge(layer, session, _dialog(session), None, verb.body)
+    _acknowledge(layer, session, _dialog(session), verb.body)
     layer.settle(session, now)
 
 
@@ -63,14 +63,14 @@ def again(layer: SessionLayer, session: Session, response: Response, now: Instan
     elif session.dialog is not None and session.dialog.remote_tag != tag:
         fork = session.dialog.fork(response)
         session.forks[tag] = fork
-        _acknowledge(layer, session, fork, response)
+        _acknowledge(layer, session, fork)
         layer.bye(session, fork, now)
 
 
 def cancel(layer: SessionLayer, session: Session, message: Any, now: Instant) -> None:
     """CANCEL (§9.1): only after a provisional response; 64*T1 later nothing is awaited any more."""
     tx = _invite(session)
-    request = cancel_for(tx.request)
+    request = cancel_for(tx.sent)
     for name, value in session.parting:
         request.headers.add(name, value)
     layer.transactions.start_cancel(tx, request, now)
@@ -80,19 +80,19 @@ def cancel(layer: SessionLayer, session: Session, message: Any, now: Instant) ->
 def acknowledge_and_leave(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
     """The 2xx crossed our CANCEL: ACK, then BYE (§9.1, RFC 5407 §3.1.2)."""
     _confirm_dialog(session, response)
-    _acknowledge(layer, session, _dialog(session), response)
+    _acknowledge(layer, session, _dialog(session))
     layer.bye(session, _dialog(session), now)
 
 
 def decline_offer_and_leave(layer: SessionLayer, session: Session, message: Any, now: Instant) -> None:
     """Hung up between 2xx and our answer: the 2xx must still be acknowledged."""
-    _acknowledge(layer, session, _dialog(session), None)
+    _acknowledge(layer, session, _dialog(session))
     layer.bye(session, _dialog(session), now)
 
 
 def acknowledge_ended(layer: SessionLayer, session: Session, message: Any, now: Instant) -> None:
     """BYE came before our answer was known: acknowledge all the same, so that the 2xx is not repeated."""
-    _acknowledge(layer, session, _dialog(session), None)
+    _acknowledge(layer, session, _dialog(session))
     layer.emit(Ended(session.id, "bye", message))
 
 
@@ -130,11 +130,9 @@ def _confirm_dialog(session: Session, response: Response) -> None:
     session.request = None
 
 
-def _acknowledge(
-    layer: SessionLayer, session: Session, dialog: Dialog, response: Response | None, body: bytes = b""
-) -> None:
+def _acknowledge(layer: SessionLayer, session: Session, dialog: Dialog, body: bytes = b"") -> None:
     tx = _invite(session)
-    layer.acknowledge(dialog, tx, tx.request.cseq.number, body)
+    layer.acknowledge(dialog, tx, tx.number, body)
 
 
 def _dialog(session: Session) -> Dialog:

@@ -105,19 +105,29 @@ class Transaction:
 
 class ClientTransaction(Transaction):
     """`data` is the request as sent, in Completed the ACK. `acks` are the ACKs for 2xx by remote tag, to be repeated
-    for repeated 2xx (RFC 3261 §13.2.2.4). `fallback` is the UDP flow to take when the large request's TCP fails.
-    `role` and `tries` (with credentials) belong to the user. `offered`: the request had a body."""
+    for repeated 2xx (RFC 3261 §13.2.2.4). `fallback` is the flow to take when this one fails: UDP for a
+    large request, a new connection within a dialog. `role` and `tries` (with credentials) belong to the user.
+    `offered`: the request had a body. After a 2xx only its `number` (CSeq) and `proof` (header fields with
+    credentials) are kept of the request: at 600 calls a second 20,000 transactions linger."""
 
-    __slots__ = ("acks", "fallback", "offered", "request", "role", "tries")
+    __slots__ = ("acks", "fallback", "number", "offered", "proof", "request", "role", "tries")
 
     def __init__(self, machine: Machine, key: object, request: Request, flow: Flow) -> None:
         super().__init__(machine, key, request.method, flow)
-        self.request = request
+        self.request: Request | None = request
+        self.number = request.cseq.number
+        self.proof: tuple[tuple[str, str], ...] = ()
         self.acks: dict[str, Send] = {}
         self.fallback: Flow | None = None
         self.offered = bool(request.body)
         self.role = 0
         self.tries = 0
+
+    @property
+    def sent(self) -> Request:
+        """The request, while no 2xx has come."""
+        assert self.request is not None
+        return self.request
 
 
 class ServerTransaction(Transaction):

@@ -38,12 +38,13 @@ def _linger_m(layer: TransactionLayer, tx: ClientTransaction, _: Response | None
     """Timer M: 2xx of other forks and repeated 2xx still come up."""
     tx.repeat_at = inf
     tx.expire_at = now + layer.timers.give_up
+    tx.request = tx.data = None
 
 
 def _acknowledge(layer: TransactionLayer, tx: ClientTransaction, response: Response | None, now: Instant) -> None:
     """§17.1.1.3, then Timer D: 32 s over UDP, none over a reliable transport."""
     assert response is not None
-    tx.data = Send(tx.flow, ack_for_failure(tx.request, response).to_bytes())
+    tx.data = Send(tx.flow, ack_for_failure(tx.sent, response).to_bytes())
     layer.resend(tx)
     layer.linger(tx, layer.timers.d, now)
 
@@ -52,8 +53,11 @@ def _acknowledge_again(layer: TransactionLayer, tx: ClientTransaction, _: Respon
     layer.resend(tx)
 
 
-def _linger_k(layer: TransactionLayer, tx: ClientTransaction, _: Response | None, now: Instant) -> None:
+def _linger_k(layer: TransactionLayer, tx: ClientTransaction, response: Response | None, now: Instant) -> None:
     """Timer K: T4 over UDP, none over a reliable transport."""
+    tx.data = None
+    if response is not None and response.status < 300:
+        tx.request = None
     layer.linger(tx, layer.timers.t4, now)
 
 

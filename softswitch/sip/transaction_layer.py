@@ -69,31 +69,35 @@ class TransactionLayer:
 
     # ---------------------------------------------------------------------------------------------- client side
 
-    def start(self, request: Request, flow: Flow, owner: Any, role: int, now: Instant) -> ClientTransaction:
-        """Send `request` (without Via of ours) in a new transaction."""
+    def start(
+        self, request: Request, flow: Flow, owner: Any, role: int, now: Instant, fallback: Flow | None = None
+    ) -> ClientTransaction:
+        """Send `request` (without Via of ours) in a new transaction; by `fallback` when `flow` fails at once."""
         branch = COOKIE + token(self.dice)
         invite = request.method == "INVITE"
         tx = ClientTransaction(INVITE_CLIENT if invite else NON_INVITE_CLIENT, (branch, request.method), request, flow)
         tx.role = role
         tx.owner = owner
+        tx.fallback = fallback
         self._dispatch(tx, branch, now)
         return tx
 
     def start_cancel(self, invite: ClientTransaction, cancel: Request, now: Instant) -> None:
         """Send `cancel`, which carries the INVITE's branch; nobody waits for its response (§9.1)."""
-        tx = ClientTransaction(NON_INVITE_CLIENT, (invite.request.via.branch, "CANCEL"), cancel, invite.flow)
+        tx = ClientTransaction(NON_INVITE_CLIENT, (invite.sent.via.branch, "CANCEL"), cancel, invite.flow)
         self._clients[tx.key] = tx
         tx.data = Send(tx.flow, cancel.to_bytes())
         self._begin(tx, now)
 
     def _dispatch(self, tx: ClientTransaction, branch: str, now: Instant) -> None:
         """Put the Via on top and send; a large request takes TCP where that is possible (§18.1.1)."""
-        headers, flow = tx.request.headers, tx.flow
+        request, flow = tx.sent, tx.flow
+        headers = request.headers
         headers.prepend("Via", via_value(flow, self.addressing.signalling(flow), branch))
-        data = tx.request.to_bytes()
+        data = request.to_bytes()
         if len(data) > LARGE and not flow.reliable and (other := self.addressing.reliable(flow)) is not None:
             tx.fallback, tx.flow = flow, other
-            data = self._with_via(tx.request, other, branch)
+            data = self._with_via(request, other, branch)
         self._clients[tx.key] = tx
         tx.data = Send(tx.flow, data)
         self._begin(tx, now)
@@ -220,7 +224,9 @@ class TransactionLayer:
         client transactions that have failed for good."""
         failed = []
         if flow.reliable:
-            hit = self._by_flow.pop(flow, set())
+            # Requests went out by connection 0 when the connection had yet to be made.
+            unmade = Flow(flow.transport, flow.remote, flow.listener)
+            hit = self._by_flow.pop(flow, set()) | self._by_flow.pop(unmade, set())
         else:
             hit = {tx for tx in self._clients.values() if tx.flow == flow}
         for tx in sorted(hit, key=lambda one: str(one.key)):
@@ -229,7 +235,7 @@ class TransactionLayer:
             elif isinstance(tx, ClientTransaction):
                 if tx.fallback is not None and tx.state in (State.CALLING, State.TRYING):
                     tx.flow, tx.fallback = tx.fallback, None
-                    tx.data = Send(tx.flow, self._with_via(tx.request, tx.flow, tx.request.via.branch or ""))
+                    tx.data = Send(tx.flow, self._with_via(tx.sent, tx.flow, tx.sent.via.branch or ""))
                     self._begin(tx, now)
                 elif self.step(tx, Input.TRANSPORT_ERROR, None, now):
                     failed.append(tx)

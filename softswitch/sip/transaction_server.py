@@ -57,6 +57,7 @@ def _send_again(layer: TransactionLayer, tx: ServerTransaction, _: Response | No
 
 def _confirm(layer: TransactionLayer, tx: ServerTransaction, _: Response | None, now: Instant) -> None:
     """Timer I: T4 over UDP, none over a reliable transport."""
+    tx.data = None
     layer.linger(tx, layer.timers.t4, now)
 
 

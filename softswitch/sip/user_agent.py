@@ -274,7 +274,7 @@ class UserAgent:
         if dialog is None:
             return [InDialogAnswered(session, method, 481, None)]
         request = dialog.request(method, headers, body, content_type)
-        self._sessions.start(one, request, dialog.next_flow(), Role.IN_DIALOG, now)
+        self._sessions.start_within(one, dialog, request, Role.IN_DIALOG, now)
         return self._take()
 
     def _verb(self, session: SessionId, what: What, verb: Verb, now: Instant) -> list[Output]:

@@ -16,7 +16,9 @@ def methods(messages):
 def test_what_an_invite_carries():
     """§8.1.1, §13.2.1."""
     world = World()
-    _, invite = world.call(headers=[("P-Asserted-Identity", "<sip:1@example.com>")], contact_user="alice", max_forwards=42)
+    more = [("P-Asserted-Identity", "<sip:1@example.com>")]
+    _, invite = world.call(headers=more, contact_user="alice", max_forwards=42)
+    assert invite.headers.get("P-Asserted-Identity") == "<sip:1@example.com>"
     assert str(invite.uri) == "sip:bob@192.0.2.1"
     assert invite.from_.display == "Alice"
     assert invite.from_.tag
@@ -52,7 +54,7 @@ def test_2xx_is_acknowledged_within_the_dialog():
 def test_a_strict_router_gets_itself_in_the_request_uri():
     """§12.2.1.1: without lr the Request-URI is the first route, and the remote target the last."""
     world = World()
-    session, invite = world.call()
+    _, invite = world.call()
     routes = [("Record-Route", "<sip:192.0.2.1:5070;lr>, <sip:192.0.2.1:5080>")]
     (ack,) = world.receive(answer(invite, 200, body=ANSWER, headers=routes))
     assert str(ack.uri) == "sip:192.0.2.1:5080"
@@ -119,7 +121,7 @@ def test_bye_ends_the_session_and_is_answered():
 def test_hang_up_sends_bye_and_nothing_comes_up_but_closed():
     """§15.1.1."""
     world = World()
-    session, _, ack = world.talking_as_uac()
+    session, _, _ = world.talking_as_uac()
     count = len(world.events)
     (bye,) = world.do("hang_up", session, headers=[("Reason", "Q.850;cause=16")])
     assert (bye.method, bye.cseq.number, bye.headers.get("Reason")) == ("BYE", 2, "Q.850;cause=16")
@@ -207,7 +209,7 @@ def test_bye_before_confirm_is_answered_and_the_2xx_acknowledged():
 def test_bye_in_an_early_dialog_cancels_the_invite():
     """§15: a callee may only do so when its 2xx was lost for 64*T1; the call is over either way."""
     world = World()
-    session, invite = world.call()
+    _, invite = world.call()
     world.receive(answer(invite, 180))
     ok, cancel = world.receive(within(invite, "BYE", 5, from_tag="theirs"))
     assert (ok.status, cancel.method) == (200, "CANCEL")

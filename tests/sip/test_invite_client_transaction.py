@@ -55,7 +55,7 @@ def test_100_stops_the_timers_and_is_not_told():
 def test_a_failure_is_acknowledged_by_the_transaction(first):
     """§17.1.1.3: ACK with the INVITE's Request-URI, Via, From, Call-ID and CSeq number, and the response's To."""
     world = World()
-    session, invite = world.call(headers=[("X-Mine", "1")], route=["<sip:192.0.2.1;lr>"])
+    _, invite = world.call(headers=[("X-Mine", "1")], route=["<sip:192.0.2.1;lr>"])
     if first:
         world.receive(answer(invite, first))
     (ack,) = world.receive(answer(invite, 486))
@@ -100,7 +100,7 @@ def test_timer_d_is_zero_over_tcp():
 def test_accepted_passes_every_2xx_until_timer_m(first):
     """RFC 6026 §7.2: 2xx lead to Accepted, which lasts 64*T1 and hands each 2xx to the user (who repeats the ACK)."""
     world = World()
-    session, invite = world.call()
+    _, invite = world.call()
     if first:
         world.receive(answer(invite, first))
     (ack,) = world.receive(answer(invite, 200, body=ANSWER))

@@ -88,7 +88,7 @@ def test_glare_is_tried_again(uac, low, high):
     began = world.now
     world.advance(4.1)
     again = world.sent[-1][2]
-    assert low <= [at for at, _, one in world.sent if one is again or one.cseq == again.cseq][0] - began <= high
+    assert low <= next(at for at, _, one in world.sent if one is again or one.cseq == again.cseq) - began <= high
     assert (again.body, again.cseq.number) == (HOLD, invite.cseq.number + 1)
     assert world.named(OfferRejected) == []
     world.receive(answer(again, 200, body=ANSWER))
@@ -192,7 +192,7 @@ def test_their_reinvite_while_ours_is_out_gets_491():
 def test_a_second_reinvite_before_our_answer_gets_500():
     """§14.2: with Retry-After from 0 to 10 s."""
     world = World()
-    session, peer = both_sides(world, True)
+    _, peer = both_sides(world, True)
     world.receive(within(peer, "INVITE", 7, body=OFFER))
     (refusal,) = world.receive(within(peer, "INVITE", 8, body=OFFER))
     assert refusal.status == 500
@@ -225,7 +225,7 @@ def test_their_reinvite_is_cancelled():
 def test_bye_answers_their_open_reinvite_with_487():
     """§15.1.2."""
     world = World()
-    session, peer = both_sides(world, True)
+    _, peer = both_sides(world, True)
     world.receive(within(peer, "INVITE", 7, body=OFFER))
     ok, gone = world.receive(within(peer, "BYE", 8))
     assert (ok.status, gone.status, gone.cseq.method) == (200, 487, "INVITE")
@@ -277,12 +277,17 @@ def test_hang_up_does_not_wait_for_a_reinvite():
     world.silent_in_the_end()
 
 
-def test_a_reinvite_that_never_ends_does_not_keep_the_session():
+@pytest.mark.parametrize("late", [False, True])
+def test_a_reinvite_that_never_ends_does_not_keep_the_session(late):
+    """§14.1 gives no limit after a provisional response; BYE does."""
     world = World()
     session, _ = both_sides(world, True)
     (invite,) = world.do("reinvite", session, HOLD)
-    world.receive(answer(invite, 100, tag=None))
+    if not late:
+        world.receive(answer(invite, 100, tag=None))
     (bye,) = world.do("hang_up", session)
+    if late:
+        world.receive(answer(invite, 100, tag=None))
     world.receive(answer(bye, 200))
     world.silent_in_the_end()
     assert world.events[-1] == SessionClosed(session)

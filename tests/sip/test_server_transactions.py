@@ -76,7 +76,7 @@ def test_completed_answers_a_repeated_invite_again():
 def test_accepted_soaks_up_repeated_invites_for_64_t1():
     """RFC 6026 §7.1: the 2xx is the user's to repeat; the transaction stays until Timer L."""
     world = World()
-    session, _ = world.talking_as_uas()
+    _, _ = world.talking_as_uas()
     assert world.receive(request("INVITE", body=OFFER)) == []
     world.advance(31)
     assert world.receive(request("INVITE", body=OFFER)) == []
