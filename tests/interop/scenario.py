@@ -1,0 +1,223 @@
+"""SIPp scenarios in a few words: `Scenario().invite().receive(180).receive(200).ack().pause(500).bye()`.
+
+Requests within the dialog go to the Contact of the switch, as a real phone's do.
+"""
+
+_CALLER = "sip:[from]@[local_ip]:[local_port]"
+_CALLED = "sip:[number]@[remote_ip]:[remote_port]"
+
+SDP = """v=0
+o=sipp 1 {version} IN IP[local_ip_type] [local_ip]
+s=-
+c=IN IP[media_ip_type] [media_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 8 0 101
+a=rtpmap:8 PCMA/8000
+a=rtpmap:0 PCMU/8000
+a=rtpmap:101 telephone-event/8000
+a=fmtp:101 0-16
+a={direction}"""
+
+
+def sdp(direction: str = "sendrecv", version: int = 1) -> str:
+    return SDP.format(direction=direction, version=version)
+
+
+class Scenario:
+    """Steps are added one by one; `xml()` makes the file. The call's own sequence number counts by itself."""
+
+    def __init__(self, name: str = "call") -> None:
+        self._name = name
+        self._steps: list[str] = []
+        self._sequence = 0
+        self._invite = 0
+        self._calling = True
+
+    def xml(self) -> str:
+        used = "".join(self._steps)
+        reference = '<Reference variables="local,remote"/>' if 'assign_to="local"' in used else ""
+        return (
+            '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
+            f'<scenario name="{self._name}">\n' + "\n".join(self._steps) + f"\n{reference}\n</scenario>\n"
+        )
+
+    # ----------------------------------------------------------------------------------------------- the calling side
+
+    def invite(self, body: str | None = "", headers: str = "") -> "Scenario":
+        """A new call; `body` None asks the other side for the offer."""
+        self._sequence += 1
+        self._invite = self._sequence
+        return self._send(
+            f"""INVITE {_CALLED} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <{_CALLER}>;tag=[pid]c[call_number]
+To: <{_CALLED}>
+Call-ID: [call_id]
+CSeq: {self._sequence} INVITE
+Contact: <{_CALLER};transport=[transport]>
+Max-Forwards: 70
+{headers}""",
+            sdp() if body == "" else body,
+            'retrans="500" start_rtd="1"',
+        )
+
+    def ack(self, body: str | None = None, *, failure: bool = False) -> "Scenario":
+        """For a 2xx; `failure` for other finals (same branch, same Request-URI)."""
+        uri = _CALLED if failure else "[next_url]"
+        branch = "[branch-2]" if failure else "[branch]"
+        return self._send(
+            f"""ACK {uri} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}
+{self._parties("peer")}
+Call-ID: [call_id]
+CSeq: {self._invite} ACK
+Max-Forwards: 70
+""",
+            body,
+        )
+
+    def cancel(self) -> "Scenario":
+        """RFC 3261 §9.1: the same branch and number as the INVITE."""
+        return self._send(
+            f"""CANCEL {_CALLED} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <{_CALLER}>;tag=[pid]c[call_number]
+To: <{_CALLED}>
+Call-ID: [call_id]
+CSeq: {self._invite} CANCEL
+Max-Forwards: 70
+""",
+            None,
+            'retrans="500"',
+        )
+
+    def register(self, *, authorize: bool = False, expires: int = 300) -> "Scenario":
+        """A REGISTER of [user]; the second time with the answer to the challenge."""
+        self._sequence += 1
+        headers = "[authentication username=[user] password=[password]]\n" if authorize else ""
+        return self._send(
+            f"""REGISTER sip:pbx.test SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:[user]@pbx.test>;tag=[pid]c[call_number]
+To: <sip:[user]@pbx.test>
+Call-ID: [call_id]
+CSeq: {self._sequence} REGISTER
+Contact: <sip:[user]@[local_ip]:[contact_port]>
+Max-Forwards: 70
+Expires: {expires}
+{headers}""",
+            None,
+            'retrans="500"',
+        )
+
+    # ------------------------------------------------------------------------------------------------ the called side
+
+    def called(self) -> "Scenario":
+        """Wait for an INVITE."""
+        self._calling = False
+        self._steps.append(
+            '<recv request="INVITE" rrs="true"><action>'
+            '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="remote"/>'
+            '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="local"/></action></recv>'
+        )
+        return self
+
+    def reply(self, status: int, reason: str, body: str | None = None, *, tag: bool = True) -> "Scenario":
+        """Answer the latest request."""
+        to = "[last_To:];tag=[pid]s[call_number]" if tag else "[last_To:]"
+        return self._send(
+            f"""SIP/2.0 {status} {reason}
+[last_Via:]
+[last_From:]
+{to}
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:[local_ip]:[local_port];transport=[transport]>
+""",
+            body,
+            'retrans="500"' if status >= 200 and body is not None else "",
+        )
+
+    def ok(self) -> "Scenario":
+        """200 for a request within the dialog, whose To has our tag already."""
+        return self.reply(200, "OK", tag=False)
+
+    # --------------------------------------------------------------------------------------------------- both sides
+
+    def receive(self, what: int | str, *, optional: bool = False, timeout: int = 0, clock: bool = False) -> "Scenario":
+        """A response (number) or a request (method). `clock`: the response time ends here."""
+        kind = "response" if isinstance(what, int) else "request"
+        rules = ' optional="true"' if optional else ""
+        rules += f' timeout="{timeout}"' if timeout else ""
+        rules += ' rtd="1"' if clock else ""
+        rules += ' rrs="true"' if what == 200 and self._calling else ""
+        rules += ' auth="true"' if what in (401, 407) else ""
+        self._steps.append(f'<recv {kind}="{what}"{rules}></recv>')
+        return self
+
+    def progress(self) -> "Scenario":
+        """Whatever provisional responses come."""
+        return self.receive(100, optional=True).receive(180, optional=True).receive(183, optional=True)
+
+    def bye(self) -> "Scenario":
+        """End the dialog and wait for its 200."""
+        self._request("BYE", None)
+        return self.receive(200)
+
+    def reinvite(self, body: str) -> "Scenario":
+        """A new offer, its answer, and our ACK."""
+        self._request("INVITE", body)
+        self._invite = self._sequence
+        self.receive(100, optional=True).receive(200)
+        return self.ack()
+
+    def info(self, digit: str) -> "Scenario":
+        """A key press as SIP INFO."""
+        self._request("INFO", f"Signal={digit}\nDuration=160", "application/dtmf-relay")
+        return self.receive(200)
+
+    def pause(self, milliseconds: int) -> "Scenario":
+        self._steps.append(f'<pause milliseconds="{milliseconds}"/>')
+        return self
+
+    def play(self, file: str) -> "Scenario":
+        """Send the packets of a capture file to the address of the received SDP."""
+        self._steps.append(f'<nop><action><exec play_pcap_audio="{file}"/></action></nop>')
+        return self
+
+    def digits(self, keys: str) -> "Scenario":
+        """RFC 4733 key presses, made by SIPp."""
+        self._steps.append(f'<nop><action><exec play_dtmf="{keys}"/></action></nop>')
+        return self
+
+    # -------------------------------------------------------------------------------------------------------- parts
+
+    def _parties(self, whose: str) -> str:
+        if self._calling:
+            return f"From: <{_CALLER}>;tag=[pid]c[call_number]\nTo: <{_CALLED}>[{whose}_tag_param]"
+        return "From:[$local];tag=[pid]s[call_number]\nTo:[$remote]"
+
+    def _request(self, method: str, body: str | None, kind: str = "application/sdp") -> None:
+        self._sequence += 1
+        self._send(
+            f"""{method} [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+{self._parties("peer")}
+Call-ID: [call_id]
+CSeq: {self._sequence} {method}
+Contact: <sip:[local_ip]:[local_port];transport=[transport]>
+Max-Forwards: 70
+""",
+            body,
+            'retrans="500"',
+            kind,
+        )
+
+    def _send(self, head: str, body: str | None, rules: str = "", kind: str = "application/sdp") -> "Scenario":
+        head = head.rstrip("\n")
+        if body is None:
+            text = f"{head}\nContent-Length: 0\n\n"
+        else:
+            text = f"{head}\nContent-Type: {kind}\nContent-Length: [len]\n\n{body}\n"
+        self._steps.append(f"<send {rules}><![CDATA[\n\n{text}\n]]></send>")
+        return self
