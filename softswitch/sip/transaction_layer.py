@@ -160,7 +160,7 @@ class TransactionLayer:
     def receive_ack(self, request: Request, now: Instant) -> bool:
         """Whether the ACK belonged to an INVITE transaction with a failure (§17.2.1); if not, it is for a 2xx."""
         tx = self._servers.get(server_key(request, "INVITE"))
-        return tx is not None and tx.state is not State.ACCEPTED and not self.step(tx, Input.ACK, None, now)
+        return tx is not None and not self.step(tx, Input.ACK, None, now)
 
     def invite_of(self, cancel: Request) -> ServerTransaction | None:
         """The INVITE transaction that `cancel` means (§9.2)."""
@@ -231,7 +231,8 @@ class TransactionLayer:
             hit = {tx for tx in self._clients.values() if tx.flow == flow}
         for tx in sorted(hit, key=lambda one: str(one.key)):
             if isinstance(tx, ServerTransaction):
-                self._answer_elsewhere(tx)
+                if self.step(tx, Input.TRANSPORT_ERROR, None, now):
+                    self._answer_elsewhere(tx)
             elif isinstance(tx, ClientTransaction):
                 if tx.fallback is not None and tx.state in (State.CALLING, State.TRYING):
                     tx.flow, tx.fallback = tx.fallback, None

@@ -1,4 +1,8 @@
-"""The server transactions of RFC 3261 §17.2, INVITE as updated by RFC 6026 §7.1."""
+"""The server transactions of RFC 3261 §17.2, INVITE as updated by RFC 6026 §7.1.
+
+A transport error leaves the state alone where a response is still to be sent: the layer is told and takes the other
+way of §18.2.2 first (§17.2.4).
+"""
 
 from __future__ import annotations
 
@@ -94,15 +98,16 @@ _NON_INVITE: dict[tuple[State, Input], Row] = {
     (State.TRYING, Input.R1XX): (State.PROCEEDING, _send, QUIET),
     (State.TRYING, Input.R2XX): (State.COMPLETED, _finish, QUIET),
     (State.TRYING, Input.R3XX_6XX): (State.COMPLETED, _finish, QUIET),
+    (State.TRYING, Input.TRANSPORT_ERROR): (State.TRYING, None, TELL),
     (State.TRYING, Input.TIMER_J): (State.TERMINATED, None, QUIET),  # RFC 4320 §4.2: after Timer F nobody waits
     (State.PROCEEDING, Input.REQUEST): (State.PROCEEDING, _send_again, QUIET),
     (State.PROCEEDING, Input.R1XX): (State.PROCEEDING, _send, QUIET),
     (State.PROCEEDING, Input.R2XX): (State.COMPLETED, _finish, QUIET),
     (State.PROCEEDING, Input.R3XX_6XX): (State.COMPLETED, _finish, QUIET),
-    (State.PROCEEDING, Input.TRANSPORT_ERROR): (State.TERMINATED, None, TELL),
+    (State.PROCEEDING, Input.TRANSPORT_ERROR): (State.PROCEEDING, None, TELL),
     (State.PROCEEDING, Input.TIMER_J): (State.TERMINATED, None, QUIET),
     (State.COMPLETED, Input.REQUEST): (State.COMPLETED, _send_again, QUIET),
-    (State.COMPLETED, Input.TRANSPORT_ERROR): (State.TERMINATED, None, TELL),
+    (State.COMPLETED, Input.TRANSPORT_ERROR): (State.TERMINATED, None, QUIET),  # Timer J is zero: no response is left
     (State.COMPLETED, Input.TIMER_J): (State.TERMINATED, None, QUIET),
 }
 

@@ -80,6 +80,17 @@ def test_without_usable_credentials_the_challenge_is_final(credentials):
     assert [event.status for event in world.named(Rejected)] == [401]
 
 
+def test_a_challenge_after_ringing():
+    """§22.3: a fork may ask late."""
+    world = World()
+    _, invite = world.call(credentials=SECRET)
+    world.receive(answer(invite, 180))
+    _, again = world.receive(challenge(invite, 407))
+    assert again.cseq.number == 2
+    world.advance(0.6)
+    assert world.times("INVITE") == [0, 0, 0.5]
+
+
 def test_hang_up_during_the_challenge_ends_it():
     world = World()
     session, invite = world.call(credentials=SECRET)

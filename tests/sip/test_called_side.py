@@ -246,6 +246,35 @@ def test_481_and_408_within_the_dialog_end_it(status, cause):
     world.silent_in_the_end()
 
 
+@pytest.mark.parametrize("how", ["481", "silence"])
+def test_the_dialog_may_die_before_the_first_ack(how):
+    """§12.2.1.2 between 2xx and ACK."""
+    world = World()
+    session = world.called()
+    world.do("accept", session, ANSWER)
+    world.do("send_in_dialog", session, "INFO")
+    info = next(one for _, _, one in world.sent if getattr(one, "method", "") == "INFO")
+    if how == "481":
+        world.receive(answer(info, 481))
+    else:
+        world.advance(33)
+    assert [event.session for event in world.named(Ended)] == [session]
+    world.silent_in_the_end()
+
+
+def test_bye_of_the_peer_while_ours_waits_for_the_ack():
+    """§15."""
+    world = World()
+    session = world.called()
+    (ok,) = world.do("accept", session, ANSWER)
+    world.do("hang_up", session)
+    (reply,) = world.receive(within(ok, "BYE", 2))
+    assert reply.status == 200
+    world.silent_in_the_end()
+    assert world.times("BYE") == []
+    assert world.events[1:] == [SessionClosed(session)]
+
+
 def test_silence_within_the_dialog_ends_it():
     """§12.2.1.2: no response counts as 408."""
     world = World()

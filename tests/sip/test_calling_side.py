@@ -176,6 +176,47 @@ def test_a_2xx_that_crosses_the_cancel_gets_ack_and_bye(first):
     assert world.events[-1] == SessionClosed(session)
 
 
+@pytest.mark.parametrize("how", ["timer B", "transport", "486", "2xx with offer", "2xx with offer while cancelling"])
+def test_every_end_of_an_invite_that_was_hung_up_on(how):
+    """§9.1: whatever comes after `hang_up`, nothing comes up but the closing."""
+    world = World()
+    session, invite = world.call(b"", flow=TCP)
+    if how == "2xx with offer while cancelling":
+        world.receive(answer(invite, 180), TCP)
+    count = len(world.events)
+    world.do("hang_up", session)
+    match how:
+        case "timer B":
+            world.advance(33)
+        case "transport":
+            world.do("flow_failed", TCP)
+        case "486":
+            world.receive(answer(invite, 486), TCP)
+        case _:
+            assert methods(world.receive(answer(invite, 200, body=OFFER), TCP)) == ["ACK", "BYE"]
+            assert methods(world.receive(answer(invite, 200, body=OFFER), TCP)) == ["ACK"]
+    world.silent_in_the_end()
+    assert world.events[count:] == [SessionClosed(session)]
+
+
+def test_the_cancel_goes_with_the_first_18x_too():
+    world = World()
+    session, invite = world.call()
+    world.do("hang_up", session)
+    assert methods(world.receive(answer(invite, 180))) == ["CANCEL"]
+    assert world.events == []
+
+
+def test_an_offer_in_the_2xx_after_ringing():
+    """§13.2.1."""
+    world = World()
+    session, invite = world.call(b"")
+    world.receive(answer(invite, 180))
+    world.receive(answer(invite, 200, body=OFFER))
+    (ack,) = world.do("confirm", session, ANSWER)
+    assert ack.body == ANSWER
+
+
 def test_a_cancelled_invite_without_final_response_ends_after_64_t1():
     """§9.1: for peers of RFC 2543 that never send 487."""
     world = World()
