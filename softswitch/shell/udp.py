@@ -12,9 +12,13 @@ Measured in and out, 900 bytes over loopback, µs CPU a datagram (two runs each,
 
 So we read the socket ourselves: a lone datagram costs one `recvfrom` (no second one that only says "empty"), and
 the batch doubles while the socket stays full.
+
+The loop watches an epoll of our own that holds the socket, not the socket: libuv stops watching a descriptor for good
+when the kernel reports an error on it, and every ICMP error is one. This costs 0–0.6 µs a lone datagram.
 """
 
 import asyncio
+import select
 import socket
 import struct
 from collections import deque
@@ -52,6 +56,7 @@ class UdpListener:
         "_backlog",
         "_batch",
         "_closed",
+        "_epoll",
         "_family",
         "_flows",
         "_intake",
@@ -78,15 +83,19 @@ class UdpListener:
         self._backlog: deque[tuple[Flow, bytes, SocketAddress]] = deque()
         self._batch = 1
         self._closed = False
+        self._epoll = select.epoll()
         self.received = 0
         self.sent = 0
         self.dropped = 0
 
     def start(self) -> None:
         """Begin to read."""
-        self._loop.add_reader(self._sock.fileno(), self._read)
+        self._epoll.register(self._sock.fileno(), select.EPOLLIN)
+        self._loop.add_reader(self._epoll.fileno(), self._read)
 
     def _read(self) -> None:
+        if self._backlog:
+            self._write()
         recvfrom = self._sock.recvfrom
         datagram = self._intake.datagram
         flows = self._flows
@@ -173,12 +182,12 @@ class UdpListener:
             self._fail(flow)
             return
         if not self._backlog:
-            self._loop.add_writer(self._sock.fileno(), self._write)
+            self._epoll.modify(self._sock.fileno(), select.EPOLLIN | select.EPOLLOUT)
         self._backlog.append((flow, data, address))
 
     def _write(self) -> None:
         waiting, self._backlog = self._backlog, deque()
-        self._loop.remove_writer(self._sock.fileno())
+        self._epoll.modify(self._sock.fileno(), select.EPOLLIN)
         while waiting:
             self._put(*waiting.popleft())
             if self._backlog:
@@ -208,7 +217,6 @@ class UdpListener:
         """Stop reading, close the socket; what waits to be sent is dropped."""
         if not self._closed:
             self._closed = True
-            self._loop.remove_reader(self._sock.fileno())
-            if self._backlog:
-                self._loop.remove_writer(self._sock.fileno())
+            self._loop.remove_reader(self._epoll.fileno())
+            self._epoll.close()
             self._sock.close()

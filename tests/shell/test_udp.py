@@ -101,6 +101,20 @@ async def test_a_closed_port_fails_the_right_flow() -> None:
             await seen.until(1)
 
 
+async def test_reading_goes_on_after_errors() -> None:
+    """libuv stops watching a descriptor on which the kernel reports an error; ours must not be that one."""
+    async with listener() as (udp, seen):
+        with peer() as phone, peer() as gone:
+            dead = Flow("udp", ("127.0.0.1", gone.getsockname()[1]))
+            gone.close()
+            for count in range(1, 4):
+                phone.sendto(b"before", ("127.0.0.1", udp.port))
+                udp.send(dead, b"to nobody")  # now both wait: a datagram and an error
+                await seen.until(2 * count - 1, lost=count)
+                phone.sendto(b"after", ("127.0.0.1", udp.port))
+                await seen.until(2 * count)
+
+
 async def test_a_name_is_resolved() -> None:
     async with listener() as (udp, seen):
         with peer() as phone:
@@ -137,6 +151,7 @@ async def test_a_full_socket_queues_within_bounds() -> None:
     loop = asyncio.get_running_loop()
     seen = Seen()
     udp = UdpListener(0, sock, loop, seen, Resolver(loop))
+    udp.start()
     full = [True]
 
     class Reluctant:
