@@ -66,6 +66,7 @@ class Switch:
         self.draining = False
         self._ending: dict[str, Call] = {}
         self._remembered: frozenset[str] = frozenset()
+        self._agents_saved: dict[str, tuple[bool, str | None]] = {}
         self._signalling = Signalling(self)
         self._media = MediaReports(self)
         self._on: dict[type, Callable[[Any, Instant], None]] = {
@@ -202,7 +203,11 @@ class Switch:
 
     def _agent_changed(self, change: AgentChanged, now: Instant) -> None:
         view = self.office.engine.agent_view(change.agent, now)
-        if view is not None:
+        if view is None:
+            return
+        said = (view.logged_in, view.pause)
+        if self._agents_saved.get(change.agent) != said:  # what the phone does is not what the agent said
+            self._agents_saved[change.agent] = said
             self.office.outbox.append(
                 Save(SavedAgent(change.agent, view.logged_in, view.pause is not None, view.pause or "", now))
             )

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
+from softswitch.kernel.deadlines import Deadlines
 from softswitch.sip import health, registration
 from softswitch.sip.digest import Credentials
 from softswitch.sip.health import Health, HealthChanged, Probe, ProbeSettings, SendProbe
@@ -41,6 +42,7 @@ class Trunks:
         self._lines: dict[str, _Line] = {}
         self._by_contact_user: dict[str, str] = {}
         self._asked: dict[int, tuple[str, Callable[[int, Response | None, Instant], None]]] = {}
+        self._deadlines: Deadlines[str] = Deadlines()
         self._stopped = False
         for name, trunk in settings.trunks.items():
             self._add(name, trunk, settings)
@@ -98,22 +100,37 @@ class Trunks:
     # ------------------------------------------------------------------------------------------------------------ time
 
     def deadline(self) -> Instant | None:
-        times = [line.probe.deadline() for line in self._lines.values()]
-        times += [line.registration.deadline() for line in self._lines.values() if line.registration is not None]
-        return min((time for time in times if time is not None), default=None)
+        return self._deadlines.next()
 
     def wake(self, now: Instant) -> None:
-        for name, line in self._lines.items():
+        for name, _ in self._deadlines.due(now):
+            line = self._lines.get(name)
+            if line is None:
+                continue
             if _due(line.probe.deadline(), now):
-                self._probe_said(name, line.probe.wake(now), now)
+                self._probe_said(name, line, line.probe.wake(now), now)
             if line.registration is not None and _due(line.registration.deadline(), now):
-                self._registration_said(name, line.registration.wake(now), now)
+                self._registration_said(name, line, line.registration.wake(now), now)
+            self._rearm(name)
+
+    def _rearm(self, name: str) -> None:
+        """The cores' deadlines may have moved."""
+        line = self._lines.get(name)
+        times = [] if line is None else [line.probe.deadline()]
+        if line is not None and line.registration is not None:
+            times.append(line.registration.deadline())
+        due = min((time for time in times if time is not None), default=None)
+        if due is None:
+            self._deadlines.cancel(name)
+        else:
+            self._deadlines.set(name, due)
 
     def observed(self, name: str, status: int, now: Instant) -> None:
         """The final status of a call: evidence of the trunk's health like a probe's."""
         line = self._lines.get(name)
         if line is not None and line.trunk.options_seconds > 0:
-            self._probe_said(name, line.probe.observed(status, now), now)
+            self._probe_said(name, line, line.probe.observed(status, now), now)
+            self._rearm(name)
 
     def responded(self, tx: int, response: Response, now: Instant) -> bool:
         """Whether the response was to a request of ours."""
@@ -145,31 +162,34 @@ class Trunks:
 
     def _begin(self, name: str, now: Instant) -> None:
         line = self._lines[name]
-        self._probe_said(name, line.probe.start(now), now)
+        self._probe_said(name, line, line.probe.start(now), now)
         if line.registration is not None:
-            self._registration_said(name, line.registration.start(now), now)
+            self._registration_said(name, line, line.registration.start(now), now)
+        self._rearm(name)
 
     def _leave(self, name: str, line: _Line, now: Instant) -> None:
         line.probe.stop()
         if line.registration is not None:
-            self._registration_said(name, line.registration.stop(now), now)
+            self._registration_said(name, line, line.registration.stop(now), now)
+        self._rearm(name)
 
     def _answered(self, tx: int, status: int, response: Response | None, now: Instant) -> bool:
-        _name, then = self._asked.pop(tx, ("", None))
+        name, then = self._asked.pop(tx, ("", None))
         if then is None:
             return False
         then(status, response, now)
+        self._rearm(name)
         return True
 
-    def _probe_said(self, name: str, outputs: list[health.Output], now: Instant) -> None:
-        office, line = self._office, self._lines[name]
+    def _probe_said(self, name: str, line: _Line, outputs: list[health.Output], now: Instant) -> None:
+        office = self._office
         for output in outputs:
             match output:
                 case SendProbe(request):
                     tx, sent = office.ua.request(request, office.flow_to(Uri.parse(line.trunk.address)), now)
 
                     def probed(status: int, response: Response | None, now: Instant) -> None:
-                        self._probe_said(name, line.probe.responded(status, now), now)
+                        self._probe_said(name, line, line.probe.responded(status, now), now)
 
                     self._asked[tx] = (name, probed)
                     office.drive(sent)
@@ -180,8 +200,8 @@ class Trunks:
                     )  # fmt: skip
                     office.fact(f"trunk.{state.value}", now, trunk=name, status=status)
 
-    def _registration_said(self, name: str, outputs: list[registration.Output], now: Instant) -> None:
-        office, line = self._office, self._lines[name]
+    def _registration_said(self, name: str, line: _Line, outputs: list[registration.Output], now: Instant) -> None:
+        office = self._office
         core = line.registration
         for output in outputs:
             match output:
@@ -193,7 +213,7 @@ class Trunks:
 
                     def answered(status: int, response: Response | None, now: Instant) -> None:
                         said = core.failed(status, now) if response is None else core.responded(response, now)
-                        self._registration_said(name, said, now)
+                        self._registration_said(name, line, said, now)
 
                     self._asked[tx] = (name, answered)
                     office.drive(sent)

@@ -163,3 +163,20 @@ def test_we_register_with_a_carrier_and_its_calls_are_known_by_the_contact() -> 
     site.phone("1001", "192.0.2.10")
     assert elsewhere.call(contact).status == 404, "known as the trunk: a route is missing, not a password"
     assert elsewhere.call("+37052000001").status == 401
+
+
+def test_a_trunk_that_leaves_the_configuration_is_unregistered() -> None:
+    """Hot apply: the carrier's answer comes when the trunk is no more."""
+    from softswitch.switch.events import Reload
+
+    trunk = Trunk(address="sip:198.51.100.10", username="acct", password="trunk secret", register=True)
+    settings = replace(SETTINGS, trunks={"carrier": trunk}, routes=())
+    site = Site(settings)
+    carrier = site.party("registrar", "198.51.100.10")
+    site.run(1.0)
+    assert carrier.registered_contact
+    site.give(Reload(replace(settings, trunks={})))
+    site.run(40.0)
+    assert not site.switch.desk.trunks(site.now)
+    assert site.switch.deadline() is None
+    site.nothing_left()
