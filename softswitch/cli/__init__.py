@@ -1,0 +1,1 @@
+"""The command line. Modules import what they need when a command runs, so that `--help` is quick."""
