@@ -103,7 +103,7 @@ class Control:
                 settings, addressing, random.Random(dice.getrandbits(128)), self._clock(), store
             )
             driver = Driver(core, self._loop, self._clock, self._trace, Saver(store, self._bus), dice)
-            driver.level = settings.log.level
+            driver.log_from(settings.log.level)
             tcp = TcpTransport(
                 self._loop, driver, self._resolver, TcpLimits(idle=max(1800.0, settings.sip.max_expires + 300.0))
             )
@@ -128,6 +128,7 @@ class Control:
                 self._tick()
                 gc.collect()
                 gc.freeze()  # what lives now lives on: the collector need not look at it again
+                gc.set_threshold(50_000, 20, 50)  # calls make few cycles; by default the collector took a tenth
                 if channel is not None:
                     channel.say(Ready())
                 log.info("switch.ready", name=settings.server.name, listen=[str(endpoint) for endpoint in endpoints])
@@ -191,7 +192,7 @@ class Control:
         lines = diff(self._settings, settings)
         logs.set_up(settings.log, "control")
         self._settings = settings
-        self._driver.level = settings.log.level
+        self._driver.log_from(settings.log.level)
         self._driver.give(Reload(settings))
         self._names.reload(settings)
         log.info("configuration.loaded", changes=lines)
