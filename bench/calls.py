@@ -114,7 +114,7 @@ class Bench:
             free_port(),
             calls=count,
             rate=rate,
-            lines=[f"r{number};secret{number}" for number in range(PHONES)],
+            lines=[_credentials(number) for number in range(PHONES)],
             keys={"contact_port": str(self._ports["phone"])},
             times=True,
         )
@@ -140,7 +140,7 @@ class Bench:
             row = self._row(work, rate, report, count)
         finally:
             phone.finish()
-        self._switch.calls_over()
+        self._switch.calls_over(60.0)  # after failures, BYEs are sent again until timer F
         return row
 
     def _row(self, work: str, rate: int, report: sipp.Report, count: int) -> Row:
@@ -174,6 +174,10 @@ class Bench:
             extra=("-rp", "1000", "-rtp_payload", "8"),
             **options,  # type: ignore[arg-type]
         )
+
+
+def _credentials(number: int) -> str:
+    return f"r{number};[authentication username=r{number} password=secret{number}]"
 
 
 def configuration(carrier: int, phone: int) -> str:

@@ -91,18 +91,18 @@ Max-Forwards: 70
             'retrans="500"',
         )
 
-    def register(self, *, authorize: bool = False, expires: int = 300) -> "Scenario":
-        """A REGISTER of [user]; the second time with the answer to the challenge."""
+    def register(self, user: str, password: str = "", *, contact_port: int, expires: int = 300) -> "Scenario":
+        """A REGISTER; with a password it answers the challenge that was received before."""
         self._sequence += 1
-        headers = "[authentication username=[user] password=[password]]\n" if authorize else ""
+        headers = f"[authentication username={user} password={password}]\n" if password else ""
         return self._send(
             f"""REGISTER sip:pbx.test SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:[user]@pbx.test>;tag=[pid]c[call_number]
-To: <sip:[user]@pbx.test>
+From: <sip:{user}@pbx.test>;tag=[pid]c[call_number]
+To: <sip:{user}@pbx.test>
 Call-ID: [call_id]
 CSeq: {self._sequence} REGISTER
-Contact: <sip:[user]@[local_ip]:[contact_port]>
+Contact: <sip:{user}@[local_ip]:{contact_port};transport=[transport]>
 Max-Forwards: 70
 Expires: {expires}
 {headers}""",
@@ -144,16 +144,23 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 
     # --------------------------------------------------------------------------------------------------- both sides
 
-    def receive(self, what: int | str, *, optional: bool = False, timeout: int = 0, clock: bool = False) -> "Scenario":
-        """A response (number) or a request (method). `clock`: the response time ends here."""
+    def receive(
+        self, what: int | str, *, optional: bool = False, timeout: int = 0, clock: bool = False, routes: bool = False
+    ) -> "Scenario":
+        """A response (number) or a request (method). `clock`: the response time ends here; `routes`: its Contact is
+        where later requests go."""
         kind = "response" if isinstance(what, int) else "request"
         rules = ' optional="true"' if optional else ""
         rules += f' timeout="{timeout}"' if timeout else ""
         rules += ' rtd="1"' if clock else ""
-        rules += ' rrs="true"' if what == 200 and self._calling else ""
+        rules += ' rrs="true"' if routes else ""
         rules += ' auth="true"' if what in (401, 407) else ""
         self._steps.append(f'<recv {kind}="{what}"{rules}></recv>')
         return self
+
+    def answered(self) -> "Scenario":
+        """The 200 to the INVITE."""
+        return self.receive(200, routes=True, clock=True)
 
     def progress(self) -> "Scenario":
         """Whatever provisional responses come."""

@@ -19,10 +19,8 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "interop-token"
 _READY_SECONDS = 30.0
-_COMMAND = ("-m", "softswitch.cli.main", "run", "-c")
-if not (ROOT / "softswitch/cli/main.py").exists():
-    _COMMAND = ("-c", "import sys,pathlib;from softswitch.shell.supervisor import run;run(pathlib.Path(sys.argv[1]))")
-_TIMER_SECONDS = 40.0  # RFC 3261's longest: 64·T1 for INVITE, and as much for the non-INVITE that may follow
+_COMMAND = ("-c", "import sys,pathlib;from softswitch.shell.supervisor import run;run(pathlib.Path(sys.argv[1]))")
+_TIMER_SECONDS = 40.0  # RFC 3261: 64·T1 for INVITE, and its late answers
 
 
 def free_port(kind: int = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
