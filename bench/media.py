@@ -119,6 +119,8 @@ class _Media:
                 self.link.connect(path)
                 break
             except OSError:
+                if self.process.poll() is not None:
+                    raise SystemExit("the media process ended") from None
                 time.sleep(0.02)
         self.frames = control.Frames()
         self.reports: list[Any] = []
@@ -149,7 +151,10 @@ def measure(mode: str, calls: int, seconds: float, base: int) -> dict[str, float
     with tempfile.TemporaryDirectory() as folder:
         media = _Media(folder, calls, base)
         slots = media.ready.free[: 2 * calls]
-        legs = [(base + 10000 + 2 * i, slot.port) for i, slot in enumerate(slots)]
+        if len(slots) < 2 * calls:
+            media.process.kill()
+            raise SystemExit(f"only {len(slots)} ports are free from {base} on; choose others with --port")
+        legs = [(base + 8000 + 2 * i, slot.port) for i, slot in enumerate(slots)]
         here, there = multiprocessing.Pipe()
         generator = multiprocessing.get_context("fork").Process(target=generate, args=(legs, seconds, there))
         generator.start()
@@ -200,7 +205,7 @@ def main() -> None:
     parser.add_argument("--calls", type=int, nargs="+", default=[100, 200])
     parser.add_argument("--modes", nargs="+", default=["relay", "mix", "record"], choices=["relay", "mix", "record"])
     parser.add_argument("--seconds", type=float, default=8.0)
-    parser.add_argument("--port", type=int, default=30000)
+    parser.add_argument("--port", type=int, default=46000)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results = []

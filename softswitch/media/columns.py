@@ -22,6 +22,7 @@ RECEIVED: Final = np.dtype(
         ("jitter", "f4"),  # clock units (RFC 3550 A.8)
         ("transit", "u4"),
         ("duplicate", "i4"),
+        ("relay", "i4"),  # row that its packets are forwarded to, or NOTHING
         ("rate", "i4"),  # RTP clock, Hz
         ("codec", "u1"),
         ("decode", "?"),

@@ -174,6 +174,7 @@ class Engine:
             self._send_keys(now)
         self._end_players(tick)
         if self.plan.dirty:
+            self.receiver.account_fully(now)
             self.plan.make(self._paused)
         packets = None
         if self.plan.product is not None:
@@ -340,6 +341,8 @@ class Engine:
         self.receiver.moved.clear()
 
     def _close_leg(self, leg: Leg, now: Instant) -> None:
+        if self.receiver.waiting:
+            self.receiver.account_fully(now)
         self.reporter.bye(leg, now)
         stats = self.legs.statistics(leg)
         for tone in [

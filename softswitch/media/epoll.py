@@ -20,7 +20,8 @@ from softswitch.wire.control import Slot
 
 _EVENTS: Final = 1024  # more than a look returns
 _SLOTS: Final = 4 * _EVENTS
-_PASSES: Final = 4  # looks at the sockets before the clock gets its turn
+_STALL: Final = 0.015  # seconds since the last look after which sockets may hold several packets
+_PASSES: Final = 8  # looks at the sockets then, before the clock gets its turn
 _RTP_BUFFER: Final = 128 * 1024  # octets; about 100 packets: two seconds of a stalled process
 _RTCP_BUFFER: Final = 16 * 1024
 _BUSY: Final = (errno.EADDRINUSE, errno.EACCES)
@@ -52,6 +53,8 @@ class EpollBackend:
         self._send: list[Callable[[memoryview | bytes], int] | None] = [None] * self.capacity
         self.arena = Arena(_SLOTS)
         self.full = False
+        self._looked = 0.0
+        self._passes = 1
         self._views = [self.arena.memory[i * SIZE : (i + 1) * SIZE] for i in range(_SLOTS)]
         self._used = 0
         self._events: list[tuple[int, int]] = []
@@ -172,18 +175,21 @@ class EpollBackend:
             time.sleep(gather)
             timeout = 0.0 if timeout is None else max(timeout - gather, 0.0)
         self._events = self._epoll.poll(timeout)
+        now = time.monotonic()
+        self._passes = _PASSES if now - self._looked > _STALL else 1
+        self._looked = now
         readers, reports = self._readers, self._report_rows
         return [fd for fd, _ in self._events if fd not in readers and fd not in reports]
 
     def batches(self) -> Iterator[Batch]:
         """See `Backend`: one packet a socket and look, so that a flood at one port leaves the others their turn."""
-        for _ in range(_PASSES):
+        for left in range(self._passes, 0, -1):
             if not self._events:
                 return
             batch = self._read(self._events)
             if batch.rows:
                 yield batch
-            self._events = self._epoll.poll(0) if batch.rows else []
+            self._events = self._epoll.poll(0) if batch.rows and left > 1 else []
 
     def recycle(self) -> None:
         """See `Backend`."""

@@ -25,8 +25,9 @@ _AHEAD = BLOCKS - 16  # blocks that a packet may lie ahead of the play point
 _BEHIND = 25  # blocks that the play point may move back for a late packet
 _LATE_RUN = 4  # packets far too late in a row: the timestamps have jumped
 MARGIN: Final[Duration] = 0.010
-_ROOMY: Duration = 0.032  # the least time to spare in a window that lets the delay shrink by a block
-_WINDOW = 128  # ticks
+_ROOMY: Duration = 0.032  # the least time to spare in a window that lets the delay shrink
+_WINDOW = 50  # ticks
+_GENTLY = 6  # blocks too many from which on half of them are left out at once, else one
 GIVE_UP: Final = 10
 _FADE = 0.7
 
@@ -119,7 +120,8 @@ class JitterBuffer:
         self._pulls += 1
         if self._pulls % _WINDOW == 0:
             for i in np.flatnonzero(on & any_there & (state["spare"] > _ROOMY)).tolist():
-                self._shorten(int(rows[i]), state, i, frames[i])
+                many = int((float(state["spare"][i]) - MARGIN) / 0.01) - 1
+                self._shorten(int(rows[i]), state, i, frames[i], many // 2 if many > _GENTLY else 1)
             state["spare"] = 1.0
         self.state[rows] = state
         return frames
@@ -179,14 +181,14 @@ class JitterBuffer:
                 part[:] = 0
         return filled
 
-    def _shorten(self, row: int, state: Table, i: int, frame: Samples) -> None:
-        """Leave out one block: the second half of `frame` fades into the block after it."""
-        number = int(state["block"][i])
+    def _shorten(self, row: int, state: Table, i: int, frame: Samples, blocks: int) -> None:
+        """Leave out `blocks`: the second half of `frame` fades into the last of them."""
+        number = int(state["block"][i]) + blocks - 1
         if self._tags[row * BLOCKS + (number & _MASK)] != number:
             return
         later: Floats = self._samples[row, number & _MASK].astype(np.float32)
         half = frame[BLOCK:]
         half[:] = half * (1 - _RISE) + later * _RISE
-        state["block"][i] += 1
-        state["ts"][i] += BLOCK
-        state["depth"][i] = max(int(state["depth"][i]) - 1, 0)
+        state["block"][i] += blocks
+        state["ts"][i] += blocks * BLOCK
+        state["depth"][i] = max(int(state["depth"][i]) - blocks, 0)

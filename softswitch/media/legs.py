@@ -146,7 +146,7 @@ class Legs:
         leg = Leg(id, row, spec, now)
         self.by_id[id] = self.by_row[row] = leg
         bits = self.dice.getrandbits
-        self.received[row] = (0, 0, 0, 0, now, 0.0, 0, 0, RATE, _FOREIGN, False)
+        self.received[row] = (0, 0, 0, 0, now, 0.0, 0, 0, columns.NOTHING, RATE, _FOREIGN, False)
         self.sent[row] = (now, 0, 0, bits(32), bits(32), 0, columns.NOTHING, bits(16), 0, 0, _FOREIGN)
         self.jitter.reset(row)
         return leg

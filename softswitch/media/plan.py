@@ -70,7 +70,7 @@ class Plan:
                 flows[row] = None
         changed.clear()
         self._relay.routes = routes
-        self._relay.account()
+        self._relay.many = {row for row, sinks in routes.items() if len(sinks) > 1}
         left = np.setdiff1d(self._relayed, sink)
         sent["feed"][left] = np.minimum(sent["feed"][left], NOTHING)  # MIXED and EVENTS stay
         self._relayed = sink.copy()

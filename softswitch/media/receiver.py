@@ -2,7 +2,7 @@
 
 A packet's way has two parts. At once, packet by packet: is it the common packet of its row (source, SSRC, payload
 type, plain header: one tuple to compare), and if the row is relayed, rewrite its header and hand it on. That takes
-about 2 µs, less than numpy would for the few packets of a millisecond. Later, once a tick and for all packets together in
+about 2 µs, less than numpy would for the few packets of a millisecond. Later, once a tick and for all together in
 numpy: statistics, decoding, and the jitter buffers, which nobody reads before the tick.
 
 All other packets take the slow way through `_examine`: first packets, telephone-events, strangers, junk. Junk is
@@ -10,6 +10,7 @@ counted and nothing else.
 """
 
 import struct
+from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
@@ -27,6 +28,7 @@ from softswitch.wire.rtp import HEADER, MARKER, PLAIN
 from softswitch_codecs import g711
 
 _MISORDER: Final = 100  # RFC 3550 A.1, MAX_MISORDER
+_FEW: Final = 64
 _ONE = np.uint64(1)
 _header = struct.Struct("!HHII")
 
@@ -75,65 +77,59 @@ class Receiver:
     def receive(self, batch: Batch, now: Instant) -> Packets | None:
         """Take in a batch; returns what is relayed at once."""
         flows, unpack, pack, memory = self._legs.flows, _header.unpack_from, _header.pack_into, self._arena.memory
+        many, relay_one = self._relay.many, self._relay.one
+        log_sequence, log_stamp = self._sequences.append, self._stamps.append
         starts: list[int] = []
         ends: list[int] = []
         sinks: list[int] = []
-        sequences: list[int] = []
-        stamps: list[int] = []
-        sizes: list[int] = []
-        log_slot, log_row, log_start, log_end = (
-            self._slots.append,
-            self._rows.append,
-            self._starts.append,
-            self._ends.append,
-        )
-        log_sequence, log_stamp, log_at = self._sequences.append, self._stamps.append, self._at.append
-        self.received += len(batch.rows)
-        for i, (slot, row, length) in enumerate(zip(batch.slots, batch.rows, batch.lengths, strict=True)):
+        odd: dict[int, tuple[int, int]] = {}  # packets that are not as long as they look; (0, 0) is not to be logged
+        for i, (slot, row, end, key) in enumerate(zip(batch.slots, batch.rows, batch.lengths, batch.keys, strict=True)):
             base = slot * SIZE
             head, sequence, stamp, ssrc = unpack(memory, base)
             start = HEADER
             flow = flows[row]
-            if (
-                flow is None
-                or batch.keys[i] != flow[0]
-                or head & 0xFF7F != flow[1]
-                or ssrc != flow[2]
-                or not HEADER < length < SIZE
-            ):
-                span = self._examine(batch, i, memory[base : base + length], now)
+            if flow is None or key != flow[0] or head & 0xFF7F != flow[1] or ssrc != flow[2] or not HEADER < end < SIZE:
+                span = self._examine(batch, i, memory[base : base + end], now)
                 if span is None or (flow := flows[row]) is None:
+                    odd[i] = (0, 0)
                     continue
-                start, length, fresh = span
+                start, end, fresh = span
+                odd[i] = (start, end)
                 head |= fresh * MARKER
-            log_slot(slot)
-            log_row(row)
-            log_start(start)
-            log_end(length)
             log_sequence(sequence)
             log_stamp(stamp)
-            log_at(now)
-            if (sink := flow[3]) >= 0:
-                size = length - start
-                if len(routes := self._relay.routes[row]) > 1:
-                    payload = bytes(memory[base + start : base + length])
-                    for other in routes[1:]:
+            sink = flow[3]
+            if sink >= 0:
+                if many and row in many:
+                    payload = bytes(memory[base + start : base + end])
+                    for other in self._relay.routes[row][1:]:
                         kind = int(self._legs.sent["head"][other]) & 0x7F
-                        self._relay.one(row, other, kind, bool(head & MARKER), sequence, stamp, payload, now)
+                        relay_one(row, other, kind, bool(head & MARKER), sequence, stamp, payload, now)
+                ends.append(base + end)
                 base += start - HEADER  # the new header ends where the payload begins
-                sequence = (sequence + flow[6]) & 0xFFFF
-                stamp = (stamp + flow[7]) & 0xFFFFFFFF
+                sequence, stamp = sequence + flow[6] & 0xFFFF, stamp + flow[7] & 0xFFFFFFFF
                 pack(memory, base, flow[4] | (head & MARKER), sequence, stamp, flow[5])
                 starts.append(base)
-                ends.append(base + HEADER + size)
                 sinks.append(sink)
-                sequences.append(sequence)
-                stamps.append(stamp)
-                sizes.append(size)
-        if not sinks:
-            return None
-        self._relay.log(sinks, sequences, stamps, sizes, now)
-        return Packets(memory, starts, ends, sinks)
+        self._log(batch, odd, now)
+        return Packets(memory, starts, ends, sinks) if sinks else None
+
+    def _log(self, batch: Batch, odd: dict[int, tuple[int, int]], now: Instant) -> None:
+        """Keep in mind what `account` needs beside sequence numbers and timestamps."""
+        count = len(batch.rows)
+        self.received += count
+        slots: Iterable[int] = batch.slots
+        rows, ends, starts = batch.rows, batch.lengths, [HEADER] * count
+        if odd:
+            spans = [odd.get(i, (HEADER, length)) for i, length in enumerate(batch.lengths)]
+            kept = [i for i, (start, _) in enumerate(spans) if start]
+            slots, rows = [batch.slots[i] for i in kept], [batch.rows[i] for i in kept]
+            starts, ends = [spans[i][0] for i in kept], [spans[i][1] for i in kept]
+        self._slots += slots
+        self._rows += rows
+        self._starts += starts
+        self._ends += ends
+        self._at += [now] * len(rows)
 
     # -------------------------------------------------------------------------------------------------------- in bulk
 
@@ -142,21 +138,31 @@ class Receiver:
         """Whether packets wait to be accounted for."""
         return bool(self._rows)
 
+    def account_fully(self, to_play: Instant) -> None:
+        """`account`, and nothing is put off: the routes are about to change."""
+        while self._rows:
+            self.account(to_play)
+
     def account(self, to_play: Instant) -> None:
         """Statistics and jitter buffers of all packets since the last time. `to_play`: when the next tick plays."""
-        self._relay.account()
-        if not self._rows:
+        count = len(self._rows)  # the batch at hand may have logged more sequences already
+        if not count:
             return
         rows = np.array(self._rows)
-        sequences = np.array(self._sequences, np.uint16)
-        stamps = np.array(self._stamps, np.uint32)
+        sequences = np.array(self._sequences[:count], np.uint16)
+        stamps = np.array(self._stamps[:count], np.uint32)
         at = np.array(self._at)
         slots, starts, ends = np.array(self._slots), np.array(self._starts), np.array(self._ends)
-        for log in (self._rows, self._sequences, self._stamps, self._at, self._slots, self._starts, self._ends):
+        for log in (self._rows, self._at, self._slots, self._starts, self._ends):
             log.clear()
-        for part in _rounds(rows):
+        del self._sequences[:count], self._stamps[:count]
+        rounds = _rounds(rows)
+        if len(rounds) > 1:
+            rounds = self._put_off(rounds, rows, sequences, stamps, starts, ends, at)
+        for part in rounds:
             some = rows[part]
             state = self._legs.received.take(some)
+            self._relay.account(state["relay"], sequences[part], stamps[part], ends[part] - starts[part], at[part])
             _count(state, sequences[part], stamps[part], ends[part] - starts[part], at[part])
             self._legs.received[some] = state
             decode = state["decode"]
@@ -168,6 +174,31 @@ class Receiver:
             spare = (to_play - at[part]).astype(np.float32)
             np.maximum(spare, 0.0, out=spare)
             self._buffer(some, slots[part], starts[part], ends[part], stamps[part], state["codec"], spare)
+
+    def _put_off(
+        self,
+        rounds: list[slice | Ints],
+        rows: Ints,
+        sequences: Ints,
+        stamps: Ints,
+        starts: Ints,
+        ends: Ints,
+        at: Floats,
+    ) -> list[slice | Ints]:
+        """A round costs the same for one packet as for a hundred, so the few second packets of rows that nobody
+        decodes wait for the next time. Returns the rounds to be done now."""
+        later = np.concatenate([np.arange(len(rows))[part] for part in rounds[1:]])
+        if len(later) > min(_FEW, len(rows) // 2) or self._legs.received["decode"][rows[later]].any():
+            return rounds
+        later.sort()
+        self._rows[:0] = rows[later].tolist()
+        self._slots[:0] = [0] * len(later)
+        self._sequences[:0] = sequences[later].tolist()
+        self._stamps[:0] = stamps[later].tolist()
+        self._starts[:0] = starts[later].tolist()
+        self._ends[:0] = ends[later].tolist()
+        self._at[:0] = at[later].tolist()
+        return rounds[:1]
 
     def _buffer(
         self, rows: Ints, slots: Ints, starts: Ints, ends: Ints, stamps: Ints, laws: Ints, spare: Floats
@@ -250,10 +281,12 @@ class Receiver:
         sinks = self._relay.routes.get(leg.row)
         head = PLAIN | packet.payload_type
         if not sinks:
+            self._legs.received["relay"][leg.row] = columns.NOTHING
             self._legs.flows[leg.row] = (leg.key, head, packet.ssrc, -1, 0, 0, 0, 0)
             return False
         sink = sinks[0]
         seq_shift, ts_shift, fresh = self._relay.attach(leg.row, sink, packet.sequence, packet.timestamp, now)
+        self._legs.received["relay"][leg.row] = sink
         state = self._legs.sent[sink]
         to = int(state["head"]), int(state["ssrc"]), seq_shift, ts_shift
         self._legs.flows[leg.row] = (leg.key, head, packet.ssrc, sink, *to)

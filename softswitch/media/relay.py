@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from softswitch.kernel.clock import Instant
-from softswitch.media.arena import RATE, Ints
+from softswitch.media.arena import RATE, Floats, Ints
 from softswitch.media.columns import NOTHING
 from softswitch.media.effects import Effect, SendOne
 from softswitch.media.legs import Leg, Legs
@@ -20,19 +20,15 @@ _LEAST: Final = 160  # clock units between the last packet of one feed and the f
 class Relay:
     """`routes` is set by the plan: source row → its sink rows, the first of which the receiver serves by itself.
 
-    The tables learn of relayed packets in bulk (`account`); `attach` sees to it that they are right when it matters."""
+    The tables learn of relayed packets in bulk (`account`), before routes change and at every tick."""
 
-    __slots__ = ("_at", "_legs", "_sequences", "_sinks", "_sizes", "_stamps", "effects", "routes")
+    __slots__ = ("_legs", "effects", "many", "routes")
 
     def __init__(self, legs: Legs, effects: list[Effect]) -> None:
         self._legs = legs
         self.effects = effects
         self.routes: dict[int, list[int]] = {}
-        self._sinks: list[int] = []
-        self._sequences: list[int] = []
-        self._stamps: list[int] = []
-        self._sizes: list[int] = []
-        self._at: list[Instant] = []
+        self.many: set[int] = set()  # sources with several sinks
 
     def attach(self, row: int, sink: int, sequence: int, timestamp: int, now: Instant) -> tuple[int, int, bool]:
         """`row` feeds `sink` from this packet on: what to add to its sequence numbers and timestamps so that they go
@@ -41,8 +37,6 @@ class Relay:
         sent = self._legs.sent
         fresh = int(sent["feed"][sink]) != row
         if fresh:
-            if sink in self._sinks:
-                self.account()
             leg = self._legs.by_row[row]
             rate = RATE if leg is None else CLOCK_RATES.get(leg.spec.codec, RATE)
             state = sent[sink]
@@ -57,33 +51,28 @@ class Relay:
         for sink in self.routes.get(row, ()):
             self._legs.sent["feed"][sink] = NOTHING
 
-    def log(self, sinks: list[int], sequences: list[int], stamps: list[int], sizes: list[int], now: Instant) -> None:
-        """Packets that the receiver forwarded, to be accounted for later."""
-        self._sinks += sinks
-        self._sequences += sequences
-        self._stamps += stamps
-        self._sizes += sizes
-        self._at += [now] * len(sinks)
-
-    def account(self) -> None:
-        """Bring the tables up to date. Of each sink's packets the newest counts last."""
-        if not self._sinks:
-            return
-        sent = self._legs.sent
-        sinks = np.array(self._sinks)
-        sequences = np.array(self._sequences, np.uint16)
-        order = np.argsort((sequences - sent["seq"].take(sinks)).view(np.int16), kind="stable")
-        ordered: Ints = sinks[order]
-        newest = (sequences - sent["seq"].take(sinks)).view(np.int16)[order] > 0
-        if not newest.all():
-            order, ordered = order[newest], ordered[newest]
-        sent["seq"][ordered] = sequences[order]
-        sent["ts"][ordered] = np.array(self._stamps, np.uint32)[order]
-        sent["at"][ordered] = np.array(self._at)[order]
-        np.add.at(sent["packets"], sinks, 1)
-        np.add.at(sent["octets"], sinks, np.array(self._sizes))
-        for log in (self._sinks, self._sequences, self._stamps, self._sizes, self._at):
-            log.clear()
+    def account(self, sinks: Ints, sequences: Ints, stamps: Ints, sizes: Ints, at: Floats) -> None:
+        """Bring the sinks' rows up to date with packets that were forwarded: one of each source, `sinks` its table
+        entry, the numbers those of the source."""
+        relayed = sinks >= 0
+        if not relayed.all():
+            keep = np.flatnonzero(relayed)
+            if not len(keep):
+                return
+            sinks, sequences, stamps, sizes, at = sinks[keep], sequences[keep], stamps[keep], sizes[keep], at[keep]
+        state = self._legs.sent.take(sinks)
+        sequences = sequences + state["seq_shift"]
+        stamps = stamps + state["ts_shift"]
+        newer = (sequences - state["seq"]).view(np.int16) > 0
+        if newer.all():
+            state["seq"], state["ts"], state["at"] = sequences, stamps, at
+        else:
+            state["seq"] = np.where(newer, sequences, state["seq"])
+            state["ts"] = np.where(newer, stamps, state["ts"])
+            state["at"] = np.where(newer, at, state["at"])
+        state["packets"] += 1
+        state["octets"] += sizes
+        self._legs.sent[sinks] = state
 
     def beside(self, leg: Leg, packet: rtp.Packet, payload: bytes, now: Instant) -> None:
         """Comfort noise and telephone-events go the sound's way, where the sink knows them."""
@@ -102,8 +91,12 @@ class Relay:
         """A single packet, for what is too rare to be done in bulk: events, and a source's further sinks."""
         seq_shift, ts_shift, fresh = self.attach(row, sink, sequence, timestamp, now)
         sequence, timestamp = (sequence + seq_shift) & 0xFFFF, (timestamp + ts_shift) & 0xFFFFFFFF
-        self.log([sink], [sequence], [timestamp], [len(payload)], now)
-        data = rtp.build(kind, marker or fresh, sequence, timestamp, int(self._legs.sent["ssrc"][sink]), payload)
+        state = self._legs.sent[sink]
+        if 0 < ((sequence - int(state["seq"])) & 0xFFFF) < 0x8000:
+            state["seq"], state["ts"], state["at"] = sequence, timestamp, now
+        state["packets"] += 1
+        state["octets"] += len(payload)
+        data = rtp.build(kind, marker or fresh, sequence, timestamp, int(state["ssrc"]), payload)
         self.effects.append(SendOne(sink, data))
 
 

@@ -43,7 +43,7 @@ LATE: Final[Duration] = 0.005
 _CATCH_UP = 5  # ticks made up for after a stall; older ones are left out
 _UNREAD = 16 * 1024 * 1024  # octets that control may leave unread
 _KEPT_REPORTS = 20_000
-_GATHER: Duration = 0.002  # longest wait for more packets
+_GATHER: Duration = 0.0024  # longest wait for more packets
 _GATHER_FROM = 300.0  # packets a second from which waiting pays
 _GATHER_FULL = 3000.0
 
@@ -71,7 +71,10 @@ class Worker:
         self._rate = 0.0  # packets a second
         self._rate_from = (self._now(), 0)
         self._gathered: Instant = 0.0
-        self._engine.add_slots(backend.bind(slots))
+        bound = backend.bind(slots)
+        if not bound:
+            raise LocalError("no port of the range could be bound: all are busy")
+        self._engine.add_slots(bound)
         for fd in (listener.fileno(), self._loader.fd, self._writer.fd, self._signal):
             backend.watch(fd)
 
@@ -98,6 +101,7 @@ class Worker:
         ready = backend.wait(timeout, self._gather(timeout))
         now = self._now()
         self._gathered = now
+        self._measure(now)
         if not engine.busy:
             engine.skip(int(now / TICK) + 1)  # what begins now begins with the next frame
         for batch in backend.batches():
@@ -129,8 +133,16 @@ class Worker:
             return None
         return max(self._next_wake - now, 0.0)
 
+    def _measure(self, now: Instant) -> None:
+        """Packets a second, over the last tenth of a second or more."""
+        then, count = self._rate_from
+        if now - then >= 0.1:
+            received = self._engine.receiver.received
+            self._rate = (received - count) / (now - then)
+            self._rate_from = (now, received)
+
     def _gather(self, timeout: Duration | None) -> Duration:
-        """How long packets may gather: nothing when few come, up to 2 ms when many do; a batch costs the same
+        """How long packets may gather: nothing when few come, up to `_GATHER` when many do; a batch costs the same
         whatever its size."""
         if self._rate < _GATHER_FROM:
             return 0.0
@@ -165,10 +177,6 @@ class Worker:
     def _wake(self, now: Instant) -> None:
         self._next_wake = now + 1.0
         self._engine.wake(now)
-        then, count = self._rate_from
-        received = self._engine.receiver.received
-        self._rate = (received - count) / max(now - then, 0.001)
-        self._rate_from = (now, received)
         gc.collect(1 if self._engine.busy else 2)
         if self._engine.effects:
             self._perform()
