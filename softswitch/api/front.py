@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.endpoint import bind, parse_endpoint
 from softswitch.shell.operator import Operator
-from softswitch.shell.run_dir import ApiAccess, write_access
+from softswitch.shell.run_dir import ApiAccess, read_access, write_access
 from softswitch.switch.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ class HttpFront:
             self._socket = bind(parse_endpoint(settings.api.listen, "tcp"))
         except LocalError as error:
             raise LocalError(f"[api] {error}") from error
-        self._token = settings.api.token or secrets.token_urlsafe(32)
+        before = read_access(run.parent)  # of a control process that died: programs go on with its token
+        self._token = settings.api.token or (before.token if before else "") or secrets.token_urlsafe(32)
         self._run = run
 
     async def start(self, operator: Operator) -> None:
