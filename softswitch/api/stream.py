@@ -42,10 +42,10 @@ async def _stream(operator: Operator, kinds: frozenset[str], last: int | None) -
         seen = 0
         if last is not None:
             await operator.store.writer.flush()
-            for entry in await operator.store.ledger_entries(after=last):
-                seen = entry.seq
-                if not kinds or entry.kind in kinds:
-                    yield _event(entry)
+            for missed in await operator.store.ledger_entries(after=last):
+                seen = missed.seq
+                if not kinds or missed.kind in kinds:
+                    yield _event(missed)
         while True:
             try:
                 entry = await subscription.next(_KEEP_ALIVE)

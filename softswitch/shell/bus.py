@@ -1,7 +1,7 @@
 """Live ledger entries for whoever listens; costs one truth test an entry when nobody does."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,7 +49,7 @@ class Bus:
             listener.put(entry)
 
     @contextmanager
-    def subscribe(self) -> Any:
+    def subscribe(self) -> Iterator[Subscription]:
         """Listen while the block runs."""
         subscription = Subscription()
         self.listeners.add(subscription)

@@ -1,6 +1,6 @@
 """The last SIP messages, raw, in a ring; parsed only when somebody asks for a ladder.
 
-`Trace.add` costs 0.2 µs, so it is always on.
+`Trace.add` costs 0.6 µs, so it is always on.
 """
 
 from collections import deque
@@ -39,22 +39,30 @@ class TraceRow:
 class Trace:
     """Bounded by bytes and by count; the oldest go first."""
 
-    __slots__ = ("_bytes", "_max_bytes", "_ring")
+    __slots__ = ("_bytes", "_max_bytes", "_max_messages", "_ring")
 
     def __init__(self, max_bytes: int = MAX_BYTES, max_messages: int = MAX_MESSAGES) -> None:
-        self._ring: deque[Entry] = deque(maxlen=max_messages)
+        self._ring: deque[Entry] = deque()
         self._max_bytes = max_bytes
+        self._max_messages = max_messages
         self._bytes = 0
 
     def add(self, at: Instant, sent: bool, flow: Flow, data: bytes) -> None:
         """Remember one message."""
+        size = self._bytes + len(data)
+        if size > self._max_bytes or len(self._ring) >= self._max_messages:
+            size = self._make_room(len(data))
+        self._bytes = size
+        self._ring.append((at, sent, flow, data))
+
+    def _make_room(self, wanted: int) -> int:
+        """Drop a sixteenth at once, so that most messages pay nothing for it; the size with `wanted` bytes more."""
         ring = self._ring
-        if len(ring) == ring.maxlen:
-            self._bytes -= len(ring[0][3])
-        ring.append((at, sent, flow, data))
-        self._bytes += len(data)
-        while self._bytes > self._max_bytes:
-            self._bytes -= len(ring.popleft()[3])
+        size = self._bytes + wanted
+        keep_bytes, keep = self._max_bytes * 15 // 16, self._max_messages * 15 // 16
+        while ring and (size > keep_bytes or len(ring) > keep):
+            size -= len(ring.popleft()[3])
+        return size
 
     def __len__(self) -> int:
         return len(self._ring)

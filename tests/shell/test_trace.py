@@ -46,11 +46,23 @@ def test_nothing_asked_nothing_found() -> None:
 
 
 def test_the_ring_is_bounded_by_bytes_and_by_count() -> None:
-    trace = Trace(max_bytes=1000, max_messages=10)
+    trace = Trace(max_bytes=1600, max_messages=32)
     for number in range(100):
         trace.add(float(number), True, PHONE, bytes(300))
-        assert trace.size <= 1000
-    assert (len(trace), trace.size) == (3, 900)
-    for number in range(100):
+        assert trace.size == 300 * len(trace) <= 1600
+    assert len(trace) == 5
+    for number in range(100, 200):
         trace.add(float(number), True, PHONE, bytes(10))
-    assert (len(trace), trace.size) == (10, 100)
+        assert len(trace) <= 32
+    assert trace.size == 10 * len(trace)
+    assert len(trace) >= 30
+    assert [entry[0] for entry in trace.snapshot()] == [float(n) for n in range(200 - len(trace), 200)]
+
+
+def test_a_message_larger_than_the_ring_is_held_alone() -> None:
+    trace = Trace(max_bytes=100)
+    trace.add(1.0, True, PHONE, bytes(50))
+    trace.add(2.0, True, PHONE, bytes(500))
+    assert [entry[0] for entry in trace.snapshot()] == [2.0]
+    trace.add(3.0, True, PHONE, bytes(50))
+    assert [entry[0] for entry in trace.snapshot()] == [3.0]
