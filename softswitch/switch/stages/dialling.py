@@ -118,6 +118,7 @@ class DialStage(Stage):
             self.call.go(fallback, now)
             return
         self.call.facts.outcome = _OUTCOMES[how]
+        self.call.facts.reason = f"{self.at}: {how}"
         self.call.refuse(now, failure.status, header=failure.reason)
 
 
