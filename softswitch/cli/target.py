@@ -21,6 +21,7 @@ R = TypeVar("R")
 
 ENVIRONMENT: Final = "SOFTSWITCH_CONFIG"
 PLACES: Final = (Path("config.toml"), Path("/etc/softswitch/config.toml"))
+_DATA_DIR: Final = Path("var")
 _LOCAL_URL: Final = "http://127.0.0.1:8080"
 
 
@@ -98,20 +99,16 @@ def connect(where: _Where) -> "Client":
     path = find_config(where.config)
     if path is not None and not path.is_file():
         raise LocalError(f"{path}: there is no such configuration file")
-    url, token, hint = where.url, where.token, "start one with `softswitch run --config FILE`"
-    if path is not None:
-        from softswitch.shell.run_dir import read_access
+    from softswitch.shell.run_dir import read_access
 
-        data_dir = _data_dir(path)
-        access = read_access(data_dir)
-        hint = f"start it with `softswitch run --config {path}`"
-        if access is None and not (url or token):
-            raise OutOfReach(f"no switch runs on {data_dir} (or it belongs to another user); {hint}")
-        if access is not None:
-            url, token = url or access.url, token or access.token
-    if not token:
-        raise OutOfReach(f"no token for {url or 'the switch'}: give --token, or --config of a switch on this machine")
-    return Client(url or _LOCAL_URL, token, hint)
+    data_dir = _DATA_DIR if path is None else _data_dir(path)
+    hint = f"start it with `softswitch run --config {path or 'FILE'}`, or give --config or --url and --token of another"
+    access = read_access(data_dir)
+    if access is None and where.token is None:
+        raise OutOfReach(f"no switch runs on {data_dir.absolute()}, or it belongs to another user; {hint}")
+    url = where.url or (access.url if access else _LOCAL_URL)
+    token = where.token or (access.token if access else "")
+    return Client(url, token, hint)
 
 
 def _data_dir(path: Path) -> Path:

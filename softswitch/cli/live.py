@@ -1,0 +1,207 @@
+"""The switch as it is now: status, calls, agents, queues, trunks, registrations."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from softswitch.cli.client import part
+from softswitch.cli.output import Cell, Rows, emit_json, emit_pairs, emit_table, state, watch
+from softswitch.cli.target import json_option, needs_switch
+from softswitch.cli.words import age, duration, moment
+
+if TYPE_CHECKING:
+    from softswitch.cli.client import Client
+
+Row: TypeAlias = dict[str, Any]
+View: TypeAlias = Callable[[], list[Row]]
+
+CALLS = ("id", "caller", "called", "state", "at", "agent", "from", ">lasts", "codecs")
+AGENTS = ("agent", "name", "phone", "state", "reason", ">for", "queues", ">calls", ">talk", "call")
+QUEUES = (
+    *("queue", ">waiting", ">longest", ">ready", ">talking", ">in", ">offered", ">answered", ">abandoned"),
+    *(">overflow", ">level", ">wait"),
+)
+TRUNKS = ("trunk", "address", "health", "registration", ">calls", "detail")
+REGISTRATIONS = ("phone", "contact", "source", "device", ">expires")
+WORKERS = ("media", ">pid", "backend", "state", ">legs", ">free ports", ">ticks", ">late", ">dropped")
+
+_watch_option = click.option("--watch", "-w", "watching", is_flag=True, help="Draw anew every second.")
+
+
+@click.command(short_help="The switch in one glance.")
+@json_option
+@needs_switch
+def status(client: "Client", as_json: bool) -> None:
+    """Calls, callers waiting, agents, trunks, media processes, and what lives inside."""
+    found = client.get("/status")
+    if as_json:
+        emit_json(found)
+        return
+    counters = found["counters"]
+    live = ", ".join(f"{count} {name}" for name, count in found["live"].items() if count) or "nothing"
+    draining: Cell = ("draining: no new calls", "yellow") if found["draining"] else ("running", "green")
+    emit_pairs(
+        [
+            ("switch", f"{found['name']}, version {found['version']}"),
+            ("state", draining),
+            ("up", f"{age(found['started'])}, since {moment(found['started'])}"),
+            ("calls", f"{found['calls']} now, {found['calls_total']} since start, {found['calls_failed']} failed"),
+            ("waiting", f"{found['waiting']} in queues"),
+            ("agents", f"{found['agents_ready']} ready of {found['agents_logged_in']} logged in"),
+            ("phones", f"{found['registrations']} registered"),
+            ("trunks", f"{found['trunks_up']} up of {found['trunks']}"),
+            ("live", live),
+            ("messages", f"{counters['messages_in']} in, {counters['messages_out']} out, {counters['junk']} junk"),
+            ("faults", (str(counters["faults"]), "bold red" if counters["faults"] else "")),
+            ("rows", f"{counters['rows_written']} written, {counters['rows_waiting']} waiting"),
+        ]
+    )
+    emit_table(WORKERS, [_worker(row) for row in found["workers"]], nothing="no media process")
+
+
+@click.command(short_help="Live calls.")
+@click.argument("call", required=False)
+@click.option("--queue", help="Only calls in or from this queue.")
+@click.option("--agent", help="Only calls of this agent.")
+@_watch_option
+@json_option
+@needs_switch
+def calls(
+    client: "Client", call: str | None, queue: str | None, agent: str | None, watching: bool, as_json: bool
+) -> None:
+    """Live calls, or everything about one CALL."""
+    if call is not None:
+        _one_call(client.get(f"/calls/{part(call)}"), as_json)
+        return
+
+    def look() -> list[Row]:
+        rows = client.all("/calls")
+        return [row for row in rows if queue in (None, row["queue"]) and agent in (None, row["agent"])]
+
+    _show(CALLS, look, call_cells, "calls", "no live calls", watching, as_json)
+
+
+@click.command(short_help="Agents and their states.")
+@_watch_option
+@json_option
+@needs_switch
+def agents(client: "Client", watching: bool, as_json: bool) -> None:
+    """Agents: state and since when, queues, calls and talk time of today."""
+    _show(AGENTS, lambda: client.all("/agents"), agent_cells, "agents", "no agents", watching, as_json)
+
+
+@click.command(short_help="Queues with today's figures.")
+@_watch_option
+@json_option
+@needs_switch
+def queues(client: "Client", watching: bool, as_json: bool) -> None:
+    """Queues: who waits, who is ready, and the counts since midnight."""
+    _show(QUEUES, lambda: client.all("/queues"), queue_cells, "queues", "no queues", watching, as_json)
+
+
+@click.command(short_help="Trunks: health, registration, calls.")
+@_watch_option
+@json_option
+@needs_switch
+def trunks(client: "Client", watching: bool, as_json: bool) -> None:
+    """Trunks: health by OPTIONS, our registration, calls."""
+    _show(TRUNKS, lambda: client.all("/trunks"), _trunk, "trunks", "no trunks", watching, as_json)
+
+
+@click.command(short_help="Registered contacts of phones.")
+@_watch_option
+@json_option
+@needs_switch
+def registrations(client: "Client", watching: bool, as_json: bool) -> None:
+    """Which phones are registered, from where and for how long."""
+    look = lambda: client.all("/registrations")  # noqa: E731
+    _show(REGISTRATIONS, look, _registration, "registrations", "no phone is registered", watching, as_json)
+
+
+def _show(
+    columns: tuple[str, ...],
+    look: View,
+    cells: Callable[[Row], list[Cell]],
+    title: str,
+    nothing: str,
+    watching: bool,
+    as_json: bool,
+) -> None:
+    def rows() -> Rows:
+        return [cells(row) for row in look()]
+
+    if watching:
+        watch(columns, rows, title=title)
+    elif as_json:
+        emit_json(look())
+    else:
+        emit_table(columns, rows(), nothing=nothing)
+
+
+def _one_call(found: Row, as_json: bool) -> None:
+    if as_json:
+        emit_json(found)
+        return
+    emit_pairs(
+        [
+            ("call", found["id"]),
+            ("state", state(found["state"])),
+            ("at", found["at"]),
+            ("from", f"{found['caller']} by {found['source']}"),
+            ("to", found["called"]),
+            ("started", moment(found["started"])),
+            ("answered", moment(found["answered"]) or "not yet"),
+            ("lasts", duration(found["duration"])),
+            ("queue", found["queue"]),
+            ("agent", found["agent"]),
+            ("recording", found["recording"]),
+        ]
+    )
+    legs: Rows = [
+        [leg["peer"], state(leg["state"]), leg["codec"], str(leg["media_port"]), str(leg["worker"]), leg["sip_call_id"]]
+        for leg in found["legs"]
+    ]
+    emit_table(("leg", "state", "codec", ">port", ">media", "sip call-id"), legs, nothing="no legs")
+
+
+def call_cells(row: Row) -> list[Cell]:
+    """A row of `CALLS`."""
+    codecs = "/".join(leg["codec"] for leg in row["legs"] if leg["codec"])
+    return [
+        *(row["id"], row["caller"], row["called"], state(row["state"]), row["at"], row["agent"], row["source"]),
+        *(duration(row["duration"]), codecs),
+    ]
+
+
+def agent_cells(row: Row) -> list[Cell]:
+    """A row of `AGENTS`."""
+    return [
+        *(row["name"], row["display"], row["phone"], state(row["state"]), row["reason"], age(row["since"])),
+        *(", ".join(row["queues"]), str(row["calls_today"]), duration(row["talk_seconds"]), row["call"]),
+    ]
+
+
+def queue_cells(row: Row) -> list[Cell]:
+    """A row of `QUEUES`."""
+    level = "" if row["service_level"] < 0 else f"{row['service_level']:.0f} %"
+    waiting: Cell = (str(row["waiting"]), "yellow" if row["waiting"] else "")
+    longest = duration(row["longest_wait"]) if row["waiting"] else ""
+    counts = [str(row[name]) for name in ("ready", "talking", "logged_in", "offered", "answered", "abandoned")]
+    return [row["name"], waiting, longest, *counts, str(row["overflowed"]), level, duration(row["average_wait"])]
+
+
+def _trunk(row: Row) -> list[Cell]:
+    limit = f" of {row['max_calls']}" if row["max_calls"] else ""
+    registration = state(row["registration"]) if row["registration"] != "none" else ""
+    return [row["name"], row["address"], state(row["health"]), registration, f"{row['calls']}{limit}", row["detail"]]
+
+
+def _registration(row: Row) -> list[Cell]:
+    return [row["phone"], row["contact"], row["source"], row["user_agent"], duration(row["expires_in"])]
+
+
+def _worker(row: Row) -> list[Cell]:
+    figures = (row["legs"], row["slots_free"], row["ticks"], row["late_ticks"], row["dropped"])
+    up = state("up" if row["up"] else "down")
+    return [f"media-{row['worker']}", str(row["pid"] or ""), row["backend"], up, *(str(value) for value in figures)]

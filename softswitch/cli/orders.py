@@ -1,0 +1,139 @@
+"""Orders to a running switch: hang up, set agents' states, look into a queue, reload, drain."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from softswitch.cli.client import part
+from softswitch.cli.live import AGENTS, CALLS, QUEUES, agent_cells, call_cells, queue_cells
+from softswitch.cli.output import emit_json, emit_table
+from softswitch.cli.target import json_option, needs_switch
+from softswitch.kernel.errors import LocalError
+
+if TYPE_CHECKING:
+    from softswitch.cli.client import Client
+
+_SAID = {"login": "logged in", "logout": "logged out", "pause": "paused", "ready": "ready"}
+
+
+@click.command(short_help="End live calls.")
+@click.argument("calls", nargs=-1, metavar="CALL...")
+@click.option("--all", "everything", is_flag=True, help="Every live call.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@json_option
+@needs_switch
+def hangup(client: "Client", calls: tuple[str, ...], everything: bool, yes: bool, as_json: bool) -> None:
+    """End each CALL (ids as `softswitch calls` shows them)."""
+    if everything == bool(calls):
+        raise click.UsageError("name the calls, or say --all")
+    if everything:
+        calls = tuple(row["id"] for row in client.all("/calls"))
+        if calls and not yes:
+            click.confirm(f"Hang up {len(calls)} calls?", abort=True, err=True)
+    done = [client.delete(f"/calls/{part(call)}")["call"] for call in calls]
+    if as_json:
+        emit_json({"hung_up": done})
+    else:
+        click.echo("\n".join(f"{call}: hung up" for call in done) or "no live calls")
+
+
+@click.group(short_help="Log an agent in or out, pause, make ready.")
+def agent() -> None:
+    """Set the state of agents."""
+
+
+def _order(client: "Client", verb: str, names: tuple[str, ...], reason: str, as_json: bool) -> None:
+    """All agents, or the names of those that there are not."""
+    known = {row["name"] for row in client.all("/agents")}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise LocalError(f"no agent {', '.join(unknown)}{_suggest(unknown[0], known)}")
+    body = {"reason": reason, "by": "cli"}
+    rows = [client.post(f"/agents/{part(name)}/{verb}", body) for name in names]
+    if as_json:
+        emit_json(rows)
+        return
+    for row in rows:
+        because = f" ({row['reason']})" if row["reason"] else ""
+        click.echo(f"{row['name']}: {_SAID[verb]}; now {row['state']}{because}")
+
+
+def _verb(verb: str, text: str) -> None:
+    @agent.command(verb, help=text)
+    @click.argument("names", nargs=-1, required=True, metavar="AGENT...")
+    @json_option
+    @needs_switch
+    def command(client: "Client", names: tuple[str, ...], as_json: bool) -> None:
+        _order(client, verb, names, "", as_json)
+
+
+_verb("login", "Log agents in: they get calls of their queues.")
+_verb("logout", "Log agents out; a call that they have goes on.")
+_verb("ready", "End a pause or a wrap-up.")
+
+
+@agent.command("pause", help="Give agents no calls until they are ready again.")
+@click.argument("names", nargs=-1, required=True, metavar="AGENT...")
+@click.option("--reason", "-r", default="", help="Why; shown and kept in the ledger.")
+@json_option
+@needs_switch
+def pause(client: "Client", names: tuple[str, ...], reason: str, as_json: bool) -> None:
+    _order(client, "pause", names, reason, as_json)
+
+
+@click.group(short_help="Look into a queue.")
+def queue() -> None:
+    """One queue."""
+
+
+@queue.command("show")
+@click.argument("name")
+@json_option
+@needs_switch
+def show(client: "Client", name: str, as_json: bool) -> None:
+    """The callers who wait in queue NAME, the first one first, and its agents."""
+    rows = {row["name"]: row for row in client.all("/queues")}
+    if name not in rows:
+        raise LocalError(f"no queue {name}{_suggest(name, rows)}")
+    waiting = [row for row in client.all("/calls") if row["queue"] == name and row["state"] in ("queued", "ringing")]
+    waiting.sort(key=lambda row: row["started"])
+    members = [row for row in client.all("/agents") if name in row["queues"]]
+    if as_json:
+        emit_json({"queue": rows[name], "waiting": waiting, "agents": members})
+        return
+    emit_table(QUEUES, [queue_cells(rows[name])], nothing="")
+    click.echo()
+    emit_table(CALLS, [call_cells(row) for row in waiting], nothing="nobody waits")
+    click.echo()
+    emit_table(AGENTS, [agent_cells(row) for row in members], nothing="no agents")
+
+
+@click.command(short_help="Read the configuration again.")
+@json_option
+@needs_switch
+def reload(client: "Client", as_json: bool) -> None:
+    """Read the configuration again. A faulty one changes nothing: every fault is shown."""
+    changes = client.post("/reload")["changes"]
+    if as_json:
+        emit_json({"changes": changes})
+    else:
+        click.echo("\n".join(str(change) for change in changes) or "nothing has changed")
+
+
+@click.command(short_help="Take no new calls, and end after the last one.")
+@json_option
+@needs_switch
+def drain(client: "Client", as_json: bool) -> None:
+    """Stop the switch in order: no new calls, the end when the last one is over or the limit has passed."""
+    answer = client.post("/drain")
+    if as_json:
+        emit_json(answer)
+    else:
+        click.echo("draining: no new calls; the switch ends after the last one")
+
+
+def _suggest(name: str, known: Any) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, list(known), 1)
+    return f'; did you mean "{close[0]}"?' if close else ""

@@ -1,0 +1,142 @@
+"""How results are printed: JSON, coloured tables on a terminal, plain columns elsewhere."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import click
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+Cell: TypeAlias = "str | tuple[str, str]"  # text, or text and style
+Rows: TypeAlias = Sequence[Sequence[Cell]]
+
+_COLOURS: Final = {
+    "ready": "green",
+    "talking": "cyan",
+    "offered": "yellow",
+    "ringing": "yellow",
+    "wrap-up": "magenta",
+    "resting": "magenta",
+    "busy": "magenta",
+    "paused": "red",
+    "unreachable": "red",
+    "logged-out": "dim",
+    "menu": "blue",
+    "queued": "yellow",
+    "up": "green",
+    "down": "bold red",
+    "registered": "green",
+    "failed": "bold red",
+    "answered": "green",
+    "abandoned": "yellow",
+    "rejected": "red",
+    "ok": "green",
+    "warn": "yellow",
+    "fail": "bold red",
+    "error": "bold red",
+    "warning": "yellow",
+}
+_REFRESH: Final = 1.0
+
+
+def state(text: str) -> Cell:
+    """A state in its colour."""
+    return (text, _COLOURS.get(text, ""))
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def emit_json(value: Any) -> None:
+    """`value` on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None))
+
+
+def emit_table(columns: Sequence[str], rows: Rows, *, nothing: str, title: str = "") -> None:
+    """A table, or the sentence `nothing`. Columns whose name begins with `>` are set to the right."""
+    if not rows:
+        click.echo(nothing)
+    elif is_terminal():
+        from rich.console import Console
+
+        Console().print(rich_table(columns, rows, title))
+    else:
+        if title:
+            click.echo(title)
+        click.echo(plain_table(columns, rows))
+
+
+def emit_pairs(pairs: Sequence[tuple[str, Cell]]) -> None:
+    """Names and values, one pair a line."""
+    width = max(len(name) for name, _ in pairs)
+    if not is_terminal():
+        for name, value in pairs:
+            click.echo(f"{name:<{width}}  {text_of(value)}".rstrip())
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for name, value in pairs:
+        line = Text(f"{name:<{width}}  ", style="dim")
+        line.append(text_of(value), style=_style(value))
+        console.print(line)
+
+
+def watch(columns: Sequence[str], look: Callable[[], Rows], *, title: str) -> None:
+    """The same table, drawn anew every second until Ctrl-C. Raises `UsageError` without a terminal."""
+    if not is_terminal():
+        raise click.UsageError("--watch needs a terminal")
+    from rich.live import Live
+
+    with Live(refresh_per_second=4) as live:
+        try:
+            while True:
+                rows = look()
+                live.update(rich_table(columns, rows, f"{title}: {len(rows)}"))
+                time.sleep(_REFRESH)
+        except KeyboardInterrupt:
+            return
+
+
+def rich_table(columns: Sequence[str], rows: Rows, title: str = "") -> "Table":
+    """For terminals."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for column in columns:
+        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(text_of(cell), style=_style(cell)) for cell in row))
+    return table
+
+
+def plain_table(columns: Sequence[str], rows: Rows) -> str:
+    """Aligned columns, two spaces apart, without colours."""
+    lines = [[column.lstrip(">") for column in columns], *([text_of(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    right = [column.startswith(">") for column in columns]
+    return "\n".join(
+        "  ".join(
+            f"{text:>{width}}" if to_right else f"{text:<{width}}"
+            for text, width, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def text_of(cell: Cell) -> str:
+    """Without style."""
+    return cell if isinstance(cell, str) else cell[0]
+
+
+def _style(cell: Cell) -> str:
+    return "" if isinstance(cell, str) else cell[1]
