@@ -102,7 +102,7 @@ class JitterBuffer:
         state = self.state.take(rows)
         block = state["block"][:, None] + _TWO
         at = (rows * BLOCKS)[:, None] + (block & _MASK)
-        there = self._tags.take(at) == block
+        there = (self._tags.take(at) == block) & state["on"][:, None]
         frames = self._items.take(at).view(np.int16).reshape(len(rows), 2 * BLOCK)
         on = state["on"]
         any_there = there.any(axis=1)
