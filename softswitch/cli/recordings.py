@@ -60,10 +60,8 @@ def verify(context: click.Context, config: Path | None, as_json: bool) -> None:
         emit_json({"recordings": len(saved), "faults": faults})
     else:
         for found in faults:
-            click.echo(f"{found['path']}: {fault['fault']} (call {fault['call']})")
-        click.echo(
-            f"{len(saved)} recordings, {len(faults)} with a fault" if faults else f"{len(saved)} recordings, good"
-        )
+            click.echo(f"{found['path']}: {found['fault']} (call {found['call']})")
+        click.echo(f"{len(saved)} recordings, {f'{len(faults)} with a fault' if faults else 'good'}")
     context.exit(1 if faults else 0)
 
 

@@ -53,8 +53,8 @@ def size(count: int) -> str:
 
 
 def past(text: str) -> float:
-    """A point in time as an option says it, in local time: seconds since 1970, `2026-08-01`, `2026-08-01 14:30`, `14:30`
-    today, or `2h` ago. Raises `BadParameter`."""
+    """A point in time as an option says it, in local time: seconds since 1970, `2026-08-01`, `2026-08-01 14:30`,
+    `14:30` today, or `2h` ago. Raises `BadParameter`."""
     text = text.strip()
     if span := _SPAN.fullmatch(text):
         return time.time() - float(span[1]) * _UNITS[span[2]]

@@ -1,5 +1,6 @@
 """Voices that can be told apart, and how to find them in what was heard."""
 
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -36,8 +37,12 @@ def amplitude(samples: Samples, pitch: float) -> float:
     """Mean amplitude of the sine of `pitch` Hz in `samples`, by correlation; 0 without samples."""
     if not len(samples):
         return 0.0
-    at = np.arange(len(samples)) / RATE
-    return float(2 * abs(np.mean(samples * np.exp(-2j * np.pi * pitch * at))))
+    return float(2 * abs(np.dot(samples, _wave(pitch, len(samples))))) / len(samples)
+
+
+@lru_cache(maxsize=512)  # waiting callers ask for the same pitches ten times a second
+def _wave(pitch: float, length: int) -> npt.NDArray[np.complex128]:
+    return np.exp(-2j * np.pi * pitch * np.arange(length) / RATE)
 
 
 def hears(samples: Samples, pitch: float) -> bool:

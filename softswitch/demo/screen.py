@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Final
 
 from rich.console import Console, Group
-from rich.layout import Layout
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
@@ -14,7 +13,8 @@ from rich.text import Text
 
 from softswitch.demo.watch import Row, Snapshot
 
-_NEWS: Final = 12
+_NEWS: Final = 30
+_FIXED: Final = 18  # lines of frames, headings and hints
 _COLOURS: Final = {
     "ready": "green",
     "talking": "cyan",
@@ -91,7 +91,7 @@ class Screen:
         self._title = title
         self._hints = hints
         self._load = Load()
-        self._live = Live(console=console, screen=False, refresh_per_second=4, transient=True)
+        self._live = Live(console=console, screen=True, refresh_per_second=4)
         self._snapshot: Snapshot | None = None
         self._load_text = ""
 
@@ -114,22 +114,20 @@ class Screen:
             f"{status['calls']} calls now, {status['calls_total']} so far, {status['waiting']} waiting · "
             f"trunk {', '.join(trunk['health'] for trunk in snapshot.trunks)} · {self._load_text}"
         )
-        tables = Layout(size=max(len(snapshot.agents), len(snapshot.queues)) + 4)
-        tables.split_row(
-            Layout(_panel("Queues", _queues(snapshot.queues))), Layout(_panel("Agents", _agents(snapshot.agents)))
+        tables = Table.grid(expand=True)
+        tables.add_column(ratio=1)
+        tables.add_column(ratio=1)
+        tables.add_row(_panel("Queues", _queues(snapshot.queues)), _panel("Agents", _agents(snapshot.agents)))
+        lines = self._live.console.height - max(len(snapshot.agents), len(snapshot.queues)) - _FIXED
+        room = max(2, lines // 2)
+        parts = (
+            Text("\n".join(self._hints), style="dim"),
+            head,
+            tables,
+            _panel("Calls", _calls(snapshot.calls[-room:])),
+            _panel("News", Text("\n".join(tuple(self._news)[-room:]))),
         )
-        self._live.update(
-            Panel(
-                Group(
-                    head,
-                    tables,
-                    _panel("Calls", _calls(snapshot.calls)),
-                    _panel("News", Text("\n".join(self._news))),
-                    Text("\n".join(self._hints), style="dim"),
-                ),
-                title=self._title,
-            )
-        )
+        self._live.update(Panel(Group(*parts), title=self._title))
 
 
 def _messages(status: Row) -> int:
@@ -148,7 +146,7 @@ def _table(*columns: str) -> Table:
 
 
 def _queues(rows: Sequence[Row]) -> Table:
-    table = _table("queue", "waiting", "longest", "ready", "answered", "abandoned", "level")
+    table = _table("queue", "wait", "long", "ready", "done", "lost", "level")
     for row in rows:
         level = "" if row["service_level"] < 0 else f"{row['service_level']:.0f} %"
         waiting = Text(str(row["waiting"]), style="yellow" if row["waiting"] else "")
@@ -158,7 +156,7 @@ def _queues(rows: Sequence[Row]) -> Table:
 
 
 def _agents(rows: Sequence[Row]) -> Table:
-    table = _table("agent", "phone", "state", "since", "calls")
+    table = _table("agent", "state", "since", "calls")
     now = time.time()
     for row in rows:
         state = Text(row["state"], style=_COLOURS.get(row["state"], ""))
@@ -170,7 +168,7 @@ def _agents(rows: Sequence[Row]) -> Table:
 
 def _calls(rows: Sequence[Row]) -> Table:
     table = _table("caller", "state", "at", "agent", "lasts", "codec")
-    for row in rows[-12:]:
+    for row in rows:
         state = Text(row["state"], style=_COLOURS.get(row["state"], ""))
         codecs = "/".join(leg["codec"] for leg in row["legs"] if leg["codec"])
         table.add_row(row["caller"], state, row["at"], row["agent"], f"{row['duration']:.0f} s", codecs)

@@ -97,7 +97,7 @@ def configuration(plan: Plan, data_dir: Path) -> str:
     some = ", ".join(f'"{seat.agent}"' for seat in plan.seats[: max(1, len(plan.seats) // 2)])
     phones = "\n".join(
         f'[phones.{seat.phone}]\nname = "{seat.agent.capitalize()}"\npassword = "{seat.password}"\n'
-        f'[agents.{seat.agent}]\nphone = "{seat.phone}"\n'
+        f'[agents.{seat.agent}]\nname = "{seat.agent.capitalize()}"\nphone = "{seat.phone}"\n'
         for seat in plan.seats
     )
     return f"""# Made by `softswitch demo`.
