@@ -268,6 +268,7 @@ class Engine:
                 case SendDigits(leg, digits, duration):
                     self._send_digits(self._leg(leg), dtmf.normalise(digits), duration)
                 case AskStats(legs):
+                    self.receiver.account_fully(now)
                     wanted = [self._leg(leg) for leg in legs] if legs else list(self.legs)
                     self.reports += [self.legs.statistics(leg) for leg in wanted]
                 case AskInventory():
@@ -323,6 +324,9 @@ class Engine:
         self.legs.describe(leg, spec)
         locked = None if leg.resignalled else leg.locked
         self._aim(leg, leg.signalled if locked is None or spec.latch == "signalled" else locked)
+        for source in self.edges.sources_of(leg.row):
+            if source < self.legs.capacity:
+                self.legs.flows[source] = None  # what is relayed to this leg looks different from now on
         self.plan.dirty = True
 
     def _aim(self, leg: Leg, address: Address | None) -> None:
@@ -341,7 +345,7 @@ class Engine:
         self.receiver.moved.clear()
 
     def _close_leg(self, leg: Leg, now: Instant) -> None:
-        if self.receiver.waiting:
+        if self.receiver.awaits(leg.row):
             self.receiver.account_fully(now)
         self.reporter.bye(leg, now)
         stats = self.legs.statistics(leg)

@@ -65,6 +65,10 @@ class Edges:
         """Who hears `source`, fading ones aside."""
         return [edge[1] for edge in self._near.get(source, ()) if self.aim[self._at[edge]]]
 
+    def sources_of(self, sink: int) -> list[int]:
+        """Whom `sink` hears, fading ones included."""
+        return [edge[0] for edge in self._near.get(~sink, ())]
+
     def settle(self) -> bool:
         """Gains reach their aims, faded edges go; whether any went."""
         n = self.count
@@ -76,8 +80,8 @@ class Edges:
 
     def _remove(self, edge: tuple[int, int]) -> None:
         at = self._at.pop(edge)
-        for name, node in ((edge[0], edge[0]), (~edge[1], ~edge[1])):
-            near = self._near[name]
+        for node in (edge[0], ~edge[1]):
+            near = self._near[node]
             near.discard(edge)
             if not near:
                 del self._near[node]

@@ -138,6 +138,10 @@ class Receiver:
         """Whether packets wait to be accounted for."""
         return bool(self._rows)
 
+    def awaits(self, row: int) -> bool:
+        """Whether packets of `row` wait to be accounted for."""
+        return row in self._rows
+
     def account_fully(self, to_play: Instant) -> None:
         """`account`, and nothing is put off: the routes are about to change."""
         while self._rows:
@@ -278,9 +282,10 @@ class Receiver:
 
     def _flow(self, leg: Leg, packet: rtp.Packet, now: Instant) -> bool:
         """From here on packets like this one are common. Whether it is the first one to its sink."""
+        legs = self._legs
         sinks = self._relay.routes.get(leg.row)
         head = PLAIN | packet.payload_type
-        if not sinks:
+        if not sinks or not legs.sendable[sinks[0]] or legs.kind[sinks[0]] != legs.kind[leg.row]:
             self._legs.received["relay"][leg.row] = columns.NOTHING
             self._legs.flows[leg.row] = (leg.key, head, packet.ssrc, -1, 0, 0, 0, 0)
             return False

@@ -89,6 +89,8 @@ class Relay:
         self, row: int, sink: int, kind: int, marker: bool, sequence: int, timestamp: int, payload: bytes, now: Instant
     ) -> None:
         """A single packet, for what is too rare to be done in bulk: events, and a source's further sinks."""
+        if not self._legs.sendable[sink]:
+            return
         seq_shift, ts_shift, fresh = self.attach(row, sink, sequence, timestamp, now)
         sequence, timestamp = (sequence + seq_shift) & 0xFFFF, (timestamp + ts_shift) & 0xFFFFFFFF
         state = self._legs.sent[sink]

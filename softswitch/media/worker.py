@@ -48,6 +48,17 @@ _GATHER_FROM = 300.0  # packets a second from which waiting pays
 _GATHER_FULL = 3000.0
 
 
+class _Link:
+    """A connection to the control socket."""
+
+    __slots__ = ("frames", "socket", "unsent")
+
+    def __init__(self, link: socket.socket) -> None:
+        self.socket = link
+        self.frames = control.Frames()
+        self.unsent = bytearray()
+
+
 class Worker:
     """`run` returns after SIGTERM or `Shutdown`."""
 
@@ -58,10 +69,8 @@ class Worker:
         self._engine = Engine(backend.capacity, SystemRandom(), backend.arena, backend.key, self._now())
         self._loader = Loader()
         self._writer = Writer()
-        self._link: socket.socket | None = None
-        self._greeted = False
-        self._frames = control.Frames()
-        self._unsent = bytearray()
+        self._links: dict[int, _Link] = {}
+        self._control: _Link | None = None
         self._kept: deque[Report] = deque(maxlen=_KEPT_REPORTS)
         self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._running = True
@@ -119,7 +128,7 @@ class Worker:
             self._readable(fd)
         if engine.effects:
             self._perform()
-        if engine.reports or self._unsent:
+        if engine.reports or (self._control is not None and self._control.unsent):
             self._tell()
 
     def _timeout(self, now: Instant) -> Duration | None:
@@ -211,8 +220,8 @@ class Worker:
                     self._engine.loaded(*loaded)
 
     def _readable(self, fd: int) -> None:
-        if self._link is not None and fd == self._link.fileno():
-            self._read_link()
+        if (link := self._links.get(fd)) is not None:
+            self._read_link(link)
         elif fd == self._listener.fileno():
             self._accept()
         elif fd == self._loader.fd:
@@ -228,46 +237,44 @@ class Worker:
     # ------------------------------------------------------------------------------------------------------- control
 
     def _accept(self) -> None:
+        """A newcomer: it is control once it has greeted."""
         link, _ = self._listener.accept()
         link.setblocking(False)
-        self._hang_up()
-        self._link = link
+        self._links[link.fileno()] = _Link(link)
         self._backend.watch(link.fileno())
 
-    def _hang_up(self) -> None:
-        """The connection is over; what it was not told waits for the next one."""
-        if self._link is not None:
-            self._backend.unwatch(self._link.fileno())
-            self._link.close()
-        self._link = None
-        self._greeted = False
-        self._frames = control.Frames()
-        self._unsent.clear()
+    def _hang_up(self, link: _Link | None) -> None:
+        """A connection is over; what control was not told waits for the next one."""
+        if link is None:
+            return
+        self._backend.unwatch(link.socket.fileno())
+        del self._links[link.socket.fileno()]
+        link.socket.close()
+        if link is self._control:
+            self._control = None
 
-    def _read_link(self) -> None:
-        assert self._link is not None
+    def _read_link(self, link: _Link) -> None:
         try:
-            data = self._link.recv(1 << 18)
-            bodies = list(self._frames.feed(data)) if data else []
-            for body in bodies:
+            data = link.socket.recv(1 << 18)
+            for body in link.frames.feed(data):
                 for command in control.decode_commands(body):
-                    self._command(command)
-                    if not self._greeted:
-                        return
+                    if link.socket.fileno() < 0:
+                        return  # hung up on over an earlier command
+                    self._command(link, command)
         except BlockingIOError:
             return
         except (OSError, PeerError):
             data = b""
-        if not data:
-            self._hang_up()
+        if not data and link.socket.fileno() >= 0:
+            self._hang_up(link)
 
-    def _command(self, command: control.Command) -> None:
+    def _command(self, link: _Link, command: control.Command) -> None:
         now = self._now()
         match command:
             case Hello(version):
-                self._greet(version)
-            case _ if not self._greeted:
-                self._hang_up()
+                self._greet(link, version)
+            case _ if link is not self._control:
+                self._hang_up(link)
             case Grow(slots):
                 grown = self._backend.bind(slots)
                 self._engine.add_slots(grown)
@@ -282,19 +289,22 @@ class Worker:
                 if self._engine.effects:
                     self._perform()
 
-    def _greet(self, version: int) -> None:
+    def _greet(self, link: _Link, version: int) -> None:
+        """The newcomer takes over from whoever was control before, which is dead or about to be."""
         if version != control.VERSION:
             reason = f"control speaks version {version}, media {control.VERSION}"
-            self._write(control.encode([Failed(0, "Hello", reason)]))
-            self._hang_up()
+            self._write(link, control.encode([Failed(0, "Hello", reason)]))
+            self._hang_up(link)
             return
+        if link is not self._control:
+            self._hang_up(self._control)
+        self._control = link
         free = tuple(Slot(slot, port) for slot, port in self._engine.free.items())
         backend = self._backend
         ready = Ready(control.VERSION, os.getpid(), backend.name, CODECS, free, backend.capacity)
         kept = [report for report in self._kept if not isinstance(report, Grown)]  # `free` says it already
         self._kept.clear()
-        self._greeted = True
-        self._write(control.encode([ready, *kept]))
+        self._write(link, control.encode([ready, *kept]))
 
     def _statistics(self) -> WorkerStats:
         engine, backend = self._engine, self._backend
@@ -313,22 +323,21 @@ class Worker:
     def _tell(self) -> None:
         reports = self._engine.reports.copy()
         self._engine.reports.clear()
-        if not self._greeted:
+        if self._control is None:
             self._kept.extend(reports)
-        elif reports or self._unsent:
-            self._write(control.encode(reports) if reports else b"")
+        elif reports or self._control.unsent:
+            self._write(self._control, control.encode(reports) if reports else b"")
 
-    def _write(self, data: bytes) -> None:
-        assert self._link is not None
-        self._unsent += data
+    def _write(self, link: _Link, data: bytes) -> None:
+        link.unsent += data
         try:
-            while self._unsent:
-                del self._unsent[: self._link.send(self._unsent)]
+            while link.unsent:
+                del link.unsent[: link.socket.send(link.unsent)]
         except BlockingIOError:
-            if len(self._unsent) > _UNREAD:
-                self._hang_up()
+            if len(link.unsent) > _UNREAD:
+                self._hang_up(link)
         except OSError:
-            self._hang_up()
+            self._hang_up(link)
 
     def _finish(self) -> None:
         """Close the recordings, tell control, and go."""
@@ -342,7 +351,8 @@ class Worker:
                 self._engine.file_finished(recorder)
         self._tell()
         self._loader.close()
-        self._hang_up()
+        for link in list(self._links.values()):
+            self._hang_up(link)
         self._listener.close()
 
 

@@ -1,6 +1,7 @@
 """A real media process, phones of our own that speak RTP to it, and ears that measure tones."""
 
 import os
+import random
 import resource
 import signal
 import socket
@@ -32,6 +33,25 @@ def level_of(samples, frequency):
     return float(2 * abs(np.mean(samples * np.exp(-2j * np.pi * frequency * at))))
 
 
+def free_ports(count, address="127.0.0.1"):
+    """The first of `count` UDP ports in a row, from an even one on, that nobody holds."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    for first in random.sample(range(20000, 32000, 200), 60):
+        held = []
+        try:
+            for port in range(first, first + count):
+                held.append(socket.socket(family, socket.SOCK_DGRAM))
+                held[-1].bind((address, port))
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for one in held:
+                one.close()
+    raise AssertionError("no free ports")
+
+
 class Media:
     """`python -m softswitch.media` and a control connection to it."""
 
@@ -45,8 +65,21 @@ class Media:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "softswitch.media", "--socket", self.path, "--address", address]
-            + ["--ports", f"{ports[0]}-{ports[1]}", "--slots", str(slots), "--backend", "epoll"],
+            [
+                sys.executable,
+                "-m",
+                "softswitch.media",
+                "--socket",
+                self.path,
+                "--address",
+                address,
+                "--ports",
+                f"{ports[0]}-{ports[1]}",
+                "--slots",
+                str(slots),
+                "--backend",
+                "epoll",
+            ],
             env=environment,
             preexec_fn=before,
             stderr=subprocess.PIPE,

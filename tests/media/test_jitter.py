@@ -165,6 +165,8 @@ def test_rows_are_independent():
     for row in range(3):
         buffer.reset(row)
     rows = np.array([0, 2])
-    buffer.put(rows, np.array([0, 9000], np.uint32), np.array([[7] * 160, [9] * 160], np.int16), np.full(2, 0.015, "f4"))
+    buffer.put(
+        rows, np.array([0, 9000], np.uint32), np.array([[7] * 160, [9] * 160], np.int16), np.full(2, 0.015, "f4")
+    )
     frames = buffer.pull(np.array([0, 1, 2]))
     assert frames[:, 0].tolist() == [7, 0, 9]
