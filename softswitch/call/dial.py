@@ -5,9 +5,10 @@ ring group in order, or the backup of a trunk. RFC 3261 §16.7 says which failur
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
+
+import msgspec
 
 from softswitch.call.causes import FAIL_OVER, best
 from softswitch.call.fabric import Fabric, NoPort
@@ -22,8 +23,7 @@ from softswitch.sip.user_agent import UserAgent
 from softswitch.wire.sip import NameAddr, Response, Uri
 
 
-@dataclass(frozen=True, slots=True)
-class Destination:
+class Destination(msgspec.Struct, frozen=True):
     """One place to ring."""
 
     peer: str
@@ -38,8 +38,7 @@ class Destination:
     credentials: Credentials | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Wave:
+class Wave(msgspec.Struct, frozen=True):
     """Rung together for `ring_seconds`. `fail_over_only`: rung only when the wave before failed in a way that
     another way there may cure. `patience`: seconds for a first sign of life (any response); 0 leaves it to the
     transaction's own time-out, which is 32 s over UDP (RFC 3261 §17.1.1.2, Timer B)."""
@@ -50,23 +49,20 @@ class Wave:
     patience: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Rings:
+class Rings(msgspec.Struct, frozen=True):
     """A branch rings. `leg` is given when sound comes from it (early media)."""
 
     status: int
     leg: Leg | None
 
 
-@dataclass(frozen=True, slots=True)
-class Wins:
+class Wins(msgspec.Struct, frozen=True):
     """This leg answered; the others are being cancelled."""
 
     leg: Leg
 
 
-@dataclass(frozen=True, slots=True)
-class Fails:
+class Fails(msgspec.Struct, frozen=True):
     """Nobody answered. `status` is the one to tell on; `timed_out` when it was our patience that ended; `reason` is
     the Reason header of the branch that decided."""
 

@@ -8,6 +8,8 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.wire.control import (
@@ -58,8 +60,7 @@ class Worker:
     slots: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Port:
+class Port(msgspec.Struct, frozen=True, gc=False):
     """A slot taken for a leg in one media process."""
 
     worker: int

@@ -5,8 +5,9 @@ negotiated and what the party hears. A port is taken when the first SDP is writt
 when both sides of it are known, so a call that nobody answers costs media nothing.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from softswitch.call.fabric import Fabric, NoPort, Port
 from softswitch.kernel.clock import Instant
@@ -29,8 +30,7 @@ class LegState(StrEnum):
     OVER = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPolicy:
+class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
     """What the configuration says about a party's stream. `address` is ours as the party sees it."""
 
     codecs: tuple[str, ...]

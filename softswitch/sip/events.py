@@ -8,8 +8,9 @@ event that tells so may have crossed it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from softswitch.sip.digest import Credentials
 from softswitch.sip.flow import Flow, Send
@@ -21,8 +22,7 @@ Fields: TypeAlias = Sequence[tuple[str, str]]
 EndCause: TypeAlias = Literal["bye", "no-ack", "timeout", "transport", "dialog-gone"]
 
 
-@dataclass(frozen=True, slots=True)
-class Invitation:
+class Invitation(msgspec.Struct, frozen=True):
     """An INVITE of ours. `from_` without tag. An empty `body` asks the peer for the offer. `route` are values of Route
     header fields, first hop first. `contact_user` is the user part of our Contact; the rest comes from `Addressing`.
     `call_id` is made up when None. `credentials` answer 401/407."""
@@ -40,8 +40,7 @@ class Invitation:
     contact_user: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Invited:
+class Invited(msgspec.Struct, frozen=True):
     """A new call. Multipart bodies are already cut down to their SDP part. 100 goes by itself after 200 ms."""
 
     session: SessionId
@@ -49,8 +48,7 @@ class Invited:
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
-class Progressed:
+class Progressed(msgspec.Struct, frozen=True):
     """101–199 to our INVITE. `early` is the remote tag, which tells forks apart ("" when the peer gave none)."""
 
     session: SessionId
@@ -58,16 +56,14 @@ class Progressed:
     early: str
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True):
     """2xx to our INVITE. Without an offer in the INVITE, `response.body` is the offer: answer with `confirm`."""
 
     session: SessionId
     response: Response
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(msgspec.Struct, frozen=True):
     """Our INVITE failed for good: `response` says how; None with 408 (no answer in time) and 503 (transport)."""
 
     session: SessionId
@@ -75,24 +71,21 @@ class Rejected:
     response: Response | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cancelled:
+class Cancelled(msgspec.Struct, frozen=True):
     """CANCEL came before our final response; 200 and 487 are sent."""
 
     session: SessionId
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmed(msgspec.Struct, frozen=True):
     """ACK for our 2xx (to INVITE or re-INVITE). `body` is the answer if our 2xx carried the offer, else empty."""
 
     session: SessionId
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Reinvited:
+class Reinvited(msgspec.Struct, frozen=True):
     """re-INVITE, or UPDATE with an offer: answer with `accept_offer` or `reject_offer`. An empty body asks for our
     offer; its answer comes as `Confirmed`."""
 
@@ -100,31 +93,27 @@ class Reinvited:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class OfferWithdrawn:
+class OfferWithdrawn(msgspec.Struct, frozen=True):
     """CANCEL came for the re-INVITE that `Reinvited` told: the old state of the session stands (RFC 3261 §9.2)."""
 
     session: SessionId
 
 
-@dataclass(frozen=True, slots=True)
-class OfferAnswered:
+class OfferAnswered(msgspec.Struct, frozen=True):
     """2xx to our `reinvite`. If that had no body, `response.body` is the offer: answer with `confirm`."""
 
     session: SessionId
     response: Response
 
 
-@dataclass(frozen=True, slots=True)
-class OfferRejected:
+class OfferRejected(msgspec.Struct, frozen=True):
     """Our `reinvite` was refused with `status`: the old state of the session stands (RFC 3261 §14.1)."""
 
     session: SessionId
     status: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """The session is over, not by us. `bye`: BYE came (already answered), `request` is it. `no-ack`: our 2xx was never
     acknowledged. `timeout`, `transport`: a request of ours in the dialog got no answer or could not be sent.
     `dialog-gone`: the peer answered 481. BYE is sent where it can still help."""
@@ -134,8 +123,7 @@ class Ended:
     request: Request | None
 
 
-@dataclass(frozen=True, slots=True)
-class InDialog:
+class InDialog(msgspec.Struct, frozen=True):
     """Another request in the dialog (INFO, REFER, MESSAGE …): `respond` to it."""
 
     session: SessionId
@@ -143,8 +131,7 @@ class InDialog:
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class InDialogAnswered:
+class InDialogAnswered(msgspec.Struct, frozen=True):
     """The final response to `send_in_dialog`; 408 or 503 without a response on time-out or transport failure."""
 
     session: SessionId
@@ -153,8 +140,7 @@ class InDialogAnswered:
     response: Response | None
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(msgspec.Struct, frozen=True):
     """A request outside dialogs: `respond` to it."""
 
     tx: TxId
@@ -162,23 +148,20 @@ class Requested:
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
-class Responded:
+class Responded(msgspec.Struct, frozen=True):
     """The final response to our `request`."""
 
     tx: TxId
     response: Response
 
 
-@dataclass(frozen=True, slots=True)
-class TimedOut:
+class TimedOut(msgspec.Struct, frozen=True):
     """Our `request` got no final response in time (Timer F), or its transport failed."""
 
     tx: TxId
 
 
-@dataclass(frozen=True, slots=True)
-class SessionClosed:
+class SessionClosed(msgspec.Struct, frozen=True):
     """The last timer of the session is gone; forget its number."""
 
     session: SessionId

@@ -1,13 +1,13 @@
 """Where SIP bytes come from and where they go."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 UNRELIABLE = frozenset(("udp",))  # RFC 3261 §17: the rest carries messages reliably and in order
 
 
-@dataclass(frozen=True, slots=True)
-class Flow:
+class Flow(msgspec.Struct, frozen=True, gc=False):
     """`transport` is the URI parameter's value, lower case: `udp`, `tcp`, `tls`, `ws`, `wss`. `remote` is the peer's
     (IP address, port), an IPv6 address without brackets. `listener`: the shell's number of the listening socket.
     `connection`: the shell's number of the connection; 0 means: use one that goes to `remote`, or open it (never
@@ -24,8 +24,7 @@ class Flow:
         return self.transport not in UNRELIABLE
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(msgspec.Struct, frozen=True, gc=False):
     """Effect: put `data` on `flow`. When that fails the shell calls `UserAgent.flow_failed(flow, now)`."""
 
     flow: Flow

@@ -15,6 +15,8 @@ from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Literal
 
+import msgspec
+
 from softswitch.kernel.errors import LocalError, PeerError
 from softswitch.wire.control import LegSpec
 from softswitch.wire.sdp import Direction, Media, RtpMap, SessionDescription, parse_sdp
@@ -70,8 +72,7 @@ class Capabilities:
     packet_times: tuple[int, ...] = (DEFAULT_PACKET_MS,)
 
 
-@dataclass(frozen=True, slots=True)
-class Negotiated:
+class Negotiated(msgspec.Struct, frozen=True, gc=False):
     """What was agreed. `codec` is the RTP name; `payload_type` the number to send it with; `event_type` that of
     telephone-event, −1 without. `remote` is None when the peer gave no address to send to (hold by 0.0.0.0, or a name
     instead of an address). `direction_send`/`direction_receive` are ours. `held_by_remote`: it does not listen.

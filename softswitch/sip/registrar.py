@@ -12,8 +12,11 @@ asks for or nothing. Policies that the RFC leaves open:
 """
 
 import re
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec.structs import asdict, replace
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.deadlines import Deadlines
@@ -36,8 +39,7 @@ class RegistrarSettings:
     keep_alive: Duration = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Binding:
+class Binding(msgspec.Struct, frozen=True):
     """One contact of an address of record. `destination` is the Request-URI for it, `route` the Route values before
     it (from Path), `flow` where the request goes. `contact` is the Contact value as registered, without `expires`;
     `q` its preference. `nat`: it is reached only by the way that its REGISTER came."""
@@ -60,7 +62,7 @@ class Binding:
 
     def as_row(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts for a store; back by `from_row`."""
-        return asdict(self) | {"route": list(self.route)}
+        return asdict(self) | {"route": list(self.route), "flow": asdict(self.flow)}
 
     @staticmethod
     def from_row(row: dict[str, Any]) -> "Binding":
@@ -70,30 +72,26 @@ class Binding:
         return Binding(**{**row, "flow": Flow(**{**flow, "remote": (host, port)}), "route": tuple(row["route"])})
 
 
-@dataclass(frozen=True, slots=True)
-class Registered:
+class Registered(msgspec.Struct, frozen=True):
     """A contact is new."""
 
     binding: Binding
 
 
-@dataclass(frozen=True, slots=True)
-class Refreshed:
+class Refreshed(msgspec.Struct, frozen=True):
     """A contact lives on; its flow and parameters may have changed."""
 
     binding: Binding
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(msgspec.Struct, frozen=True):
     """A REGISTER took a contact away: `unregistered` by its own wish, `replaced` by a newer one."""
 
     binding: Binding
     cause: Literal["unregistered", "replaced"]
 
 
-@dataclass(frozen=True, slots=True)
-class Expired:
+class Expired(msgspec.Struct, frozen=True):
     """A contact went by itself: its time is up, or its connection broke."""
 
     binding: Binding
@@ -103,8 +101,7 @@ class Expired:
 Change: TypeAlias = Registered | Refreshed | Removed
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How to answer, and what changed. `headers` go into the response."""
 
     status: int
@@ -126,8 +123,7 @@ class _Entry:
         self.path = path
 
 
-@dataclass(frozen=True, slots=True)
-class _Wish:
+class _Wish(msgspec.Struct, frozen=True):
     """One Contact of a request and the entry that it concerns."""
 
     contact: NameAddr

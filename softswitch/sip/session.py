@@ -8,6 +8,8 @@ offer's place within the established session is §14, RFC 3311 and RFC 6337. The
 from dataclasses import dataclass
 from enum import IntEnum, auto
 
+import msgspec
+
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.sip.dialog import Dialog
 from softswitch.sip.digest import Credentials
@@ -96,8 +98,7 @@ class Role(IntEnum):
     BYE = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(msgspec.Struct, frozen=True):
     """What the floor above asks for, with its arguments."""
 
     status: int = 0

@@ -3,8 +3,9 @@
 Unknown user and wrong password get the same answer after the same work, so that nobody learns which phones exist.
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from softswitch.kernel.clock import Instant
 from softswitch.sip.digest import Accepted, Denied, DigestServer, Stale, ha1
@@ -19,15 +20,13 @@ if TYPE_CHECKING:
 _CACHED_HOSTS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Challenge:
+class Challenge(msgspec.Struct, frozen=True, gc=False):
     """Ask for credentials: 401 with these headers."""
 
     headers: tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True, gc=False):
     """Final no. `why` is for the log."""
 
     status: int

@@ -1,6 +1,6 @@
 """The dial plan: which route a call takes. The first route of the configuration that fits decides."""
 
-from dataclasses import dataclass
+import msgspec
 
 from softswitch.call.dial import Wave
 from softswitch.call.hours import OpeningHours
@@ -10,8 +10,7 @@ from softswitch.switch.settings import Route, Settings
 from softswitch.switch.targets import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Ringing:
+class Ringing(msgspec.Struct, frozen=True):
     """How to ring a target. `fallbacks`: next target by kind of failure (`busy`,
     `no-answer`, `unavailable`, `rejected`, `failed`; `any` fits all), the first that fits.
     `refusal`: a status that says at once why it cannot be rung."""
@@ -27,8 +26,7 @@ class Ringing:
         return next((target for kind, target in self.fallbacks if kind in (how, "any")), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """Where a call goes, and the number that is dialled there."""
 
     target: str

@@ -1,7 +1,8 @@
 """The words between the switch core and the shell: what comes in, what the shell must do."""
 
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from softswitch.kernel.clock import Instant
 from softswitch.sip.flow import Flow, Send
@@ -12,57 +13,49 @@ from softswitch.wire.sip import Request, Response
 # ------------------------------------------------------------------------------------------------------- events in
 
 
-@dataclass(frozen=True, slots=True)
-class Arrived:
+class Arrived(msgspec.Struct, frozen=True):
     """A SIP message came in by `flow`."""
 
     message: Request | Response
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
-class FlowFailed:
+class FlowFailed(msgspec.Struct, frozen=True):
     """Bytes could not be sent, or the connection broke."""
 
     flow: Flow
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(msgspec.Struct, frozen=True):
     """A media process said something (`Ready` first of all)."""
 
     worker: int
     reports: tuple[Report, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MediaLost:
+class MediaLost(msgspec.Struct, frozen=True):
     """The connection to a media process broke: its legs are gone unless it comes back with them (`Ready` again)."""
 
     worker: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reload:
+class Reload(msgspec.Struct, frozen=True):
     """The configuration changed."""
 
     settings: Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Drain:
+class Drain(msgspec.Struct, frozen=True):
     """No new calls from here on."""
 
 
-@dataclass(frozen=True, slots=True)
-class HangUpCall:
+class HangUpCall(msgspec.Struct, frozen=True):
     """An operator ends a call."""
 
     call: str
 
 
-@dataclass(frozen=True, slots=True)
-class AgentCommand:
+class AgentCommand(msgspec.Struct, frozen=True):
     """An operator or a supervisor sets an agent's state."""
 
     agent: str
@@ -71,8 +64,7 @@ class AgentCommand:
     by: str = "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(msgspec.Struct, frozen=True):
     """The host name of a trunk stands for these addresses now."""
 
     trunk: str
@@ -87,32 +79,28 @@ SwitchEvent: TypeAlias = (
 # ------------------------------------------------------------------------------------------------------ effects out
 
 
-@dataclass(frozen=True, slots=True)
-class ToMedia:
+class ToMedia(msgspec.Struct, frozen=True):
     """Commands for media process `worker`, in order."""
 
     worker: int
     commands: tuple[Command, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(msgspec.Struct, frozen=True):
     """A row for the store: a call record, a ledger entry, a binding, an agent's state (see `switch/records.py`)."""
 
     record: object
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(msgspec.Struct, frozen=True):
     """A line for the operator's log. `fields` hold plain values, never secrets."""
 
     level: Literal["debug", "info", "warning", "error"]
     event: str
-    fields: dict[str, object] = field(default_factory=dict)
+    fields: dict[str, object] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Drained:
+class Drained(msgspec.Struct, frozen=True):
     """After `Drain`: the last call has ended."""
 
     at: Instant

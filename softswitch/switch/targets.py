@@ -13,9 +13,10 @@
 """
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from softswitch.kernel.errors import LocalError
 
@@ -30,8 +31,7 @@ _NUMBER: Final = re.compile(r"[0-9*#+A-Za-z][0-9*#A-Za-z.\-]*")
 _STATUS: Final = re.compile(r"[4-6][0-9][0-9]")  # final failures, RFC 3261 §21.4 to §21.6
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True, gc=False):
     """`name` is the section, room or prompt (empty for `echo`, `answer`, `hangup`). `status` is the SIP status of
     `early` and `hangup`, `number` what `trunk:NAME/NUMBER` dials."""
 
