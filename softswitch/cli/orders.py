@@ -16,16 +16,20 @@ if TYPE_CHECKING:
 _SAID = {"login": "logged in", "logout": "logged out", "pause": "paused", "ready": "ready"}
 
 
+def _calls_or_all(context: click.Context, _parameter: click.Parameter, calls: tuple[str, ...]) -> tuple[str, ...]:
+    if context.params["everything"] == bool(calls) and not context.resilient_parsing:
+        raise click.UsageError("name the calls, or say --all")
+    return calls
+
+
 @click.command(short_help="End live calls.")
-@click.argument("calls", nargs=-1, metavar="CALL...")
-@click.option("--all", "everything", is_flag=True, help="Every live call.")
+@click.argument("calls", nargs=-1, metavar="CALL...", callback=_calls_or_all)
+@click.option("--all", "everything", is_flag=True, is_eager=True, help="Every live call.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @json_option
 @needs_switch
 def hangup(client: "Client", calls: tuple[str, ...], everything: bool, yes: bool, as_json: bool) -> None:
     """End each CALL (ids as `softswitch calls` shows them)."""
-    if everything == bool(calls):
-        raise click.UsageError("name the calls, or say --all")
     if everything:
         calls = tuple(row["id"] for row in client.all("/calls"))
         if calls and not yes:

@@ -42,7 +42,7 @@ def amplitude(samples: Samples, pitch: float) -> float:
 
 @lru_cache(maxsize=512)  # waiting callers ask for the same pitches ten times a second
 def _wave(pitch: float, length: int) -> npt.NDArray[np.complex128]:
-    return np.exp(-2j * np.pi * pitch * np.arange(length) / RATE)
+    return np.asarray(np.exp(-2j * np.pi * pitch * np.arange(length) / RATE))
 
 
 def hears(samples: Samples, pitch: float) -> bool:

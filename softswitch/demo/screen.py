@@ -160,9 +160,7 @@ def _agents(rows: Sequence[Row]) -> Table:
     now = time.time()
     for row in rows:
         state = Text(row["state"], style=_COLOURS.get(row["state"], ""))
-        table.add_row(
-            row["name"], row["phone"], state, f"{max(0.0, now - row['since']):.0f} s", str(row["calls_today"])
-        )
+        table.add_row(row["name"], state, f"{max(0.0, now - row['since']):.0f} s", str(row["calls_today"]))
     return table
 
 

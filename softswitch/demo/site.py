@@ -13,6 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+import httpx
+
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.run_dir import ApiAccess, read_access
@@ -210,7 +212,7 @@ class SwitchProcess:
         return self._process.pid if self._process is not None else 0
 
     async def start(self) -> None:
-        """Until the API answers. Raises `LocalError` with what the switch said when it did not start."""
+        """Until it takes calls. Raises `LocalError` with what the switch said when it did not start."""
         with self.output.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "softswitch.cli", "run", "--config", str(self.config)),
@@ -221,11 +223,22 @@ class SwitchProcess:
                 preexec_fn=_die_with(os.getpid()),
             )
         limit = time.monotonic() + _START_SECONDS
-        while (access := read_access(self.data_dir)) is None:
-            if self._process.returncode is not None or time.monotonic() > limit:
-                raise LocalError(f"the switch did not start:\n{self.said()}")
-            await asyncio.sleep(0.05)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            while not await self._ready(client):
+                if self._process.returncode is not None or time.monotonic() > limit:
+                    raise LocalError(f"the switch did not start:\n{self.said()}")
+                await asyncio.sleep(0.05)
+
+    async def _ready(self, client: httpx.AsyncClient) -> bool:
+        """Whether it says that calls are welcome."""
+        access = read_access(self.data_dir)
+        if access is None:
+            return False
         self.access = access
+        try:
+            return (await client.get(f"{access.url}/health")).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
 
     def said(self) -> str:
         """What it wrote to its outputs and log, the last lines."""

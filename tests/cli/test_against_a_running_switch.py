@@ -1,0 +1,223 @@
+"""Every command that speaks to a switch, against a real one: JSON for programs, columns for pipes, exit codes."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from random import Random
+
+import pytest
+from click.testing import CliRunner
+
+from softswitch.cli.main import cli
+from softswitch.demo.phone import Account, Phone
+from softswitch.demo.stream import Metronome
+
+
+@pytest.fixture
+def ask(switch):
+    """Run a command against the switch; standard output."""
+
+    def run(*arguments, code=0):
+        result = CliRunner().invoke(cli, [*arguments, "--config", str(switch.config)], prog_name="softswitch")
+        assert result.exit_code == code, result.output
+        return result.stdout if code == 0 else result.stderr
+
+    return run
+
+
+def wait_until_written(ask):
+    """The store writes behind the calls, in batches."""
+    limit = time.monotonic() + 10
+    while json.loads(ask("status", "--json"))["counters"]["rows_waiting"]:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+
+
+def in_a_call(switch, ask, what):
+    """Register phone 1001, let it wait in queue support, and return what `what(ask)` says meanwhile."""
+
+    async def play():
+        account = Account("1001", "a-long-enough-secret", "clitest.example", ("127.0.0.1", switch.sip_port))
+        phone = Phone(account, Metronome(), Random(1))
+        try:
+            await phone.register()
+            call = phone.dial("100")
+            assert await call.answered(5.0)
+            return await asyncio.to_thread(what), call.headers.get("X-Call-Id"), await call.ended(0.2)
+        finally:
+            await phone.unregister()
+            await phone.close()
+
+    return asyncio.run(play())
+
+
+def test_status_for_people_and_programs(ask):
+    found = json.loads(ask("status", "--json"))
+    assert found["name"] == "clitest"
+    assert found["draining"] is False
+    assert [worker["up"] for worker in found["workers"]] == [True]
+    assert found["counters"]["faults"] == 0
+    assert {"sessions", "transactions", "legs"} <= set(found["live"])
+    text = ask("status")
+    assert "clitest, version" in text
+    assert "media-0" in text
+    assert "\x1b[" not in text, "no colours in a pipe"
+
+
+@pytest.mark.parametrize(
+    ("command", "key", "names"),
+    [
+        ("agents", "name", ["anna", "boris"]),
+        ("queues", "name", ["support"]),
+        ("trunks", "name", ["carrier"]),
+        ("calls", "id", []),
+        ("registrations", "phone", []),
+    ],
+)
+def test_lists_give_the_api_rows(ask, command, key, names):
+    assert [row[key] for row in json.loads(ask(command, "--json"))] == names
+    text = ask(command)
+    for name in names:
+        assert name in text
+    if not names:
+        assert text.startswith("no ")
+
+
+def test_watch_needs_a_terminal(ask):
+    assert "--watch needs a terminal" in ask("queues", "--watch", code=2)
+
+
+def test_an_agent_is_logged_in_paused_and_out(ask):
+    assert "anna: logged in" in ask("agent", "login", "anna")
+    rows = json.loads(ask("agent", "pause", "anna", "boris", "--reason", "tea", "--json"))
+    assert [row["name"] for row in rows] == ["anna", "boris"]
+    agents = {row["name"]: row for row in json.loads(ask("agents", "--json"))}
+    assert agents["anna"]["state"] == "paused"
+    assert agents["anna"]["reason"] == "tea"
+    assert agents["boris"]["state"] == "logged-out", "who is logged out stays so"
+    assert "now unreachable" in ask("agent", "ready", "anna")
+    assert "now logged-out" in ask("agent", "logout", "anna")
+    wait_until_written(ask)
+    kinds = [entry["kind"] for entry in json.loads(ask("ledger", "--agent", "anna", "--json"))]
+    assert [kind for kind in kinds if kind != "agent.state"] == [
+        "agent.login",
+        "agent.pause",
+        "agent.ready",
+        "agent.logout",
+    ]
+
+
+def test_an_unknown_agent_changes_nothing(ask):
+    assert 'no agent ana; did you mean "anna"?' in ask("agent", "login", "boris", "ana", code=1)
+    assert json.loads(ask("agents", "--json"))[1]["state"] == "logged-out"
+
+
+def test_a_waiting_caller_is_seen_traced_and_hung_up(switch, ask):
+    """The caller waits in the queue; `hangup` ends it, and record, ledger and ladder tell of it."""
+
+    def look():
+        waiting = json.loads(ask("queue", "show", "support", "--json"))
+        call = waiting["waiting"][0]["id"]
+        return {
+            "waiting": waiting,
+            "queue": ask("queue", "show", "support"),
+            "one": json.loads(ask("calls", call, "--json")),
+            "detail": ask("calls", call),
+            "registrations": json.loads(ask("registrations", "--json")),
+            "status": json.loads(ask("status", "--json")),
+            "hangup": json.loads(ask("hangup", call, "--json")),
+        }
+
+    seen, call, ended = in_a_call(switch, ask, look)
+    assert ended, "the phone was hung up on"
+    assert [row["id"] for row in seen["waiting"]["waiting"]] == [call]
+    assert seen["waiting"]["queue"]["waiting"] == 1
+    assert [row["name"] for row in seen["waiting"]["agents"]] == ["anna", "boris"]
+    assert call in seen["queue"]
+    assert seen["one"]["state"] == "queued"
+    assert seen["one"]["legs"][0]["codec"] == "PCMA"
+    assert "phone:1001" in seen["detail"]
+    assert [row["phone"] for row in seen["registrations"]] == ["1001"]
+    assert seen["status"]["waiting"] == 1
+    assert seen["hangup"] == {"hung_up": [call]}
+
+    wait_until_written(ask)
+    record = json.loads(ask("records", call, "--json"))
+    assert record["record"]["hung_up_by"] == "switch"
+    assert record["ledger"][0]["kind"] == "call.started"
+    assert call in [row["id"] for row in json.loads(ask("records", "--queue", "support", "--since", "1h", "--json"))]
+    assert json.loads(ask("records", "--until", "2020-01-01", "--json")) == []
+    assert call in ask("records")
+    assert "queue.entered" in ask("ledger", "--call", call)
+
+    rows = json.loads(ask("trace", call, "--json"))
+    assert [row["line"].split()[0] for row in rows][:2] == ["INVITE", "401"]
+    ladder = ask("trace", call)
+    assert "INVITE SDP" in ladder
+    assert "◀" in ladder
+    assert "▶" in ladder
+    assert "Call-ID:" in ask("trace", call, "--raw")
+
+
+def test_reload_says_what_changed(switch, ask):
+    before = switch.config.read_text()
+    assert ask("reload") == "nothing has changed\n"
+    try:
+        switch.config.write_text(before + '\n[phones.1003]\npassword = "yet-another-secret"\n')
+        assert "1003" in ask("reload")
+        switch.config.write_text(before + '\n[phones.1003]\npasword = "x"\n')
+        assert "pasword" in ask("reload", code=1), "a faulty file is refused with its faults"
+        assert "phones.1003" not in ask("status")
+    finally:
+        switch.config.write_text(before)
+        ask("reload")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("calls", "nobody"), "no live call nobody"),
+        (("hangup", "nobody"), "no live call nobody"),
+        (("records", "nobody"), "no record of call nobody"),
+        (("trace", "nobody"), "no SIP messages of nobody"),
+        (("queue", "show", "suport"), 'did you mean "support"?'),
+    ],
+)
+def test_what_is_not_there_is_one_line_and_exit_code_1(ask, arguments, says):
+    said = ask(*arguments, code=1)
+    assert says in said
+    assert said.count("\n") == 1
+
+
+def test_no_recordings_yet(ask):
+    assert json.loads(ask("recordings", "list", "--json")) == []
+    assert json.loads(ask("recordings", "verify", "--json")) == {"recordings": 0, "faults": []}
+    assert ask("recordings", "repair") == "nothing to repair\n"
+
+
+def test_doctor_knows_that_the_switch_runs(ask):
+    findings = {finding["name"]: finding for finding in json.loads(ask("doctor", "--json"))}
+    assert "the running switch has" in findings["addresses"]["found"]
+    assert "in use by the running switch" in findings["database"]["found"]
+
+
+def test_a_wrong_token_is_refused(switch):
+    url = (switch.data_dir / "run" / "api-url").read_text().strip()
+    result = CliRunner().invoke(cli, ["status", "--url", url, "--token", "wrong"])
+    assert result.exit_code == 1
+    assert result.stderr == "softswitch: the switch does not accept the token\n"
+
+
+def test_a_second_switch_on_the_same_data_is_refused(switch):
+    again = subprocess.run(
+        [sys.executable, "-m", "softswitch.cli", "run", str(switch.config)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert again.returncode == 1
+    assert "another softswitch" in again.stderr
+    assert "Traceback" not in again.stderr
