@@ -110,8 +110,7 @@ class EpollBackend:
     def open(self, row: int) -> None:
         """See `Backend`."""
         rtp, rtcp = self._rtp[row], self._rtcp[row]
-        _drain(rtp)
-        _drain(rtcp)
+        _drain(rtp)  # old RTCP does no harm: it names neither host nor SSRC of the new peer
         self._readers[rtp.fileno()] = (rtp.recvfrom_into, row, 0, None)
         self._report_rows[rtcp.fileno()] = row
         self._epoll.register(rtp.fileno(), select.EPOLLIN)

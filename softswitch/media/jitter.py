@@ -55,17 +55,21 @@ _STATE = np.dtype(
 class JitterBuffer:
     """`state` is indexed by row; `late` and `concealed` count for the statistics."""
 
-    __slots__ = ("_items", "_pulls", "_samples", "_tags", "state")
+    __slots__ = ("_items", "_pulls", "_samples", "_tags", "_touched", "state")
 
     def __init__(self, rows: int) -> None:
         self.state: Table = table(_STATE, rows)
         self._items = np.zeros(rows * BLOCKS, _ITEM)
         self._samples: Samples = self._items.view(np.int16).reshape(rows, BLOCKS, BLOCK)
         self._tags: Ints = np.zeros(rows * BLOCKS, np.int64)
+        self._touched = np.zeros(rows, bool)
         self._pulls = 0
 
     def reset(self, row: int) -> None:
         """Forget everything; the next packet starts the row. Block numbers run on, so that old tags stay old."""
+        if not self._touched[row]:
+            return
+        self._touched[row] = False
         block = int(self.state["block"][row]) + BLOCKS
         self.state[row] = np.zeros((), _STATE)
         self.state["block"][row] = block
@@ -74,6 +78,7 @@ class JitterBuffer:
         """Packets of one length: `samples` is [n, k·80], `rows` are distinct, `timestamps` are RTP's.
         `spare`: seconds from each packet's arrival to the next tick."""
         count, width = samples.shape[0], samples.shape[1] // BLOCK
+        self._touched[rows] = True
         state = self.state.take(rows)
         ahead = (timestamps.astype(np.uint32) - state["ts"]).view(np.int32) // BLOCK
         good = state["on"] & (ahead >= 0) & (ahead < _AHEAD)

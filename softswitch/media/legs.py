@@ -145,9 +145,21 @@ class Legs:
         """A fresh leg on a free row; `describe` it next."""
         leg = Leg(id, row, spec, now)
         self.by_id[id] = self.by_row[row] = leg
-        bits = self.dice.getrandbits
+        bits = self.dice.getrandbits(80)
         self.received[row] = (0, 0, 0, 0, now, 0.0, 0, 0, columns.NOTHING, RATE, _FOREIGN, False)
-        self.sent[row] = (now, 0, 0, bits(32), bits(32), 0, columns.NOTHING, bits(16), 0, 0, _FOREIGN)
+        self.sent[row] = (
+            now,
+            0,
+            0,
+            bits & 0xFFFFFFFF,
+            bits >> 48,
+            0,
+            columns.NOTHING,
+            bits >> 32 & 0xFFFF,
+            0,
+            0,
+            _FOREIGN,
+        )
         self.jitter.reset(row)
         return leg
 
@@ -198,6 +210,8 @@ class Legs:
     def statistics(self, leg: Leg) -> LegStats:
         """How the leg fares so far."""
         row = leg.row
+        if not leg.heard and not self.sent["packets"][row]:
+            return LegStats(leg.id, 0, 0, 0, 0, 0, 0, 0, leg.rejected, 0.0, 0, 0.0, -1.0, 0.0)
         received, sent, buffer = self.received[row].item(), self.sent[row].item(), self.jitter.state[row]
         packets, octets, jitter, duplicate = received[2], received[3], received[5], received[7]
         late, rate = int(buffer["late"]), CLOCK_RATES.get(leg.spec.codec, RATE)

@@ -27,7 +27,7 @@ class Plan:
         self._legs = legs
         self._edges = edges
         self._relay = relay
-        self._relayed: Ints = np.zeros(0, np.int64)  # sinks
+        self._relayed: Ints = np.zeros(0, np.int64)  # source · capacity + sink, sorted
         self._mixed: Ints = np.zeros(0, np.int64)
         self.dirty = False
         self.product: Product | None = None
@@ -59,21 +59,29 @@ class Plan:
         self._make_product(np.flatnonzero(mixed))
 
     def _make_routes(self, source: Ints, sink: Ints) -> None:
-        sent, flows, changed = self._legs.sent, self._legs.flows, self._legs.changed
-        old, routes = self._relay.routes, dict[int, list[int]]()
-        for a, b in zip(source.tolist(), sink.tolist(), strict=True):
-            routes.setdefault(a, []).append(b)
-        for row in old.keys() - routes.keys():
+        """Only what differs from the last plan is touched: most calls go on as they are."""
+        legs, relay = self._legs, self._relay
+        flows, changed, feed = legs.flows, legs.changed, legs.sent["feed"]
+        pairs = np.sort(source * legs.capacity + sink)
+        for pair in np.setdiff1d(self._relayed, pairs, assume_unique=True).tolist():
+            row, to = divmod(pair, legs.capacity)
+            relay.routes[row].remove(to)
+            if not relay.routes[row]:
+                del relay.routes[row]
             flows[row] = None
-        for row, sinks in routes.items():
-            if old.get(row) != sinks or not changed.isdisjoint(sinks):
-                flows[row] = None
+            relay.many.discard(row)
+            if feed[to] == row:
+                feed[to] = NOTHING
+        for pair in np.setdiff1d(pairs, self._relayed, assume_unique=True).tolist():
+            row, to = divmod(pair, legs.capacity)
+            relay.routes.setdefault(row, []).append(to)
+            flows[row] = None
+        for row in {row for to in changed for row in self._edges.sources_of(to) if row in relay.routes}:
+            flows[row] = None
         changed.clear()
-        self._relay.routes = routes
-        self._relay.many = {row for row, sinks in routes.items() if len(sinks) > 1}
-        left = np.setdiff1d(self._relayed, sink)
-        sent["feed"][left] = np.minimum(sent["feed"][left], NOTHING)  # MIXED and EVENTS stay
-        self._relayed = sink.copy()
+        if len(relay.routes) < len(pairs) or relay.many:
+            relay.many = {row for row, sinks in relay.routes.items() if len(sinks) > 1}
+        self._relayed = pairs
 
     def _make_product(self, chosen: Ints) -> None:
         legs = self._legs

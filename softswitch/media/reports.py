@@ -68,7 +68,7 @@ class Reporter:
 
     def bye(self, leg: Leg, now: Instant) -> None:
         """The leg closes. Who never sent anything says no BYE (§6.3.7)."""
-        if not leg.reported and not int(self._legs.sent["packets"][leg.row]):
+        if leg.target is None or not (leg.reported or self._legs.sent["packets"][leg.row]):
             return
         if (to := self._to(leg)) is not None:
             ssrc = int(self._legs.sent["ssrc"][leg.row])

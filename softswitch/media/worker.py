@@ -286,8 +286,6 @@ class Worker:
                 self._running = False
             case _:
                 self._engine.command(command, now)
-                if self._engine.effects:
-                    self._perform()
 
     def _greet(self, link: _Link, version: int) -> None:
         """The newcomer takes over from whoever was control before, which is dead or about to be."""

@@ -64,22 +64,10 @@ class Media:
             def before():
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
+        command = [sys.executable, "-m", "softswitch.media", "--socket", self.path, "--address", address]
+        command += ["--ports", f"{ports[0]}-{ports[1]}", "--slots", str(slots), "--backend", "epoll"]
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "softswitch.media",
-                "--socket",
-                self.path,
-                "--address",
-                address,
-                "--ports",
-                f"{ports[0]}-{ports[1]}",
-                "--slots",
-                str(slots),
-                "--backend",
-                "epoll",
-            ],
+            command,
             env=environment,
             preexec_fn=before,
             stderr=subprocess.PIPE,
@@ -116,6 +104,8 @@ class Media:
             data = self.link.recv(1 << 20)
         except TimeoutError:
             return
+        finally:
+            self.link.settimeout(None)
         for body in self.frames.feed(data):
             self.reports += control.decode_reports(body)
 
