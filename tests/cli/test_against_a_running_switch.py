@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 import time
 from random import Random
 
@@ -107,6 +108,24 @@ def test_an_agent_is_logged_in_paused_and_out(ask):
         "agent.ready",
         "agent.logout",
     ]
+
+
+def test_the_ledger_can_be_followed(switch, ask):
+    """Entries come as they happen, one JSON object a line, filtered by agent."""
+    command = [sys.executable, "-m", "softswitch.cli", "ledger", "--follow", "--json", "--agent", "boris"]
+    with subprocess.Popen([*command, "--config", str(switch.config)], stdout=subprocess.PIPE, text=True) as follower:
+        try:
+            lines = []
+            reader = threading.Thread(target=lambda: lines.append(follower.stdout.readline()))
+            reader.start()
+            limit = time.monotonic() + 10
+            while reader.is_alive() and time.monotonic() < limit:  # until it listens
+                ask("agent", "login", "anna", "boris")
+                ask("agent", "logout", "anna", "boris")
+                reader.join(0.2)
+        finally:
+            follower.kill()
+    assert json.loads(lines[0])["agent"] == "boris"
 
 
 def test_an_unknown_agent_changes_nothing(ask):

@@ -1,5 +1,6 @@
 """The demo from start to end: a real switch, real SIP and RTP, and its own judgement as exit code."""
 
+import json
 import os
 import re
 import signal
@@ -7,6 +8,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from click.testing import CliRunner
+
+from softswitch.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,6 +64,28 @@ def test_six_calls_end_well(tmp_path):
     assert answered >= 4
     assert len(list((keep / "var" / "recordings").rglob("*.wav"))) == answered
     assert processes_of(str(keep)) == []
+    recordings_are_verified_and_repaired(keep)
+
+
+def recordings_are_verified_and_repaired(keep):
+    """`softswitch recordings` on what the demo left, the switch being down: whole, then cut, then missing."""
+    config = ["--config", str(keep / "demo.toml"), "--json"]
+
+    def ask(verb):
+        result = CliRunner().invoke(cli, ["recordings", verb, *config])
+        return json.loads(result.stdout), result.exit_code
+
+    found, code = ask("verify")
+    assert (found["faults"], code) == ([], 0)
+    first, second, *_ = sorted((keep / "var" / "recordings").rglob("*.wav"))
+    with first.open("r+b") as file:
+        file.truncate(first.stat().st_size - 4000)
+    second.unlink()
+    found, code = ask("verify")
+    assert code == 1
+    assert {fault["call"]: fault["fault"] for fault in found["faults"]}.keys() == {first.stem, second.stem}
+    repaired, code = ask("repair")
+    assert ([(Path(row["path"]).name, row["fault"]) for row in repaired], code) == ([(first.name, "")], 0)
 
 
 def test_ctrl_c_ends_it_cleanly(tmp_path):
