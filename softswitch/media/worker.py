@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import time
+import traceback
 from collections import deque
 from pathlib import Path
 from random import SystemRandom
@@ -43,6 +44,8 @@ LATE: Final[Duration] = 0.005
 _CATCH_UP = 5  # ticks made up for after a stall; older ones are left out
 _UNREAD = 16 * 1024 * 1024  # octets that control may leave unread
 _KEPT_REPORTS = 20_000
+_FAULTS = 20
+_FAULTS_WITHIN: Duration = 10.0
 _GATHER: Duration = 0.0024  # longest wait for more packets
 _GATHER_FROM = 300.0  # packets a second from which waiting pays
 _GATHER_FULL = 3000.0
@@ -74,7 +77,8 @@ class Worker:
         self._kept: deque[Report] = deque(maxlen=_KEPT_REPORTS)
         self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._running = True
-        self._ticks = self._late = 0
+        self._ticks = self._late = self._wakes = 0
+        self._faults: deque[Instant] = deque(maxlen=_FAULTS)
         self._next_tick = 0
         self._next_wake: Instant = self._now() + 1.0
         self._rate = 0.0  # packets a second
@@ -100,9 +104,22 @@ class Worker:
         gc.collect()
         gc.freeze()
         gc.disable()  # a full collection is audible; `_wake` collects the young by hand
-        while self._running:
-            self._turn()
-        self._finish()
+        try:
+            while self._running:
+                try:
+                    self._turn()
+                except Exception:
+                    self._fault()
+        finally:
+            self._finish()
+
+    def _fault(self) -> None:
+        """A bug of ours hit one packet or command: say so, and let the other calls go on unless it keeps coming."""
+        traceback.print_exc()
+        now = self._now()
+        self._faults.append(now)
+        if len(self._faults) == _FAULTS and now - self._faults[0] < _FAULTS_WITHIN:
+            raise LocalError(f"{_FAULTS} internal errors within {_FAULTS_WITHIN:.0f} s")
 
     def _turn(self) -> None:
         engine, backend = self._engine, self._backend
@@ -186,7 +203,11 @@ class Worker:
     def _wake(self, now: Instant) -> None:
         self._next_wake = now + 1.0
         self._engine.wake(now)
-        gc.collect(1 if self._engine.busy else 2)
+        self._wakes += 1
+        if self._engine.busy:
+            gc.collect(0 if self._wakes % 60 else 1)
+        elif self._wakes % 60 == 0:
+            gc.collect()
         if self._engine.effects:
             self._perform()
 
