@@ -9,7 +9,7 @@ and a changed one with the version counted up (RFC 3264 §8).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -19,7 +19,7 @@ import msgspec
 
 from softswitch.kernel.errors import LocalError, PeerError
 from softswitch.wire.control import LegSpec
-from softswitch.wire.sdp import Direction, Media, RtpMap, SessionDescription, parse_sdp
+from softswitch.wire.sdp import Attribute, Direction, Media, RtpMap, SessionDescription, parse_sdp
 
 DEFAULT_PACKET_MS = 20
 _EVENT = "telephone-event"
@@ -125,28 +125,13 @@ def make_offer(
     """
     old = None if previous is None else parse_sdp(previous)
     place = 0 if old is None else _our_place(old)
-    taken = {} if old is None or not old.media else _payloads(old.media[place])
-    formats = []
-    attributes: list[str] = []
-    clocks: list[int] = []
-    for codec in _ours(caps, prefer):
-        payload = _payload_for(codec.name.lower(), codec.clock, codec.payload_type, taken)
-        formats.append(str(payload))
-        attributes.append(_rtpmap_line(payload, codec))
-        if codec.fmtp:
-            attributes.append(f"a=fmtp:{payload} {codec.fmtp}")
-        if codec.clock not in clocks:
-            clocks.append(codec.clock)
-    if not formats:
-        raise LocalError("no codec to offer")
-    for clock in clocks if caps.dtmf else ():  # one for each clock rate (RFC 4733 §2.5.1.1)
-        payload = _payload_for(_EVENT, clock, _EVENT_PAYLOADS[clock], taken)
-        formats.append(str(payload))
-        attributes.append(f"a=rtpmap:{payload} {_EVENT}/{clock}\r\na=fmtp:{payload} {_EVENTS}")
-    if caps.offer_rtcp_mux and caps.rtcp_mux:
-        attributes.append("a=rtcp-mux")
+    mux = caps.offer_rtcp_mux and caps.rtcp_mux
+    if old is None or not old.media:
+        formats, lines = _offer_lines(caps.codecs, prefer, caps.dtmf, mux)
+    else:
+        formats, lines = _offered_lines(caps.codecs, prefer, caps.dtmf, mux, _payloads(old.media[place]))
     direction: Direction = "sendonly" if hold else "sendrecv"
-    stream = _stream("RTP/AVP", formats, attributes, caps, caps.packet_times[0], direction)
+    stream = _stream("RTP/AVP", formats, lines, caps, caps.packet_times[0], direction)
     streams = [stream] if old is None or not old.media else [_refused(media) for media in old.media]
     streams[place] = stream
     return _description(caps, session_id, version, streams, previous, old)
@@ -169,26 +154,21 @@ def answer(
     first that the offer has. Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits.
     """
     theirs = parse_sdp(offer)
-    place, media, maps, codec, payload = _choose(theirs, caps, prefer, order)
-    event = _event_payload(maps, codec.clock) if caps.dtmf else -1
+    place, media, terms, codec, payload = _choose(theirs, caps.codecs, prefer, order)
+    event = _event_payload(terms.maps, codec.clock) if caps.dtmf else -1
     remote = _remote(media)
     listens = media.direction in ("sendrecv", "recvonly") and remote is not _HELD
     speaks = media.direction in ("sendrecv", "sendonly")
     direction = _direction(listens, speaks and not hold)
-    mux = caps.rtcp_mux and media.get("rtcp-mux") is not None
-    formats = [str(payload)]
-    fmtp = media.fmtp(payload)
-    attributes = [_rtpmap_line(payload, codec)]
-    if codec.fmtp:
-        attributes.append(f"a=fmtp:{payload} {codec.fmtp}")
-    if event >= 0:
-        formats.append(str(event))
-        attributes.append(f"a=rtpmap:{event} {_EVENT}/{maps[event].clock}\r\na=fmtp:{event} {_EVENTS}")
-    if mux:
-        attributes.append("a=rtcp-mux")
-    packet_ms = _packet_time(media, caps.packet_times)
-    streams = [_refused(other) for other in theirs.media]
-    streams[place] = _stream(media.proto, formats, attributes, caps, packet_ms, direction)
+    mux = caps.rtcp_mux and terms.mux
+    packet_ms = _packet_time(terms, caps.packet_times)
+    formats, lines = _answer_lines(codec.name, payload, event, terms.maps[event].clock if event >= 0 else 0, mux)
+    stream = _stream(media.proto, formats, lines, caps, packet_ms, direction)
+    if len(theirs.media) == 1:
+        streams = [stream]
+    else:
+        streams = [_refused(other) for other in theirs.media]
+        streams[place] = stream
     old = None if previous is None else parse_sdp(previous)
     body = _description(caps, session_id, version, streams, previous, old)
     target = remote if remote is not _HELD else None
@@ -197,12 +177,12 @@ def answer(
         payload_type=payload,
         event_type=event,
         remote=target,
-        remote_rtcp=_remote_rtcp(media, target, mux),
+        remote_rtcp=_remote_rtcp(terms, target, mux),
         direction_send=listens,
         direction_receive=speaks and not hold,
         packet_ms=packet_ms,
         rtcp_mux=mux,
-        fmtp=fmtp,
+        fmtp=media.fmtp(payload),
         held_by_remote=not listens,
     )
 
@@ -211,8 +191,7 @@ def first_common(offer: bytes, codecs: tuple[str, ...]) -> str:
     """The codec that `answer` would take with these, to look before anybody else is rung.
 
     Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits."""
-    _, _, _, codec, _ = _choose(parse_sdp(offer), Capabilities(codecs, False, "", 0), None, "theirs")
-    return codec.name
+    return _choose(parse_sdp(offer), codecs, None, "theirs")[3].name
 
 
 def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] = (DEFAULT_PACKET_MS,)) -> Negotiated:
@@ -230,24 +209,24 @@ def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] 
         raise PeerError("the answer refuses audio", status=488)
     if media.proto not in _PLAIN_RTP:
         raise PeerError(f"the answer changes the transport to {media.proto}", status=488)
-    maps = media.rtpmaps()
-    agreed = ((codec, payload) for payload, entry in maps.items() if (codec := _known(entry)))
-    codec, payload = next((pair for pair in agreed if pair[0].name in offered.codecs), (None, -1))
+    terms = _terms(media.formats, media.attributes)
+    codec, payload = next((pair for pair in terms.codecs.values() if pair[0].name in offered.codecs), (None, -1))
     if codec is None:
-        raise PeerError(f"the answer takes no codec that we offered: {_names(maps.values(), media)}", status=488)
+        names = _names(terms.maps.values(), media)
+        raise PeerError(f"the answer takes no codec that we offered: {names}", status=488)
     remote = _remote(media)
     listens = media.direction in ("sendrecv", "recvonly") and remote is not _HELD
     target = remote if remote is not _HELD else None
-    mux = offered.rtcp_mux and media.get("rtcp-mux") is not None
+    mux = offered.rtcp_mux and terms.mux
     return Negotiated(
         codec=codec.name,
         payload_type=payload,
-        event_type=_event_payload(maps, codec.clock) if offered.dtmf else -1,
+        event_type=_event_payload(terms.maps, codec.clock) if offered.dtmf else -1,
         remote=target,
-        remote_rtcp=_remote_rtcp(media, target, mux),
+        remote_rtcp=_remote_rtcp(terms, target, mux),
         direction_send=listens,
         direction_receive=offered.receive and media.direction in ("sendrecv", "sendonly"),
-        packet_ms=_packet_time(media, packet_times),
+        packet_ms=_packet_time(terms, packet_times),
         rtcp_mux=mux,
         fmtp=media.fmtp(payload),
         held_by_remote=not listens,
@@ -257,9 +236,33 @@ def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] 
 # ------------------------------------------------------------------------------------------------- choosing a codec
 
 
-def _ours(caps: Capabilities, prefer: str | None) -> list[Codec]:
+class _Terms(msgspec.Struct, frozen=True):
+    """What the attributes of a media section say. `codecs`: those that we know, by name, in the section's order."""
+
+    maps: Mapping[int, RtpMap]
+    codecs: Mapping[str, tuple[Codec, int]]
+    ptime: int | None
+    maxptime: int | None
+    mux: bool
+    rtcp: str
+
+
+@lru_cache(maxsize=1024)
+def _terms(formats: tuple[str, ...], attributes: tuple[Attribute, ...]) -> _Terms:
+    """Cached: phones of one make say the same in each call."""
+    media = Media("audio", 0, "", formats, attributes=attributes)
+    maps = media.rtpmaps()
+    codecs: dict[str, tuple[Codec, int]] = {}
+    for payload, entry in maps.items():
+        codec = _BY_ENCODING.get((entry.encoding.lower(), entry.clock, entry.channels))
+        if codec is not None:
+            codecs.setdefault(codec.name, (codec, payload))
+    return _Terms(maps, codecs, media.ptime, media.maxptime, media.get("rtcp-mux") is not None, media.get("rtcp") or "")
+
+
+def _ours(names: tuple[str, ...], prefer: str | None) -> list[Codec]:
     codecs: list[Codec] = []
-    for name in caps.codecs:
+    for name in names:
         codec = CODECS.get(name)
         if codec is None:
             raise LocalError(f"unknown codec {name!r}; known are {', '.join(CODECS)}")
@@ -268,8 +271,8 @@ def _ours(caps: Capabilities, prefer: str | None) -> list[Codec]:
 
 
 def _choose(
-    theirs: SessionDescription, caps: Capabilities, prefer: str | None, order: Literal["theirs", "ours"]
-) -> tuple[int, Media, dict[int, RtpMap], Codec, int]:
+    theirs: SessionDescription, codecs: tuple[str, ...], prefer: str | None, order: Literal["theirs", "ours"]
+) -> tuple[int, Media, _Terms, Codec, int]:
     """The first audio line that fits, and the codec on it. Raises `PeerError` (488) with the reason if none does."""
     reason = "the offer has no audio line"
     for place, media in enumerate(theirs.media):
@@ -281,30 +284,24 @@ def _choose(
         if media.proto not in _PLAIN_RTP:
             reason = f"transport {media.proto} is not supported, only RTP/AVP is"
             continue
-        maps = media.rtpmaps()
-        common: dict[str, tuple[Codec, int]] = {}
-        for payload, entry in maps.items():
-            codec = _known(entry)
-            if codec is not None and codec.name in caps.codecs:
-                common.setdefault(codec.name, (codec, payload))
-        if not common:
-            reason = f"no codec in common: offered {_names(maps.values(), media)}; we have {', '.join(caps.codecs)}"
-            continue
-        wanted = (prefer, *caps.codecs) if order == "ours" else (prefer, *common)
-        codec, payload = next(common[name] for name in wanted if name in common)
-        return place, media, maps, codec, payload
+        terms = _terms(media.formats, media.attributes)
+        offered = terms.codecs
+        if prefer in codecs and prefer in offered:
+            codec, payload = offered[prefer]
+            return place, media, terms, codec, payload
+        for name in codecs if order == "ours" else offered:
+            if name in offered and name in codecs:
+                codec, payload = offered[name]
+                return place, media, terms, codec, payload
+        reason = f"no codec in common: offered {_names(terms.maps.values(), media)}; we have {', '.join(codecs)}"
     raise PeerError(reason, status=488)
-
-
-def _known(entry: RtpMap) -> Codec | None:
-    return _BY_ENCODING.get((entry.encoding.lower(), entry.clock, entry.channels))
 
 
 def _names(maps: Iterable[RtpMap], media: Media) -> str:
     return ", ".join(f"{entry.encoding}/{entry.clock}" for entry in maps) or " ".join(media.formats)
 
 
-def _event_payload(maps: dict[int, RtpMap], clock: int) -> int:
+def _event_payload(maps: Mapping[int, RtpMap], clock: int) -> int:
     """telephone-event at the codec's clock (RFC 4733 §2.5.1.1), else any: phones offer 8000 beside opus."""
     chosen = -1
     for payload, entry in maps.items():
@@ -353,6 +350,7 @@ def _remote(media: Media) -> tuple[str, int] | None:
     return address, media.port
 
 
+@lru_cache(maxsize=4096)
 def _is_unicast(address: str) -> bool:
     quad = _IPV4.fullmatch(address)
     if quad is not None:
@@ -367,22 +365,23 @@ def _is_unicast(address: str) -> bool:
     return not (parsed.is_multicast or parsed.is_unspecified)
 
 
-def _remote_rtcp(media: Media, remote: tuple[str, int] | None, mux: bool) -> tuple[str, int] | None:
+def _remote_rtcp(terms: _Terms, remote: tuple[str, int] | None, mux: bool) -> tuple[str, int] | None:
     """RTCP's destination: the RTP one when multiplexed, `a=rtcp` (RFC 3605) if given, else the next port."""
     if remote is None or mux:
         return remote
-    words = (media.get("rtcp") or "").split()
+    words = terms.rtcp.split()
     if words and words[0].isascii() and words[0].isdigit() and len(words[0]) < 6 and 0 < int(words[0]) < 65536:
         elsewhere = len(words) == 4 and _is_unicast(words[3])
         return words[3] if elsewhere else remote[0], int(words[0])
     return (remote[0], remote[1] + 1) if remote[1] < 65535 else None
 
 
-def _packet_time(media: Media, packet_times: tuple[int, ...]) -> int:
+def _packet_time(terms: _Terms, packet_times: tuple[int, ...]) -> int:
     """The peer's `ptime` if we can, else our usual one, never above its `maxptime` if that leaves a choice."""
-    wanted = media.ptime
-    most = media.maxptime
-    allowed = [ms for ms in packet_times if most is None or ms <= most] or [min(packet_times)]
+    wanted, most = terms.ptime, terms.maxptime
+    if most is None:
+        return wanted if wanted in packet_times else packet_times[0]
+    allowed = [ms for ms in packet_times if ms <= most] or [min(packet_times)]
     return wanted if wanted in allowed else allowed[0]
 
 
@@ -400,14 +399,57 @@ def _rtpmap_line(payload: int, codec: Codec) -> str:
     return f"a=rtpmap:{payload} {codec.name}/{codec.clock}{channels}"
 
 
-def _stream(
-    proto: str, formats: list[str], attributes: list[str], caps: Capabilities, packet_ms: int, direction: Direction
-) -> str:
-    lines = "\r\n".join(attributes)
+@lru_cache(maxsize=256)
+def _offer_lines(names: tuple[str, ...], prefer: str | None, dtmf: bool, mux: bool) -> tuple[str, str]:
+    """Formats and attributes of a first offer."""
+    return _offered_lines(names, prefer, dtmf, mux, {})
+
+
+def _offered_lines(
+    names: tuple[str, ...], prefer: str | None, dtmf: bool, mux: bool, taken: dict[tuple[str, int], int]
+) -> tuple[str, str]:
+    """Formats and attributes of an offer; `taken`: what payload types mean in this dialog already."""
+    formats = []
+    attributes: list[str] = []
+    clocks: list[int] = []
+    for codec in _ours(names, prefer):
+        payload = _payload_for(codec.name.lower(), codec.clock, codec.payload_type, taken)
+        formats.append(str(payload))
+        attributes.append(_rtpmap_line(payload, codec))
+        if codec.fmtp:
+            attributes.append(f"a=fmtp:{payload} {codec.fmtp}")
+        if codec.clock not in clocks:
+            clocks.append(codec.clock)
+    if not formats:
+        raise LocalError("no codec to offer")
+    for clock in clocks if dtmf else ():  # one for each clock rate (RFC 4733 §2.5.1.1)
+        payload = _payload_for(_EVENT, clock, _EVENT_PAYLOADS[clock], taken)
+        formats.append(str(payload))
+        attributes.append(f"a=rtpmap:{payload} {_EVENT}/{clock}\r\na=fmtp:{payload} {_EVENTS}")
+    if mux:
+        attributes.append("a=rtcp-mux")
+    return " ".join(formats), "\r\n".join(attributes)
+
+
+@lru_cache(maxsize=1024)
+def _answer_lines(name: str, payload: int, event: int, event_clock: int, mux: bool) -> tuple[str, str]:
+    """Formats and attributes of an answer."""
+    codec = CODECS[name]
+    formats = str(payload)
+    attributes = [_rtpmap_line(payload, codec)]
+    if codec.fmtp:
+        attributes.append(f"a=fmtp:{payload} {codec.fmtp}")
+    if event >= 0:
+        formats = f"{formats} {event}"
+        attributes.append(f"a=rtpmap:{event} {_EVENT}/{event_clock}\r\na=fmtp:{event} {_EVENTS}")
+    if mux:
+        attributes.append("a=rtcp-mux")
+    return formats, "\r\n".join(attributes)
+
+
+def _stream(proto: str, formats: str, lines: str, caps: Capabilities, packet_ms: int, direction: Direction) -> str:
     rtcp = f"\r\na=rtcp:{caps.rtcp_port}" if caps.rtcp_port not in (None, caps.port + 1) else ""
-    return (
-        f"m=audio {caps.port} {proto} {' '.join(formats)}\r\n{lines}{rtcp}\r\na=ptime:{packet_ms}\r\na={direction}\r\n"
-    )
+    return f"m=audio {caps.port} {proto} {formats}\r\n{lines}{rtcp}\r\na=ptime:{packet_ms}\r\na={direction}\r\n"
 
 
 def _refused(media: Media) -> str:

@@ -19,6 +19,15 @@ from softswitch.kernel.errors import PeerError
 Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 Attribute: TypeAlias = tuple[str, str | None]
 
+# sections that came lately; long ones (ICE candidates, keys) differ in every call and stay out
+_MEMO_TEXTS = 1024
+_MEMO_LENGTH = 1024
+_known_media: dict[tuple[str, str, Direction], tuple["Media", str | None]] = {}
+
+# the session part as most phones write it, in one go
+_USUAL_HEAD = re.compile(
+    r"v=0\no=(\S++) ([0-9]++) ([0-9]++) IN IP[46] (\S++)\ns=([^\n]++)\nc=IN IP[46] ([^\s/]++)\nt=([^\n]*+)"
+)
 _LINE_END = re.compile(r"[ \t]+$", re.MULTILINE)
 
 _DIRECTIONS: dict[str, Direction] = {
@@ -94,17 +103,7 @@ class Media(msgspec.Struct, frozen=True):
 
         Raises `PeerError` (400) on an rtpmap line that cannot be read.
         """
-        explained: dict[str, RtpMap] = {}
-        for name, value in self.attributes:
-            if name == "rtpmap" and value is not None:
-                payload, _, encoding = value.partition(" ")
-                explained[payload] = _COMMON.get(encoding) or _rtpmap(encoding)
-        maps: dict[int, RtpMap] = {}
-        for text in self.formats:
-            found = explained.get(text) or _STATIC_TEXT.get(text)
-            if found is not None and _is_number(text) and int(text) < 128:
-                maps[int(text)] = found
-        return maps
+        return rtpmaps(self.formats, self.attributes)
 
     def fmtp(self, payload: int) -> str:
         """Format parameters of a payload type, "" when it has none (RFC 8866 §6.15)."""
@@ -175,6 +174,17 @@ def parse_sdp(data: bytes) -> SessionDescription:
     if " \n" in text or "\t\n" in text or text[-1:] in " \t":
         text = _LINE_END.sub("", text)
     sections = text.split("\nm=")
+    usual = _USUAL_HEAD.fullmatch(sections[0])
+    if usual is not None:
+        user, session_id, origin_version, address, name, network, timing = usual.groups()
+        media = tuple([_media(section, network, "sendrecv") for section in sections[1:]])
+        origin = Origin(user, session_id, origin_version, address)
+        return SessionDescription(origin, name, network, "sendrecv", (), media, timing)
+    return _read_session(sections)
+
+
+def _read_session(sections: list[str]) -> SessionDescription:
+    """Any session part that can be read."""
     version = ""
     origin: Origin | None = None
     name = "-"
@@ -218,7 +228,34 @@ def parse_sdp(data: bytes) -> SessionDescription:
 
 
 def _media(section: str, connection: str | None, direction: Direction) -> Media:
+    """Hot: phones of one make differ in the port only; the rest is remembered."""
+    words = section.split(" ", 2)
+    if len(words) != 3 or len(words[1]) > 5 or not (words[1].isascii() and words[1].isdigit()):
+        return _read_media(section, connection, direction)[0]
+    key = (words[0], words[2], direction)
+    known = _known_media.get(key)
+    if known is None:
+        media, own = _read_media(section, connection, direction)
+        if len(section) <= _MEMO_LENGTH:
+            if len(_known_media) >= _MEMO_TEXTS:
+                _known_media.clear()
+            _known_media[key] = media, own
+        return media
+    like, own = known
+    port = int(words[1])
+    if port > 65535:
+        raise PeerError(f"SDP: bad port {words[1]!r}")
+    if own is not None:
+        connection = own
+    elif port and connection is None:
+        raise PeerError("SDP: no c= line for a medium")
+    return Media(like.kind, port, like.proto, like.formats, connection, like.direction, like.attributes, like.bandwidth)
+
+
+def _read_media(section: str, connection: str | None, direction: Direction) -> tuple[Media, str | None]:
+    """The medium, and the address of its own c= line."""
     lines = section.split("\n")
+    own: str | None = None
     words = lines[0].split()
     if len(words) < 4:
         raise PeerError(f"SDP: incomplete media line {lines[0]!r}")
@@ -238,7 +275,7 @@ def _media(section: str, connection: str | None, direction: Direction) -> Media:
             else:
                 attributes.append((label, None))
         elif key == "c=":
-            connection = _connection(line[2:])
+            connection = own = _connection(line[2:])
         elif key == "b=":
             bandwidth.append(line[2:])
         elif line:
@@ -246,7 +283,24 @@ def _media(section: str, connection: str | None, direction: Direction) -> Media:
     port = int(number)
     if port and connection is None:
         raise PeerError("SDP: no c= line for a medium")
-    return Media(words[0], port, words[2], tuple(words[3:]), connection, direction, tuple(attributes), tuple(bandwidth))
+    formats = tuple(words[3:])
+    media = Media(words[0], port, words[2], formats, connection, direction, tuple(attributes), tuple(bandwidth))
+    return media, own
+
+
+def rtpmaps(formats: tuple[str, ...], attributes: tuple[Attribute, ...]) -> dict[int, RtpMap]:
+    """See `Media.rtpmaps`."""
+    explained: dict[str, RtpMap] = {}
+    for name, value in attributes:
+        if name == "rtpmap" and value is not None:
+            payload, _, encoding = value.partition(" ")
+            explained[payload] = _COMMON.get(encoding) or _rtpmap(encoding)
+    maps: dict[int, RtpMap] = {}
+    for text in formats:
+        found = explained.get(text) or _STATIC_TEXT.get(text)
+        if found is not None and _is_number(text) and int(text) < 128:
+            maps[int(text)] = found
+    return maps
 
 
 def _check_line(line: str) -> None:
