@@ -48,11 +48,11 @@ class Story:
 
 @dataclass(slots=True)
 class Mood:
-    """How people behave; seconds and shares."""
+    """How people behave; seconds and shares. One caller of `impatient` has only `impatience` seconds."""
 
     talk: tuple[float, float] = (2.5, 5.5)
     patience: tuple[float, float] = (25.0, 60.0)
-    impatient: float = 0.1
+    impatient: int = 9
     impatience: tuple[float, float] = (1.5, 3.0)
     pick_up: tuple[float, float] = (0.5, 1.8)
     missed: float = 0.06
@@ -79,7 +79,7 @@ class Caller:
         dice, mood = town.dice, town.mood
         key = dice.choice(tuple(site.QUEUES))
         self._keys = (dice.choice(tuple(site.LANGUAGES)), key)
-        impatient = dice.random() < mood.impatient
+        impatient = number % mood.impatient == mood.impatient // 2
         self._talk = dice.uniform(*mood.talk)
         self._pauses = (dice.uniform(0.6, 1.6), dice.uniform(0.5, 1.2))
         self._town = town
