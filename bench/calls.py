@@ -1,6 +1,6 @@
 """CPU of the real switch for a B2BUA call, a registration and a queued call, with SIPp as trunk and as phones.
 
-    python -m bench.calls [--quick] [--json] [--only calls|registrations|queue] [--rate N] [--seconds S] [--profile FILE]
+    python -m bench.calls [--quick] [--json] [--only WORK] [--rate N] [--seconds S] [--profile FILE]
 
 The switch is pinned to one core and SIPp to another. CPU is user and system time of all the switch's processes, from
 /proc, less what they use when idle; delays are SIPp's. The table and the machine's facts go to `bench/results/`.
@@ -219,7 +219,7 @@ def bench(idle_seconds: float, profile: Path | None) -> Iterator[Bench]:
             configuration(ports["carrier"], ports["phone"]),
             ports=(12000, 19999),
             prefix=("taskset", "-c", SWITCH_CORE),
-            base=lambda text: text.replace('level = "info"', 'level = "warning"').replace("listen = [", _MD5, 1),
+            base=lambda text: text.replace('level = "info"', 'level = "warning"'),
             command=profiled(profile) if profile else None,
         ) as switch:
             yield Bench(switch, directory, ports, Meter(switch, idle_seconds))
@@ -228,11 +228,8 @@ def bench(idle_seconds: float, profile: Path | None) -> Iterator[Bench]:
 def profiled(file: Path) -> tuple[str, ...]:
     """A command that runs the switch with its control process under cProfile."""
     control = ("-m", "cProfile", "-o", str(file.absolute()), "-m", CONTROL[1])
-    text = f"import sys,pathlib\nfrom softswitch.shell.supervisor import Supervisor\n"
+    text = "import sys,pathlib\nfrom softswitch.shell.supervisor import Supervisor\n"
     return ("-c", f"{text}sys.exit(Supervisor(pathlib.Path(sys.argv[1]), control={control!r}).run())")
-
-
-_MD5 = 'digest_algorithms = ["MD5"]\nlisten = ['
 
 
 def table(rows: list[Row]) -> Table:
@@ -266,6 +263,12 @@ def save(rows: list[Row]) -> Path:
     return path
 
 
+def _rates(options: argparse.Namespace, usual: tuple[int, ...]) -> tuple[int, ...]:
+    if options.rate:
+        return (options.rate,)
+    return usual[1:2] if options.quick else usual
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.calls", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="one rate of each, 3 s")
@@ -283,11 +286,11 @@ def main() -> int:
     with bench(1.0 if options.quick else IDLE_SECONDS, options.profile) as run:
         if options.only in (None, "calls"):
             run.calls(50, 1.0)  # warm
-            for rate in [options.rate] if options.rate else CALL_RATES[1:2] if options.quick else CALL_RATES:
-                rows.append(run.calls(rate, seconds))
+            rates = _rates(options, CALL_RATES)
+            rows.extend(run.calls(rate, seconds) for rate in rates)
         if options.only in (None, "registrations"):
-            for rate in [options.rate] if options.rate else REGISTER_RATES[1:2] if options.quick else REGISTER_RATES:
-                rows.append(run.registrations(rate, seconds))
+            rates = _rates(options, REGISTER_RATES)
+            rows.extend(run.registrations(rate, seconds) for rate in rates)
         if options.only in (None, "queue"):
             for agents, rate in QUEUE_RATES.items():
                 rows.append(run.queued(agents, options.rate or rate, seconds))

@@ -31,6 +31,7 @@ class Scenario:
         self._steps: list[str] = []
         self._sequence = 0
         self._invite = 0
+        self._invited_at = 0
         self._calling = True
 
     def xml(self) -> str:
@@ -47,6 +48,7 @@ class Scenario:
         """A new call; `body` None asks the other side for the offer."""
         self._sequence += 1
         self._invite = self._sequence
+        self._invited_at = len(self._steps)  # SIPp's [branch-N] looks N steps back
         return self._send(
             f"""INVITE {_CALLED} SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
@@ -58,13 +60,13 @@ Contact: <{_CALLER};transport=[transport]>
 Max-Forwards: 70
 {headers}""",
             sdp() if body == "" else body,
-            'retrans="500" start_rtd="1"',
+            'retrans="500"',
         )
 
     def ack(self, body: str | None = None, *, failure: bool = False) -> "Scenario":
         """For a 2xx; `failure` for other finals (same branch, same Request-URI)."""
         uri = _CALLED if failure else "[next_url]"
-        branch = "[branch-2]" if failure else "[branch]"
+        branch = f"[branch-{len(self._steps) - self._invited_at}]" if failure else "[branch]"
         return self._send(
             f"""ACK {uri} SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}
@@ -80,7 +82,7 @@ Max-Forwards: 70
         """RFC 3261 §9.1: the same branch and number as the INVITE."""
         return self._send(
             f"""CANCEL {_CALLED} SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-{len(self._steps) - self._invited_at}]
 From: <{_CALLER}>;tag=[pid]c[call_number]
 To: <{_CALLED}>
 Call-ID: [call_id]
@@ -96,7 +98,7 @@ Max-Forwards: 70
         self._sequence += 1
         headers = f"[authentication username={user} password={password}]\n" if password else ""
         return self._send(
-            f"""REGISTER sip:pbx.test SIP/2.0
+            f"""REGISTER sip:[remote_ip]:[remote_port] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 From: <sip:{user}@pbx.test>;tag=[pid]c[call_number]
 To: <sip:{user}@pbx.test>
@@ -122,7 +124,9 @@ Expires: {expires}
         )
         return self
 
-    def reply(self, status: int, reason: str, body: str | None = None, *, tag: bool = True) -> "Scenario":
+    def reply(
+        self, status: int, reason: str, body: str | None = None, *, tag: bool = True, cseq: str = "[last_CSeq:]"
+    ) -> "Scenario":
         """Answer the latest request."""
         to = "[last_To:];tag=[pid]s[call_number]" if tag else "[last_To:]"
         return self._send(
@@ -131,12 +135,16 @@ Expires: {expires}
 [last_From:]
 {to}
 [last_Call-ID:]
-[last_CSeq:]
+{cseq}
 Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 """,
             body,
             'retrans="500"' if status >= 200 and body is not None else "",
         )
+
+    def reply_to_invite(self, status: int, reason: str) -> "Scenario":
+        """Answer the INVITE after its CANCEL: same Via and number (RFC 3261 §9.1), other method."""
+        return self.reply(status, reason, cseq="CSeq: [last_cseq_number] INVITE")
 
     def ok(self) -> "Scenario":
         """200 for a request within the dialog, whose To has our tag already."""
@@ -144,15 +152,11 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 
     # --------------------------------------------------------------------------------------------------- both sides
 
-    def receive(
-        self, what: int | str, *, optional: bool = False, timeout: int = 0, clock: bool = False, routes: bool = False
-    ) -> "Scenario":
-        """A response (number) or a request (method). `clock`: the response time ends here; `routes`: its Contact is
-        where later requests go."""
+    def receive(self, what: int | str, *, optional: bool = False, timeout: int = 0, routes: bool = False) -> "Scenario":
+        """A response (number) or a request (method). `routes`: its Contact is where later requests go."""
         kind = "response" if isinstance(what, int) else "request"
         rules = ' optional="true"' if optional else ""
         rules += f' timeout="{timeout}"' if timeout else ""
-        rules += ' rtd="1"' if clock else ""
         rules += ' rrs="true"' if routes else ""
         rules += ' auth="true"' if what in (401, 407) else ""
         self._steps.append(f'<recv {kind}="{what}"{rules}></recv>')
@@ -160,7 +164,7 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 
     def answered(self) -> "Scenario":
         """The 200 to the INVITE."""
-        return self.receive(200, routes=True, clock=True)
+        return self.receive(200, routes=True)
 
     def progress(self) -> "Scenario":
         """Whatever provisional responses come."""

@@ -110,7 +110,7 @@ class Sipp:
 
     def _read(self, code: int) -> Report:
         path = self.directory / f"{self.name}.csv"
-        rows = list(csv.DictReader(path.open(), delimiter=";")) if path.exists() else []
+        rows = list(csv.DictReader(path.read_text().splitlines(), delimiter=";")) if path.exists() else []
         last = rows[-1] if rows else {}
 
         def number(key: str) -> int:

@@ -1,0 +1,142 @@
+"""baresip as a phone: a configuration of its own, orders over its control socket, what it heard as WAV files."""
+
+import contextlib
+import json
+import queue
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from tests.interop import listen
+from tests.interop.sipp import need
+from tests.interop.switch_process import SwitchProcess, free_port, wait_until
+
+_MODULES = next((path for path in Path("/usr/lib").glob("**/baresip/modules") if path.is_dir()), Path("/nowhere"))
+
+
+class Baresip:
+    """One phone that registers at `switch`; it plays a tone into every call and writes down what it hears."""
+
+    def __init__(
+        self,
+        switch: SwitchProcess,
+        user: str,
+        password: str,
+        hertz: float,
+        directory: Path,
+        *,
+        transport: str = "udp",
+        codecs: str = "PCMA",
+        answer: str = "auto",
+    ) -> None:
+        need("baresip")
+        self._directory = directory / f"baresip-{user}"
+        self._directory.mkdir(parents=True)
+        tone = self._directory / "tone.wav"
+        soundfile.write(tone, listen.tone(hertz, 60.0), listen.RATE, subtype="PCM_16")
+        control = free_port()
+        (self._directory / "config").write_text(
+            f"""poll_method epoll
+sip_listen 127.0.0.1:{free_port()}
+audio_player aufile,none
+audio_source aufile,{tone}
+audio_alert aufile,none
+ausrc_srate 8000
+ausrc_channels 1
+auplay_srate 8000
+auplay_channels 1
+rtp_ports 34000-34400
+module_path {_MODULES}
+module g711.so
+module sndfile.so
+module aufile.so
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:{control}
+snd_path {self._directory}
+net_interface 127.0.0.1
+"""
+        )
+        (self._directory / "accounts").write_text(
+            f"<sip:{user}@pbx.test>;auth_pass={password};"
+            f'outbound="sip:{switch.host}:{switch.port};transport={transport}";'
+            f"answermode={answer};regint=60;audio_codecs={codecs}\n"
+        )
+        (self._directory / "contacts").write_text("")
+        self._log = self._directory / "log"
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(
+                ["stdbuf", "-oL", "baresip", "-4", "-f", str(self._directory)]
+                if shutil.which("stdbuf")
+                else ["baresip", "-4", "-f", str(self._directory)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
+        try:
+            self._socket = wait_until("baresip's control socket", lambda: _connect(control), 10.0)
+        except TimeoutError:
+            self._process.kill()
+            self._process.wait()
+            raise RuntimeError(self._log.read_text(errors="replace")[-2000:]) from None
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def do(self, command: str, parameters: str = "") -> None:
+        """One of baresip's commands: dial, hangup, accept, hold, resume …"""
+        body = json.dumps({"command": command, "params": parameters, "token": "t"}).encode()
+        self._socket.sendall(b"%d:%s," % (len(body), body))
+
+    def expect(self, kind: str, seconds: float = 10.0) -> dict[str, Any]:
+        """The next event of a type (`REGISTER_OK`, `CALL_ESTABLISHED` …); others are dropped."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                found = self._events.get(timeout=max(0.01, end - time.monotonic()))
+            except queue.Empty:
+                text = self._log.read_text(errors="replace")[-2000:]
+                raise TimeoutError(f"baresip: no {kind} within {seconds} s\n{text}") from None
+            if found.get("type") == kind:
+                return found
+
+    def heard(self) -> listen.Samples:
+        """What came out of the decoder in the latest call."""
+        return listen.read(max(self._directory.glob("dump-*-dec.wav"), key=lambda path: path.stat().st_mtime))
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.do("quit")
+        try:
+            self._process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._socket.close()
+
+    def _read(self) -> None:
+        data = b""
+        with contextlib.suppress(OSError):
+            while chunk := self._socket.recv(65536):
+                data += chunk
+                while b":" in data:
+                    size, _, rest = data.partition(b":")
+                    if len(rest) <= int(size):
+                        break
+                    body, data = rest[: int(size)], rest[int(size) + 1 :]
+                    event = json.loads(body)
+                    if event.get("event"):
+                        self._events.put(event | {"at": time.time()})
+
+
+def _connect(port: int) -> socket.socket | None:
+    try:
+        return socket.create_connection(("127.0.0.1", port))
+    except OSError:
+        return None

@@ -1,0 +1,194 @@
+"""One real switch for all calls of the package: an office with a carrier, four phones, a queue and a menu."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.interop import sipp
+from tests.interop.scenario import Scenario
+from tests.interop.switch_process import SwitchProcess, free_port, running_switch
+
+CARRIER = "127.0.0.2"
+LOBBY = "127.0.0.3"
+PASSWORD = "correct-horse-battery"
+
+
+class Office:
+    """The switch and its peers' addresses. SIPp calls as the carrier (`call`) and answers as the lobby's phone."""
+
+    def __init__(self, switch: SwitchProcess, directory: Path, carrier: int, lobby: int) -> None:
+        self.switch = switch
+        self.carrier_port = carrier
+        self.lobby_port = lobby
+        self.address = f"{switch.host}:{switch.port}"
+        self._directory = directory
+        self._runs = 0
+        self.begun = 0.0
+        self._running: list[sipp.Sipp] = []
+
+    def call(self, scenario: Scenario, number: str, *, caller: str = "+15550001", **options: object) -> sipp.Sipp:
+        """The carrier's side: one call, or more."""
+        self._runs += 1
+        settings: dict[str, object] = {"calls": 1, "trace": True} | options
+        return self._keep(
+            sipp.start(
+                scenario.xml(),
+                directory=self._directory,
+                name=f"{self._runs:02}-carrier",
+                host=CARRIER,
+                port=self.carrier_port,
+                to=self.address,
+                keys={"number": number, "from": caller},
+                **settings,  # type: ignore[arg-type]
+            )
+        )
+
+    def phone(self, scenario: Scenario, **options: object) -> sipp.Sipp:
+        """The lobby's phone, which waits for a call."""
+        self._runs += 1
+        settings: dict[str, object] = {"calls": 1, "trace": True} | options
+        return self._keep(
+            sipp.start(
+                scenario.xml(),
+                directory=self._directory,
+                name=f"{self._runs:02}-phone",
+                host=LOBBY,
+                port=self.lobby_port,
+                **settings,  # type: ignore[arg-type]
+            )
+        )
+
+    def from_phone(self, scenario: Scenario, number: str = "") -> sipp.Sipp:
+        """A request of the phone's own: a registration, a call."""
+        self._runs += 1
+        return self._keep(
+            sipp.start(
+                scenario.xml(),
+                directory=self._directory,
+                name=f"{self._runs:02}-from-phone",
+                host=LOBBY,
+                port=self.lobby_port,
+                to=self.address,
+                calls=1,
+                trace=True,
+                keys={"number": number, "from": "1002"},
+            )
+        )
+
+    def between(self, caller: Scenario, called: Scenario, number: str = "1001", **options: object) -> None:
+        """One call from the carrier to the lobby in which both sides see what they expect."""
+        phone = self.phone(called, **options)
+        trunk = self.call(caller, number, **options)
+        trunk.wait(20.0).all_well(1)
+        phone.wait(10.0).all_well(1)
+
+    def records(self, count: int = 1) -> list[dict[str, Any]]:
+        """The call records of this test, the latest first."""
+        return self.switch.records(count, since=self.begun)
+
+    def end(self) -> None:
+        for running in self._running:
+            running.end()
+        self._running.clear()
+
+    def _keep(self, running: sipp.Sipp) -> sipp.Sipp:
+        self._running.append(running)
+        return running
+
+
+def tables(carrier: int, lobby: int) -> str:
+    """The office's configuration."""
+    return f"""
+[recording]
+calls = "all"
+[trunks.carrier]
+address = "sip:{CARRIER}:{carrier}"
+accept_from = ["{CARRIER}/32"]
+options_seconds = 0
+[phones.lobby]
+number = "1001"
+contact = "sip:1001@{LOBBY}:{lobby}"
+ring_seconds = 3
+max_calls = 2000
+[phones.1002]
+password = "{PASSWORD}"
+[phones.1003]
+password = "{PASSWORD}"
+[phones.1004]
+password = "{PASSWORD}"
+[agents.anna]
+phone = "1003"
+logged_in = true
+[queues.support]
+agents = ["anna"]
+ring_seconds = 10
+music = "hold"
+[queues.small]
+agents = []
+max_length = 1
+on_full = "hangup:486"
+[ivr.welcome]
+prompt = "welcome"
+timeout = 8
+[ivr.welcome.keys]
+1 = "queue:support"
+2 = "phone:lobby"
+"""
+
+
+def routes() -> str:
+    """What the carrier's numbers reach."""
+    targets = {
+        "1001": "phone:lobby",
+        "1002": "phone:1002",
+        "1003": "phone:1003",
+        "1004": "phone:1004",
+        "2000": "queue:support",
+        "2001": "queue:small",
+        "3000": "ivr:welcome",
+    }
+    return "".join(
+        f'[[routes]]\nfrom = "trunk:carrier"\nnumber = "{number}"\nto = "{target}"\n'
+        for number, target in targets.items()
+    )
+
+
+@pytest.fixture(scope="session")
+def shared_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """At the end of all tests nothing may be left in it."""
+    sipp.need("sipp")
+    directory = tmp_path_factory.mktemp("office")
+    carrier, lobby = free_port(host=CARRIER), free_port(host=LOBBY)
+    configuration = tables(carrier, lobby) + routes()
+    with running_switch(directory, configuration) as switch:
+        yield Office(switch, directory, carrier, lobby)
+        switch.nothing_left()
+
+
+@pytest.fixture
+def office(shared_office: Office) -> Iterator[Office]:
+    """The switch without a call, before and after the test."""
+    shared_office.switch.calls_over()
+    shared_office.begun = time.time()
+    yield shared_office
+    shared_office.end()
+    shared_office.switch.calls_over()
+    shared_office.switch.no_faults()
+
+
+@pytest.fixture
+def own_switch(tmp_path: Path) -> Iterator[Callable[..., SwitchProcess]]:
+    """Starts switches for one test: `own_switch(tables, base=…, ports=…)`."""
+    with contextlib.ExitStack() as stack:
+        count = 0
+
+        def start(text: str, **options: object) -> SwitchProcess:
+            nonlocal count
+            count += 1
+            return stack.enter_context(running_switch(tmp_path / f"switch{count}", text, **options))  # type: ignore[arg-type]
+
+        yield start

@@ -1,0 +1,131 @@
+"""baresip and pyVoIP register, make and take a call; each hears the other's tone, and each channel of the recording
+holds its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.interop import listen
+from tests.interop.baresip import Baresip
+from tests.interop.conftest import CARRIER, PASSWORD, Office
+from tests.interop.pyvoip import PyVoip
+from tests.interop.rtp_peer import RtpPeer
+from tests.interop.scenario import Scenario
+from tests.interop.switch_process import free_port, wait_until
+from tests.interop.test_sipp_calls import calling
+
+pytestmark = pytest.mark.interop
+
+BARESIP_HZ = 600.0
+PYVOIP_HZ = 950.0
+CARRIER_HZ = 1350.0
+
+
+@pytest.fixture
+def baresip(office: Office, tmp_path: Path) -> Iterator[Baresip]:
+    """1003, registered."""
+    phone = Baresip(office.switch, "1003", PASSWORD, BARESIP_HZ, tmp_path)
+    try:
+        wait_until("registration of baresip", lambda: "1003" in registered(office), 10.0)
+        yield phone
+    finally:
+        phone.close()
+
+
+@pytest.fixture
+def pyvoip(office: Office, tmp_path: Path) -> Iterator[PyVoip]:
+    """1004, registered."""
+    phone = PyVoip(office.switch, "1004", PASSWORD, PYVOIP_HZ, tmp_path)
+    try:
+        wait_until("registration of pyVoIP", lambda: "1004" in registered(office), 10.0)
+        yield phone
+    finally:
+        phone.close()
+
+
+def registered(office: Office) -> list[str]:
+    return [row["phone"] for row in office.switch.get("registrations")["items"]]
+
+
+def recording(office: Office, channel: int) -> listen.Samples:
+    """The caller (0) or the called side (1) of this test's call."""
+    name = office.records()[0]["recording"]
+    assert name
+    path = office.switch.data_dir / "recordings" / name
+    wait_until("recording", path.exists, 5.0)
+    return listen.read(path, channel)
+
+
+def test_baresip_calls_pyvoip(office: Office, baresip: Baresip, pyvoip: PyVoip) -> None:
+    """Both tones arrive, each where it belongs; the caller hangs up."""
+    baresip.do("dial", "sip:1004@pbx.test")
+    baresip.expect("CALL_ESTABLISHED")
+    pyvoip.expect("answered")
+    wait_until("3 s of sound", lambda: len(pyvoip.heard()) > 3 * listen.RATE, 10.0)
+    baresip.do("hangup")
+    pyvoip.expect("ended")
+    listen.hears(pyvoip.heard(), BARESIP_HZ, 2.0)
+    listen.hears(baresip.heard(), PYVOIP_HZ, 2.0)
+    listen.hears_not(pyvoip.heard(), PYVOIP_HZ)
+    listen.hears(recording(office, 0), BARESIP_HZ, 2.0)
+    listen.hears(recording(office, 1), PYVOIP_HZ, 2.0)
+    assert office.records()[0]["hung_up_by"] == "caller"
+
+
+def test_pyvoip_calls_baresip(office: Office, baresip: Baresip, pyvoip: PyVoip) -> None:
+    """The other way round; the caller hangs up."""
+    pyvoip.do("call", number="1003")
+    pyvoip.expect("answered")
+    baresip.expect("CALL_ESTABLISHED")
+    wait_until("3 s of sound", lambda: len(pyvoip.heard()) > 3 * listen.RATE, 10.0)
+    pyvoip.do("hang up")
+    baresip.expect("CALL_CLOSED")
+    listen.hears(pyvoip.heard(), BARESIP_HZ, 2.0)
+    listen.hears(baresip.heard(), PYVOIP_HZ, 2.0)
+    listen.hears(recording(office, 0), PYVOIP_HZ, 2.0)
+    listen.hears(recording(office, 1), BARESIP_HZ, 2.0)
+
+
+def test_the_carrier_calls_baresip(office: Office, baresip: Baresip) -> None:
+    """SIPp signals for the carrier, an RTP endpoint of its own speaks for it."""
+    port = free_port(host=CARRIER)
+    carrier = RtpPeer(CARRIER_HZ, port, CARRIER)
+    try:
+        trunk = office.call(calling(3000), "1003", media_port=port)
+        baresip.expect("CALL_ESTABLISHED")
+        trunk.wait(10.0).all_well(1)
+        baresip.expect("CALL_CLOSED")
+    finally:
+        carrier.close()
+    listen.hears(carrier.heard(), BARESIP_HZ, 2.0)
+    listen.hears(baresip.heard(), CARRIER_HZ, 2.0)
+    listen.hears(recording(office, 0), CARRIER_HZ, 2.0)
+    listen.hears(recording(office, 1), BARESIP_HZ, 2.0)
+
+
+def test_baresip_holds_and_resumes(office: Office, baresip: Baresip) -> None:
+    """RFC 3264 §8.4: the carrier hears music instead of the phone while it is held, and the phone again afterwards."""
+    port = free_port(host=CARRIER)
+    carrier = RtpPeer(CARRIER_HZ, port, CARRIER)
+    try:
+        caller = Scenario().invite().progress().answered().ack().receive("BYE", timeout=20000).ok()
+        trunk = office.call(caller, "1003", media_port=port)
+        baresip.expect("CALL_ESTABLISHED")
+        wait_until("sound", lambda: carrier.packets() > 75, 5.0)
+        baresip.do("hold")
+        before = carrier.packets()
+        wait_until("music", lambda: carrier.packets() > before + 100, 5.0)
+        baresip.do("resume")
+        before = carrier.packets()
+        wait_until("sound", lambda: carrier.packets() > before + 75, 5.0)
+        baresip.do("hangup")
+        trunk.wait(10.0).all_well(1)
+    finally:
+        carrier.close()
+    heard = carrier.heard()
+    second = listen.RATE
+    listen.hears(heard[: int(1.4 * second)], BARESIP_HZ, 0.8)
+    listen.hears_not(heard[int(2.0 * second) : int(3.3 * second)], BARESIP_HZ)
+    assert listen.rms(heard[int(2.0 * second) : int(3.3 * second)]) > 0.005
+    listen.hears(heard[int(-1.0 * second) :], BARESIP_HZ, 0.6)
