@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
-from sqlalchemy import Select, and_, event, func, select
+from sqlalchemy import Select, and_, create_engine, event, func, select
 from sqlalchemy.engine import RowMapping, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -21,6 +21,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.services import schema, tables
 from softswitch.services.ledger import Ledger
 from softswitch.services.rows import LedgerEntry, read_binding, read_call, read_entry
+from softswitch.services.sinks import AsyncSink, Sink, ThreadSink
 from softswitch.services.writer import BACKLOG, INTERVAL, Alarm, Writer
 from softswitch.switch.records import CallRecord, SavedAgent, SavedBinding, SavedRecording
 
@@ -81,8 +82,15 @@ class Store:
         except (SQLAlchemyError, OSError) as error:
             raise LocalError(f"the database {self._where} cannot be reached: {error}") from error
         if not read_only:
-            self._writer = Writer(self._engine, alarm, interval=interval, backlog=backlog)
+            self._writer = Writer(self._sink(), alarm, interval=interval, backlog=backlog)
             self._ledger = Ledger(self._writer, last or 0)
+
+    def _sink(self) -> Sink:
+        if self._engine.dialect.name != "sqlite":
+            return AsyncSink(self._engine)
+        engine = create_engine(self._engine.url.set(drivername="sqlite"), connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _writing)
+        return ThreadSink(engine)
 
     @property
     def writer(self) -> Writer:

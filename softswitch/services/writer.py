@@ -6,13 +6,13 @@ flushed survives a kill of the process.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError, SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, ProgrammingError
 
-from softswitch.services.rows import Parameters, Pending, Statement, batch, parameters, statements
+from softswitch.services.rows import Parameters, Pending, Statement, parameters
+from softswitch.services.sinks import Sink
 
 Alarm: TypeAlias = Callable[[str], None]
 
@@ -28,20 +28,16 @@ class Writer:
     """Rows on their way to the database. `alarm` gets a sentence when writing begins to fail, when rows are lost, and
     when all is well again; `written`, `dropped` and `rejected` count rows."""
 
-    def __init__(
-        self, engine: AsyncEngine, alarm: Alarm, *, interval: float = INTERVAL, backlog: int = BACKLOG
-    ) -> None:
+    def __init__(self, sink: Sink, alarm: Alarm, *, interval: float = INTERVAL, backlog: int = BACKLOG) -> None:
         self.written = 0
         self.dropped = 0
         self.rejected = 0
-        self._engine = engine
+        self._sink = sink
         self._alarm = alarm
         self._interval = interval
         self._backlog = backlog
-        self._sql = statements(engine.dialect)
         self._rows: list[Pending] = []
         self._unsaved: list[tuple[Statement, Parameters]] = []  # the batch that the database has not taken yet
-        self._connection: AsyncConnection | None = None
         self._failing = ""
         self._told_dropped = False
         self._due = asyncio.Event()
@@ -93,7 +89,7 @@ class Writer:
             self._alarm(f"store: {self.waiting} rows are lost: {self._failing}")
             self._rows.clear()
             self._unsaved.clear()
-        await self._disconnect()
+        await self._sink.close()
 
     async def _run(self) -> None:
         delay = _RETRY[0]
@@ -120,7 +116,7 @@ class Writer:
         if not self._unsaved:
             return True
         try:
-            await self._transaction(self._unsaved)
+            await self._sink.save(self._unsaved)
         except Exception as error:  # whatever a driver raises: this task must not die unseen
             if _is_the_rows_fault(error):
                 return await self._save_one_by_one()
@@ -140,22 +136,10 @@ class Writer:
             except Exception as error:  # whatever hides in a row must not stop the rows behind it
                 self._reject(f"{type(row).__name__}: {error}")
 
-    async def _transaction(self, rows: Sequence[tuple[Statement, Parameters]]) -> None:
-        if self._connection is None:
-            self._connection = await self._engine.connect()
-        connection = self._connection
-        try:
-            for statement, values in batch(list(rows)):
-                await connection.exec_driver_sql(self._sql[statement], values)
-            await connection.commit()
-        except BaseException:
-            await self._disconnect()
-            raise
-
     async def _save_one_by_one(self) -> bool:
         while self._unsaved:
             try:
-                await self._transaction(self._unsaved[:1])
+                await self._sink.save(self._unsaved[:1])
                 self.written += 1
             except Exception as error:
                 if not _is_the_rows_fault(error):
@@ -165,14 +149,6 @@ class Writer:
             del self._unsaved[0]
         self._recovered()
         return True
-
-    async def _disconnect(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            try:
-                await connection.close()
-            except (SQLAlchemyError, OSError):
-                await connection.invalidate()
 
     def _drop(self) -> None:
         self.dropped += 1
