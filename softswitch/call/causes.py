@@ -49,9 +49,17 @@ def kind(status: int) -> str:
         return "no-answer"
     if status in (403, 603, 401, 407):
         return "rejected"
-    if status in UNAVAILABLE:
+    if status in UNAVAILABLE or status < 400:  # a redirection that we do not follow: not to be had there
         return "unavailable"
     return "failed"
+
+
+def told(status: int) -> int:
+    """What the caller is told when the callee's side said `status`. A challenge or a redirection means nothing to the
+    caller, whom we ask for no password there; 487 would say that the caller had given up."""
+    if status in (401, 407):
+        return 403
+    return 480 if status < 400 or status == 487 else status
 
 
 def best(statuses: Iterable[int]) -> int:

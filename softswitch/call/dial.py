@@ -75,7 +75,9 @@ News: TypeAlias = Rings | Wins | Fails | None
 
 
 class Dial:
-    """`legs` are the branches that live; the owner routes their sessions' events here."""
+    """`legs` are the branches that live; the owner routes their sessions' events here. `ended` are those that did not
+    win, each with its status (487: cancelled by us, 408: not a word came back), until the owner takes them; `silent`
+    are the peers of those that said nothing."""
 
     __slots__ = (
         "_dice",
@@ -85,11 +87,14 @@ class Dial:
         "_prefer",
         "_rings_until",
         "_ua",
+        "_wave_began",
         "_waves",
         "_worker",
         "deadline",
+        "ended",
         "legs",
         "owner",
+        "silent",
     )
 
     def __init__(
@@ -106,6 +111,8 @@ class Dial:
     ) -> None:
         self.owner = owner
         self.legs: list[Leg] = []
+        self.ended: list[tuple[Leg, int]] = []
+        self.silent: list[str] = []
         self.deadline: Instant | None = None
         self._waves = list(waves)
         self._worker = worker
@@ -116,6 +123,7 @@ class Dial:
         self._dice = dice
         self._failures: list[tuple[int, str]] = []
         self._rings_until: Instant = 0.0
+        self._wave_began = 0  # failures before the wave that `fail_over_only` waves stand in for
 
     def start(self, now: Instant) -> tuple[list[Output], News]:
         """Ring the first wave. Raises nothing: a branch that cannot be rung counts as failed (503)."""
@@ -132,14 +140,16 @@ class Dial:
             leg.accepted(body, now)
         except (PeerError, NoPort) as error:
             outputs = leg.hang_up(now, 488)
+            self.ended.append((leg, getattr(error, "status", 503)))
             return self._failed(leg, getattr(error, "status", 503), "", outputs, now)
         self.legs.remove(leg)
-        outputs = self._cancel_all(now, reason=("Reason", 'SIP;cause=200;text="Call completed elsewhere"'))
+        outputs = self._cancel_all(now, (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),))
         return outputs, Wins(leg)
 
     def rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> tuple[list[Output], News]:
         """Final failure on a branch."""
         leg.ended(now)
+        self.ended.append((leg, status))
         reason = (response.headers.get("Reason") or "") if response is not None else ""
         return self._failed(leg, status, reason, [], now)
 
@@ -150,24 +160,29 @@ class Dial:
             if any(not self._ua.unheard(leg.session) for leg in self.legs):
                 return [], None
             self._failures.extend((408, "") for _ in self.legs)
-            return self._next_wave(self._cancel_all(now), now)
+            self.silent.extend(leg.peer for leg in self.legs)
+            return self._next_wave(self._cancel_all(now, status=408), now)
         self._failures.extend((408, "") for _ in self.legs)
         outputs = self._cancel_all(now)
-        if self._waves and not self._waves[0].fail_over_only:
+        while self._waves and self._waves[0].fail_over_only:
+            self._waves.pop(0)  # it rang, so the way there is in order
+        if self._waves:
             return self._next_wave(outputs, now)
         return outputs, Fails(480, timed_out=True)
 
-    def give_up(self, now: Instant) -> list[Output]:
-        """The caller is gone, or somebody else took the call."""
+    def give_up(self, now: Instant, headers: tuple[tuple[str, str], ...] = ()) -> list[Output]:
+        """The caller is gone, or somebody else took the call; `headers` (Reason) go with the CANCELs."""
         self._waves.clear()
-        return self._cancel_all(now)
+        return self._cancel_all(now, headers)
 
     # ---------------------------------------------------------------------------------------------------------- within
 
     def _next_wave(self, outputs: list[Output], now: Instant) -> tuple[list[Output], News]:
         while self._waves:
             wave = self._waves.pop(0)
-            if wave.fail_over_only and not all(status in FAIL_OVER for status, _ in self._failures):
+            if not wave.fail_over_only:
+                self._wave_began = len(self._failures)
+            elif not all(status in FAIL_OVER for status, _ in self._failures[self._wave_began :]):
                 continue
             for destination in wave.destinations:
                 outputs += self._ring(destination, now)
@@ -185,6 +200,7 @@ class Dial:
         try:
             offer = leg.prepare_offer(self._prefer)
         except NoPort:
+            leg.ended(now)
             self._failures.append((503, ""))
             return []
         invitation = Invitation(
@@ -219,10 +235,11 @@ class Dial:
             return outputs, None
         return self._next_wave(outputs, now)
 
-    def _cancel_all(self, now: Instant, reason: tuple[str, str] | None = None) -> list[Output]:
+    def _cancel_all(self, now: Instant, headers: tuple[tuple[str, str], ...] = (), status: int = 487) -> list[Output]:
         outputs: list[Output] = []
         for leg in self.legs:
-            outputs += leg.hang_up(now, headers=(reason,) if reason else ())
+            outputs += leg.hang_up(now, headers=headers)
+            self.ended.append((leg, status))
         self.legs.clear()
         self.deadline = None
         return outputs

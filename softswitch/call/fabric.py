@@ -74,7 +74,7 @@ class Fabric:
     def __init__(self, now: Instant) -> None:
         self.workers: dict[int, Worker] = {}
         self.parties: Counter[str] = Counter()  # legs a party has now
-        self.changed: set[str] = set()  # parties whose count changed since somebody looked
+        self.changed: dict[str, None] = {}  # parties whose count changed since somebody looked
         self.sessions: dict[int, Leg] = {}  # by SIP session, until its last timer is gone
         self.players: dict[int, str] = {}  # who waits for the end of a player
         self.legs: dict[int, Leg] = {}  # by media id, until media has closed them
@@ -93,7 +93,7 @@ class Fabric:
         worker.growing = False
         worker.stats = None
         worker.music.clear()
-        worker.players.clear()
+        self._forget_players(worker)
         self.command(number, AskInventory())
 
     def lost(self, number: int) -> set[int]:
@@ -101,7 +101,8 @@ class Fabric:
         worker = self.workers.get(number)
         if worker is None:
             return set()
-        legs = set(worker.legs)
+        legs = {id for id, leg in self.legs.items() if leg.worker == number}
+        self._forget_players(worker)
         self.workers[number] = Worker(number)
         self._commands.pop(number, None)
         return legs
@@ -126,7 +127,7 @@ class Fabric:
         self.parties[party] += by
         if not self.parties[party]:
             del self.parties[party]
-        self.changed.add(party)
+        self.changed[party] = None
 
     # ---------------------------------------------------------------------------------------------------- ports, ids
 
@@ -164,7 +165,9 @@ class Fabric:
     # ------------------------------------------------------------------------------------------------------ commands
 
     def command(self, number: int, command: Command) -> None:
-        self._commands.setdefault(number, []).append(command)
+        """To be sent at the end of this step; nobody is there to hear it when the media process is lost."""
+        if self.workers[number].ready is not None:
+            self._commands.setdefault(number, []).append(command)
 
     def flush(self) -> list[tuple[int, tuple[Command, ...]]]:
         """What is to be sent now: (media process, its commands in order)."""
@@ -184,6 +187,12 @@ class Fabric:
         if leg in worker.legs:
             worker.legs.discard(leg)
             self.command(port.worker, CloseLeg(leg))
+
+    def not_opened(self, leg: "Leg") -> None:
+        """Media could not open it: there is nothing to close, and its slot is not one to use."""
+        self.legs.pop(leg.id, None)
+        self.workers[leg.worker].legs.discard(leg.id)
+        leg.not_opened()
 
     def connect(self, number: int, *edges: Edge) -> None:
         self.command(number, Connect(edges))
@@ -224,6 +233,11 @@ class Fabric:
         if recorder in recorders:
             recorders.discard(recorder)
             self.command(number, StopRecord(recorder))
+
+    def _forget_players(self, worker: Worker) -> None:
+        for player in worker.players:
+            self.players.pop(player, None)
+        worker.players.clear()
 
     def recorded(self, number: int, recorder: int) -> None:
         """`RecordDone` came for it."""

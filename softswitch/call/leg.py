@@ -44,6 +44,8 @@ class Leg:
     """`owner` is the call's id; `peer` who it is, as `phone:1001` or `trunk:carrier`; `id` is also its media id."""
 
     __slots__ = (
+        "_capable",
+        "_first_offered",
         "answered_at",
         "ended_at",
         "fabric",
@@ -89,6 +91,8 @@ class Leg:
         self.spec: LegSpec | None = None
         self.negotiated: Negotiated | None = None
         self.offer: bytes = b""  # theirs, until we answer it
+        self._first_offered = ""
+        self._capable: Capabilities | None = None  # as long as the port is ours
         self.pending: bytes = b""  # ours in a 2xx, until the ACK answers it
         self.sdp: bytes = b""  # what we said last
         self.sdp_version = 0
@@ -118,7 +122,9 @@ class Leg:
     def first_offered(self) -> str:
         """The first codec of the caller's offer that its policy allows; empty without an offer.
         Raises `PeerError` (400, 488) when the offer is unusable."""
-        return first_common(self.offer, self.policy.codecs) if self.offer else ""
+        if not self._first_offered and self.offer:
+            self._first_offered = first_common(self.offer, self.policy.codecs)
+        return self._first_offered if self.offer else ""
 
     # -------------------------------------------------------------------------------------------------- as called (UAS)
 
@@ -128,6 +134,7 @@ class Leg:
         self.fabric.sessions[session] = self
         self.sip_call_id = request.call_id
         self.offer = offer
+        self._first_offered = ""
 
     def ring(self, now: Instant, status: int = 180) -> list[Output]:
         if self.state is LegState.TRYING:
@@ -156,8 +163,7 @@ class Leg:
         else:
             sdp = self.pending = self._offer_sdp(prefer)
             self._open(LegSpec())  # others may listen from here on; the ACK tells what is sent
-        self.state = LegState.UP
-        self.answered_at = now
+        self._answered(now)
         return self.ua.accept(self.session, sdp, now, headers=headers)
 
     def confirmed(self, body: bytes, now: Instant) -> bool | None:
@@ -210,8 +216,7 @@ class Leg:
             self._settle(accept(body, self.sdp))
         elif self.negotiated is None:
             raise PeerError("no answer in the 200", status=488)
-        self.state = LegState.UP
-        self.answered_at = now
+        self._answered(now)
 
     # -------------------------------------------------------------------------------------------------- during the call
 
@@ -280,13 +285,21 @@ class Leg:
         self.port = None
         self.opened = False
 
+    def not_opened(self) -> None:
+        """Media could not open the stream, or lost it: it will tell nothing more of it."""
+        self.port = None
+        self.opened = self.was_open = False
+
     # ---------------------------------------------------------------------------------------------------------- within
 
     def _capabilities(self) -> Capabilities:
         if self.port is None:
             self.port = self.fabric.take(self.worker)
-        policy = self.policy
-        return Capabilities(policy.codecs, policy.dtmf == "rfc4733", policy.address, self.port.number)
+            self._capable = None
+        if self._capable is None:
+            policy = self.policy
+            self._capable = Capabilities(policy.codecs, policy.dtmf == "rfc4733", policy.address, self.port.number)
+        return self._capable
 
     def _answer_sdp(self, prefer: str) -> bytes:
         if self.offer:
@@ -333,6 +346,13 @@ class Leg:
             self.fabric.disconnect(self.worker, *(Edge(source, self.id) for source in gone))
         if come:
             self.fabric.connect(self.worker, *(Edge(source, self.id) for source in come))
+
+    def _answered(self, now: Instant) -> None:
+        self.state = LegState.UP
+        self.answered_at = now
+        agreed = self.negotiated
+        if agreed is not None and agreed.held_by_remote and not agreed.direction_receive:
+            self._hold_changed(True, now)  # neither speaks nor listens from the start
 
     def _hold_changed(self, held: bool, now: Instant) -> bool | None:
         if held and self.held_at is None and self.up:

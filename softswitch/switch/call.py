@@ -7,7 +7,8 @@ to the stage; leaving a stage takes it back, so an end in any stage leaks nothin
 from dataclasses import dataclass, field
 
 from softswitch.acd.model import OfferId
-from softswitch.call.causes import BUSY, reason_header
+from softswitch.call.causes import BUSY, kind, reason_header
+from softswitch.call.dial import Dial
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg, LegState
 from softswitch.call.tones import tone
@@ -84,6 +85,7 @@ class Call:
         self.language_chosen = False
         self.offers: list[OfferId] = []
         self.ended_legs: list[tuple[Leg, int]] = []
+        self.parting: tuple[tuple[str, str], ...] = ()  # the Reason that ended the call, for the other side
         self._player: int = 0
 
     # ---------------------------------------------------------------------------------------------------------- moves
@@ -112,7 +114,8 @@ class Call:
     def refuse(self, now: Instant, status: int, header: str = "") -> None:
         """No one is there for the caller: the status while it rings, a tone and the end once it was answered."""
         if self.facts.outcome is None:
-            self.facts.outcome = "rejected" if status in (403, 603) else "failed"
+            how = kind(status)
+            self.facts.outcome = how if how in ("busy", "rejected") else "failed"  # type: ignore[assignment]
         self.facts.cause = status
         if not self.leg.up:
             self.end(now, status, by="switch", header=header)
@@ -123,7 +126,7 @@ class Call:
 
     def play_and_end(self, prompt: str, now: Instant, reason: str) -> None:
         """A last word to the caller."""
-        self.facts.reason = reason
+        self.facts.reason = self.facts.reason or reason
         self.move(PlayStage(self, prompt), now)
 
     def preferred_codec(self) -> str:
@@ -161,7 +164,20 @@ class Call:
         status = error.status if isinstance(error, PeerError) else 503
         self.office.log("warning", "call failed", call=self.id, source=self.source, error=str(error), status=status)
         self.facts.outcome = "failed"
+        self.facts.cause = status
         self.end(now, status, by="switch", reason=str(error))
+
+    def served(self, now: Instant, destination: str) -> None:
+        """The switch itself is what the caller wanted (a prompt, an echo, a feature code): that counts as answered.
+        After a failure or an overflow it is but the last word, and the failure stands."""
+        facts = self.facts
+        if facts.outcome is not None or self.over:
+            return
+        facts.outcome = "answered"
+        facts.destination = destination
+        if facts.answered is None:
+            facts.answered = now
+        self.office.fact("call.answered", now, self.id, by=destination, agent="")
 
     def end(self, now: Instant, status: int = 480, *, by: str, reason: str = "", header: str = "") -> None:
         """The call is over: hang up whoever is left, write the record. `status` answers a caller who still rings;
@@ -175,6 +191,8 @@ class Call:
             self.facts.cause = 200 if answered else status
         if reason and not self.facts.reason:
             self.facts.reason = reason
+        if header:
+            self.parting = (("Reason", header),)
         name, value = reason_header(status, 16 if answered else None)
         stage, self.stage = self.stage, Stage(self)
         stage.leave(now)
@@ -225,20 +243,37 @@ class Call:
         """A leg of this call is over; the record will name it."""
         self.ended_legs.append((leg, status))
 
+    def dialled(self, dial: Dial, now: Instant) -> None:
+        """Take note of the branches that ended in `dial`, and of trunks that said nothing."""
+        self.ended_legs += dial.ended
+        dial.ended.clear()
+        for peer in dial.silent:
+            self.office.trunks.observed(peer.removeprefix("trunk:"), 408, now)
+        dial.silent.clear()
+
     @property
     def complete(self) -> bool:
-        """Over, and media has told the last numbers of every leg."""
-        return self.over and all(leg.stats is not None or not leg.was_open for leg, _ in self.ended_legs)
+        """Over, the recording closed, and media has told the last numbers of every leg."""
+        if not self.over or self.recording.writing:
+            return False
+        return all(leg.stats is not None or not leg.was_open for leg, _ in self.ended_legs)
 
     def record(self) -> CallRecord:
         """The row for the store, once the call is over and its legs are closed."""
         facts = self.facts
         ended = self.leg.ended_at or self.started
+        outcome = facts.outcome
+        if outcome is None:
+            outcome = "answered" if facts.answered else "abandoned" if self.hung_up_by == "caller" else "failed"
+        ring_seconds = facts.ring_seconds
+        if not facts.talk_seconds:  # nobody: what counts is who was rung last
+            rung = [leg for leg, _ in self.ended_legs if leg is not self.leg and leg.ring_at is not None]
+            ring_seconds = (rung[-1].ended_at or ended) - (rung[-1].ring_at or ended) if rung else 0.0
         return CallRecord(
             id=self.id,
             started=self.started,
             ended=ended,
-            outcome=facts.outcome or ("answered" if facts.answered is not None else "abandoned"),
+            outcome=outcome,
             answered=facts.answered,
             source=self.source,
             caller=self.caller,
@@ -247,7 +282,7 @@ class Call:
             queue=facts.queue,
             agent=facts.agent,
             wait_seconds=facts.wait_seconds,
-            ring_seconds=facts.ring_seconds,
+            ring_seconds=ring_seconds,
             talk_seconds=facts.talk_seconds,
             hold_seconds=facts.hold_seconds,
             cause=facts.cause,

@@ -4,6 +4,7 @@ Sources are told by what they cannot forge at will: a trunk by its network or by
 it, a phone by its fixed address or its digest (`switch/admission.py`).
 """
 
+import re
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Network: TypeAlias = IPv4Network | IPv6Network
 ANONYMOUS = "anonymous"
+_PLAIN_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/#]*")  # "#" is dialled unescaped by many phones
 
 
 class Directory:
@@ -79,6 +81,11 @@ class Directory:
     def agent(self, name: str, call: "Call", now: Instant, ring_seconds: float = 0.0, queue: str = "") -> Ringing:
         """An agent's phone. The call's facts go along as headers."""
         agent = self._settings.agents[name]
+        # A call that the ACD did not give keeps the agent busy like any call at that phone.
+        peer = f"agent:{name}" if queue else f"phone:{agent.phone}"
+        limit = self._settings.phones[agent.phone].max_calls
+        if not queue and limit and self._calls_at(agent.phone) >= limit:
+            return Ringing(f"agent:{name}", refusal=486)
         seconds = ring_seconds or self._settings.sip.ring_seconds
         headers = [("X-Call-Id", call.id)]
         if queue:
@@ -88,7 +95,7 @@ class Directory:
             headers.append(("X-Collected", ";".join(pairs)))
         if call.language_chosen:
             headers.append(("X-Language", call.language))
-        destinations = self._phone_destinations(agent.phone, f"agent:{name}", call, tuple(headers), now)
+        destinations = self._phone_destinations(agent.phone, peer, call, tuple(headers), now)
         if not destinations:
             return Ringing(f"agent:{name}", refusal=480)
         return Ringing(f"agent:{name}", (Wave(destinations, seconds),), record=call.wants_recording(False))
@@ -100,10 +107,10 @@ class Directory:
         for member in group.members:
             waves.extend(self._member(member, call, now).waves)
         if group.mode == "all":
-            everyone = tuple(destination for wave in waves for destination in wave.destinations)
+            everyone = tuple(to for wave in waves if not wave.fail_over_only for to in wave.destinations)
             waves = [Wave(everyone, group.ring_seconds)] if everyone else []
         else:
-            waves = [Wave(wave.destinations, group.ring_seconds, wave.fail_over_only) for wave in waves]
+            waves = [Wave(wave.destinations, group.ring_seconds, wave.fail_over_only, wave.patience) for wave in waves]
         fallbacks = (("any", group.no_answer),)
         return Ringing(f"group:{name}", tuple(waves), fallbacks, call.wants_recording(False), 0 if waves else 480)
 
@@ -162,18 +169,23 @@ class Directory:
         return Ringing(member, refusal=480)
 
     def _calls_at(self, phone: str) -> int:
-        parties = self._office.fabric.parties
-        agents = self.agents_of_phone.get(phone, ())
-        return parties[f"phone:{phone}"] + sum(parties[f"agent:{agent}"] for agent in agents)
+        fabric = self._office.fabric
+        peers = [f"phone:{phone}", *(f"agent:{agent}" for agent in self.agents_of_phone.get(phone, ()))]
+        legs = sum(fabric.parties[peer] for peer in peers)
+        if legs < 2:
+            return legs
+        # A phone with several contacts has a leg for each while it rings: calls count, not legs.
+        return len({leg.owner for leg in fabric.sessions.values() if leg.peer in peers and not leg.over})
 
     def _phone_destinations(
         self, name: str, peer: str, call: "Call", headers: tuple[tuple[str, str], ...], now: Instant
     ) -> tuple[Destination, ...]:
         phone = self._settings.phones[name]
         domain = self._settings.sip.domain
-        from_ = NameAddr(call.caller_name, Uri("sip", call.caller or ANONYMOUS, None, domain))
+        caller = _user(call.caller or ANONYMOUS)
+        from_ = NameAddr(call.caller_name, Uri("sip", caller, None, domain))
         to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, domain))
-        contact_user = call.caller or ANONYMOUS
+        contact_user = caller
         if phone.contact is not None:
             uri = Uri.parse(phone.contact)
             flow = self._office.flow_to(uri)
@@ -197,8 +209,8 @@ class Directory:
     def _trunk_destination(self, name: str, trunk: Trunk, call: "Call", number: str) -> Destination:
         address = Uri.parse(trunk.address)
         flow = self._office.flow_to(address)
-        dialled = trunk.prefix + number[trunk.strip :]
-        shown = self.shown_number(trunk, call)
+        dialled = _user(trunk.prefix + number[trunk.strip :])
+        shown = _user(self.shown_number(trunk, call))
         domain = trunk.domain or address.host
         anonymous = call.caller == ANONYMOUS and not (trunk.caller_id or call.caller_id)
         headers: list[tuple[str, str]] = []
@@ -228,18 +240,26 @@ class Directory:
         if call.caller_id is not None:
             return call.caller_id
         source = parse_target(call.source)
-        own = self._settings.phones[source.name].caller_id if source.kind == "phone" else None
+        phone = self._settings.phones.get(source.name) if source.kind == "phone" else None  # gone after a reload
+        own = None if phone is None else phone.caller_id
         if trunk.pass_caller_id:
             return own or call.caller or ANONYMOUS
         return own or trunk.caller_id or trunk.username or call.caller or ANONYMOUS
 
     def spellings(self, source: str, number: str) -> tuple[str, ...]:
-        """The dialled number as it came, and in E.164 when a trunk says how."""
+        """The dialled number as it came; for a trunk that says how, also in E.164, without the "+", and nationally."""
         target = parse_target(source)
         if target.kind != "trunk":
             return (number,)
+        trunk = self._settings.trunks[target.name]
         normal = self.normal(target.name, number)
-        return (number,) if normal == number else (number, normal)
+        forms = [number, normal]
+        if normal.startswith("+"):
+            forms.append(normal[1:])
+            code = "+" + (trunk.country or "").lstrip("+")
+            if len(code) > 1 and normal.startswith(code):
+                forms.append(trunk.national_prefix + normal[len(code) :])
+        return tuple(dict.fromkeys(forms))
 
     def normal(self, trunk_name: str, number: str) -> str:
         """A number that came from a trunk, in E.164 as far as the trunk's settings tell."""
@@ -248,6 +268,17 @@ class Directory:
             return e164(number, trunk.country, trunk.national_prefix, trunk.international_prefix)
         except LocalError:
             return number
+
+
+def _user(text: str) -> str:
+    """The user part of a URI (RFC 3261 §25.1): what others sent us was unescaped, and goes out escaped again."""
+    if _PLAIN_USER.fullmatch(text):
+        return text
+    return "".join(sign if _PLAIN_USER.fullmatch(sign) else _escaped(sign) for sign in text)
+
+
+def _escaped(sign: str) -> str:
+    return "".join(f"%{octet:02X}" for octet in sign.encode("utf-8", "surrogateescape"))
 
 
 def _trunk_networks(trunk: Trunk) -> list[Network]:

@@ -55,19 +55,36 @@ class MediaReports:
         }
 
     def report(self, worker: int, report: Report, now: Instant) -> None:
+        if worker not in self._office.fabric.workers and type(report) is not Ready:
+            self._office.log(
+                "warning", "report of an unknown media process", worker=worker, report=type(report).__name__
+            )
+            return
         self._on[type(report)](worker, report, now)
 
     def lost(self, worker: int, now: Instant) -> None:
         """The process, or the line to it, is gone: the calls that it carried cannot go on."""
         office = self._office
         gone = office.fabric.lost(worker)
-        calls = {office.fabric.legs.pop(leg).owner for leg in gone}
+        calls = set()
+        for id in gone:
+            leg = office.fabric.legs.pop(id)
+            leg.not_opened()
+            calls.add(leg.owner)
         office.log("error", "media process lost", worker=worker, legs=len(gone), calls=len(calls))
         for call in [call for call in self._switch.calls.values() if call.leg.worker == worker]:
             call.facts.outcome = call.facts.outcome or "failed"
+            call.facts.cause = 503
             call.end(now, 503, by="switch", reason="media process lost")
+        for recorder, (_, path, began, number) in tuple(office.recordings.items()):
+            if number == worker:
+                # What was written stays valid; how much that is, nobody can tell now.
+                self._record_done(worker, RecordDone(recorder, path, "lost", int((now - began) * _RATE), "lost"), now)
 
     def _ready(self, worker: int, report: Ready, now: Instant) -> None:
+        known = self._office.fabric.workers.get(worker)
+        if known is not None and known.ready is not None:
+            self.lost(worker, now)  # it began anew before we heard of its end
         self._office.fabric.ready(worker, report)
         self._office.log(
             "info", "media process ready", worker=worker, pid=report.pid, backend=report.backend, free=len(report.free)
@@ -84,7 +101,10 @@ class MediaReports:
         office.log("error", "media command failed", worker=worker, what=report.what, reason=report.reason)
         leg = office.fabric.legs.get(report.subject)
         if leg is not None and report.what == "OpenLeg":
-            self._switch.fail_leg(leg, NoPort(report.reason), now)
+            office.fabric.not_opened(leg)
+            if not leg.over:
+                self._switch.fail_leg(leg, NoPort(report.reason), now)
+            self._switch.media_done(leg.owner)
 
     def _digit(self, worker: int, report: Digit, now: Instant) -> None:
         leg = self._office.fabric.legs.get(report.leg)
@@ -97,7 +117,7 @@ class MediaReports:
         leg = self._office.fabric.legs.pop(report.leg, None)
         if leg is not None:
             leg.stats = report.stats
-            self._switch.leg_closed(leg)
+            self._switch.media_done(leg.owner)
 
     def _leg_stats(self, worker: int, report: LegStats, now: Instant) -> None:
         leg = self._office.fabric.legs.get(report.leg)
@@ -107,7 +127,7 @@ class MediaReports:
     def _leg_silent(self, worker: int, report: LegSilent, now: Instant) -> None:
         leg = self._office.fabric.legs.get(report.leg)
         call = self._switch.call_of(leg) if leg is not None and leg.up and leg.held_at is None else None
-        if leg is not None and call is not None:
+        if leg is not None and call is not None and leg.spec is not None and leg.spec.receive:
             self._office.log("warning", "no audio, hanging up", call=call.id, peer=leg.peer, seconds=report.seconds)
             call.end(now, 480, by="switch", reason=f"no audio from {leg.peer} for {report.seconds:.0f} s")
 
@@ -129,7 +149,7 @@ class MediaReports:
     def _record_done(self, worker: int, report: RecordDone, now: Instant) -> None:
         office = self._office
         office.fabric.recorded(worker, report.recorder)
-        call, path, started = office.recordings.pop(report.recorder, ("", "", now))
+        call, path, started, _ = office.recordings.pop(report.recorder, ("", "", now, worker))
         if not call:
             return
         if report.cause != "stopped":
@@ -139,6 +159,7 @@ class MediaReports:
         )
         size = _WAV_HEAD + _FRAME_BYTES * report.frames
         office.outbox.append(Save(SavedRecording(path, call, started, report.frames / _RATE, size)))
+        self._switch.recording_done(call)
 
     def _worker_stats(self, worker: int, report: WorkerStats, now: Instant) -> None:
         entry = self._office.fabric.workers.get(worker)

@@ -54,7 +54,7 @@ class Office:
         self.decisions: deque[AcdEffect] = deque()
         self.deadlines: Deadlines[str] = Deadlines()
         self.offers: dict[OfferId, str] = {}
-        self.recordings: dict[int, tuple[str, str, Instant]] = {}  # recorder -> call, path, start
+        self.recordings: dict[int, tuple[str, str, Instant, int]] = {}  # recorder -> call, path, start, worker
         self.ended: list[Call] = []  # over since the switch looked last
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)

@@ -19,13 +19,16 @@ _SAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|\0\n\r\t ', "_"))
 
 class CallRecording:
     """`name` is the file's path below the recordings directory, empty when nothing was recorded.
-    `consented` is what the caller said to the menu's question: None when never asked."""
+    `consented` is what the caller said to the menu's question: None when never asked. `writing` until media has
+    closed the file."""
 
     def __init__(self, call: "Call") -> None:
         self._call = call
         self._recorder = 0
         self._right: int | None = None
         self._paused = False
+        self._broken = False
+        self.writing = False
         self.name = ""
         self.consented: bool | None = None
 
@@ -36,7 +39,7 @@ class CallRecording:
     def start(self, other: Leg, now: Instant) -> None:
         """Record from here on, or let the running recorder hear the new party."""
         call = self._call
-        if self.consented is False:
+        if self.consented is False or self._broken:
             return
         fabric = call.office.fabric
         if not self._recorder:
@@ -52,9 +55,10 @@ class CallRecording:
                 called=_safe(call.called),
             )
             self._recorder = fabric.new_id()
+            self.writing = True
             fabric.record(call.leg.worker, Record(self._recorder, f"{settings.recording.directory}/{self.name}"))
             fabric.connect(call.leg.worker, Edge(call.leg.id, self._recorder, LEFT))
-            call.office.recordings[self._recorder] = (call.id, self.name, now)
+            call.office.recordings[self._recorder] = (call.id, self.name, now, call.leg.worker)
             call.office.fact("recording.started", now, call.id, path=self.name)
         if self._right is not None:
             fabric.disconnect(call.leg.worker, Edge(self._right, self._recorder, RIGHT))
@@ -78,6 +82,12 @@ class CallRecording:
         if self._recorder:
             self._call.office.fabric.stop_record(self._call.leg.worker, self._recorder)
             self._recorder = 0
+
+    def done(self) -> None:
+        """Media has closed the file; when that was not our wish, nothing more of this call is recorded."""
+        self.writing = False
+        self._broken = bool(self._recorder)
+        self._recorder = 0
 
 
 def _safe(text: str) -> str:

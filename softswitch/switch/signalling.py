@@ -112,12 +112,15 @@ class Signalling:
         leg.invited(event.session, request, request.body)
         caller, name = self._caller(source, request)
         number = request.uri.username
+        if source.kind == "trunk" and office.trunks.by_contact_user(number) is not None:
+            number = request.to.uri.username  # carriers call the contact that we registered; To has the number
         language = office.settings.server.language
         if source.kind == "phone":
             language = office.settings.phones[source.name].language or language
+        hops = request.max_forwards
         call = Call(
             id, office, leg, source=str(source), caller=caller, caller_name=name, called=number, language=language,
-            max_forwards=70 if request.max_forwards is None else request.max_forwards, now=now,
+            max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
         )  # fmt: skip
         office.fact("call.started", now, id, source=str(source), caller=caller, called=number)
         self._route(call, source, number, now)
@@ -156,7 +159,7 @@ class Signalling:
             phone = settings.phones[source.name]
             return phone.number or source.name, phone.name or ""
         identity = request.from_
-        asserted = request.headers.get("P-Asserted-Identity")
+        asserted = (request.headers.all("P-Asserted-Identity") or ("",))[0]
         if asserted:
             try:
                 identity = NameAddr.parse(asserted)
@@ -164,7 +167,7 @@ class Signalling:
                 self._office.log("debug", "unreadable P-Asserted-Identity", peer=str(source))
         user = identity.uri.username
         privacy = request.headers.get("Privacy") or ""
-        if not user or user.lower() == ANONYMOUS or "id" in privacy.lower().split(";"):
+        if not user or user.lower() == ANONYMOUS or "id" in re.split(r"[;,\s]+", privacy.lower()):
             return ANONYMOUS, ""
         return self._office.directory.normal(source.name, user), identity.display or ""
 
@@ -200,12 +203,19 @@ class Signalling:
 
     def _accepted(self, event: Accepted, now: Instant) -> None:
         leg, call = self._find(event.session)
+        if leg is not None and leg.peer.startswith("trunk:"):
+            self._office.trunks.observed(leg.peer.removeprefix("trunk:"), 200, now)
         if leg is not None and call is not None:
             call.stage.on_accepted(leg, event.response.body, now)
             call.rearm()
 
     def _rejected(self, event: Rejected, now: Instant) -> None:
         leg, call = self._find(event.session)
+        if leg is not None and leg.peer.startswith("trunk:") and (event.response is None or event.status != 503):
+            # A refusal proves that somebody is there; 503 may be about one number only and proves nothing.
+            self._office.trunks.observed(
+                leg.peer.removeprefix("trunk:"), 200 if event.response is not None else event.status, now
+            )
         if leg is not None and call is not None:
             call.stage.on_rejected(leg, event.status, event.response, now)
             call.rearm()
@@ -249,7 +259,7 @@ class Signalling:
             words = "caller hung up" if event.cause == "bye" else f"caller's dialog ended: {event.cause}"
             call.end(now, 487, by="caller", reason=words, header=reason)
         else:
-            call.stage.on_gone(leg, now)
+            call.stage.on_gone(leg, now, reason)
 
     def _session_closed(self, event: SessionClosed, now: Instant) -> None:
         self._office.fabric.sessions.pop(event.session, None)
@@ -258,6 +268,10 @@ class Signalling:
 
     def _in_dialog(self, event: InDialog, now: Instant) -> None:
         ua = self._office.ua
+        if event.request.method == "OPTIONS":  # a keep-alive of the dialog, RFC 3261 §11.2
+            fields = (("Allow", ALLOW), ("Accept", "application/sdp"))
+            self._office.drive(ua.respond(event.tx, 200, now, headers=fields))
+            return
         if event.request.method != "INFO":
             self._office.drive(ua.respond(event.tx, 405, now, headers=(("Allow", ALLOW),)))
             return

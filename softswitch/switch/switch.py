@@ -64,6 +64,7 @@ class Switch:
         self.calls: dict[str, Call] = {}
         self.desk = Desk(self, now)
         self.draining = False
+        self._drained = False
         self._ending: dict[str, Call] = {}
         self._remembered: frozenset[str] = frozenset()
         self._agents_saved: dict[str, tuple[bool, str | None]] = {}
@@ -173,13 +174,20 @@ class Switch:
         self._media.lost(event.worker, now)
 
     def _reload(self, event: Reload, now: Instant) -> None:
-        self.office.configure(event.settings, now)
-        for agent in event.settings.agents.values():
-            self.tell_reachable(agent.phone, now)
+        office = self.office
+        before = office.settings.agents
+        office.configure(event.settings, now)
+        for phone in dict.fromkeys(agent.phone for agent in event.settings.agents.values()):
+            self.tell_reachable(phone, now)
+            self._tell_busy(phone, now)
+        for name, agent in event.settings.agents.items():
+            if agent.logged_in and name not in before and name not in self._remembered:
+                office.acd(agent_event("login", name, "", "configuration"), now)
         self.office.log("info", "configuration reloaded")
 
     def _drain(self, event: Drain, now: Instant) -> None:
         self.draining = True
+        self._drained = False
         self.office.log("info", "draining", calls=len(self.calls))
         self.office.trunks.stop(now)
 
@@ -236,8 +244,8 @@ class Switch:
     def _settle(self, now: Instant) -> list[Effect]:
         self._work(now)
         office = self.office
-        if self.draining and not self.calls and not self._ending:
-            self.draining = False
+        if self.draining and not self._drained and not self.calls and not self._ending:
+            self._drained = True
             office.outbox.append(Drained(now))
         effects = office.outbox
         frames = office.fabric.flush()
@@ -270,12 +278,24 @@ class Switch:
 
     def _parties_changed(self, now: Instant) -> None:
         office = self.office
-        changed, office.fabric.changed = office.fabric.changed, set()
+        changed, office.fabric.changed = office.fabric.changed, {}
         for party in changed:
             kind, _, name = party.partition(":")
             if kind == "phone":
-                for agent in office.directory.agents_of_phone.get(name, ()):
-                    office.acd(DeviceBusy(agent, office.fabric.parties[party]), now)
+                self._tell_busy(name, now)
+            elif kind == "agent" and name in office.settings.agents:
+                phone = office.settings.agents[name].phone
+                if len(office.directory.agents_of_phone[phone]) > 1:
+                    self._tell_busy(phone, now)
+
+    def _tell_busy(self, phone: str, now: Instant) -> None:
+        """Tell the ACD how many calls keep `phone` busy that it did not give to that very agent."""
+        office = self.office
+        parties = office.fabric.parties
+        agents = office.directory.agents_of_phone.get(phone, ())
+        calls = parties[f"phone:{phone}"] + sum(parties[f"agent:{agent}"] for agent in agents)
+        for agent in agents:
+            office.acd(DeviceBusy(agent, calls - parties[f"agent:{agent}"]), now)
 
     def tell_reachable(self, phone: str, now: Instant) -> None:
         """Tell the ACD whether the agents of `phone` can be rung."""
@@ -303,11 +323,18 @@ class Switch:
     def call_of(self, leg: Leg) -> Call | None:
         return self.calls.get(leg.owner)
 
-    def leg_closed(self, leg: Leg) -> None:
-        """Media told the last numbers of a stream."""
-        call = self._ending.get(leg.owner)
+    def media_done(self, id: str) -> None:
+        """Media told the last of a stream or a recording of that call."""
+        call = self._ending.get(id)
         if call is not None and call.complete:
             self._finish(call)
+
+    def recording_done(self, id: str) -> None:
+        """Media has closed the recording of that call."""
+        call = self.calls.get(id) or self._ending.get(id)
+        if call is not None:
+            call.recording.done()
+            self.media_done(id)
 
     def fail_leg(self, leg: Leg, error: PeerError | NoPort, now: Instant) -> None:
         """A stream that was promised cannot be had."""

@@ -24,9 +24,9 @@ class CodeStage(PlayStage):
 
     def enter(self, now: Instant) -> None:
         office = self.call.office
-        self.call.facts.destination = f"code:{self._verb}"
-        self.call.facts.outcome = "answered"
-        self.call.facts.answered = now
+        if not self.call.answer(now):
+            return
+        self.call.served(now, f"code:{self._verb}")
         for agent in office.directory.agents_of_phone.get(self._phone, ()):
             office.acd(agent_event(self._verb, agent, self._argument, by=f"phone:{self._phone}"), now)
         super().enter(now)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from softswitch.call.causes import kind
+from softswitch.call.causes import kind, told
 from softswitch.call.dial import Dial, Fails, News, Rings, Wins
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
@@ -29,6 +29,7 @@ class DialStage(Stage):
         super().__init__(call, ringing.target)
         self._ringing = ringing
         self._rings_heard = False
+        self._early: Leg | None = None  # whose early media the caller hears
         self._dial = Dial(
             call.id,
             ringing.waves,
@@ -45,16 +46,15 @@ class DialStage(Stage):
 
     def enter(self, now: Instant) -> None:
         self.call.facts.destination = self.at
+        self.call.facts.outcome = None  # what failed before does not count if this works
         if self._ringing.refusal:
             self._failed(Fails(self._ringing.refusal), now)
         else:
             self._work(self._dial.start(now), now)
 
     def leave(self, now: Instant) -> None:
-        gone = tuple(self._dial.legs)
-        self.call.drive(self._dial.give_up(now))
-        for leg in gone:
-            self.call.closed(leg, 487)
+        self.call.drive(self._dial.give_up(now, self.call.parting))
+        self.call.dialled(self._dial, now)
         if self.call.leg.hears:
             self.call.leg.hear()
 
@@ -65,14 +65,10 @@ class DialStage(Stage):
         self._work(self._dial.accepted(leg, body, now), now)
 
     def on_rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> None:
-        self.call.closed(leg, status)
         self._work(self._dial.rejected(leg, status, response, now), now)
 
     def wake(self, now: Instant) -> None:
-        gone = tuple(self._dial.legs)
         self._work(self._dial.wake(now), now)
-        for leg in gone:
-            self.call.closed(leg, 487)
 
     # ---------------------------------------------------------------------------------------------------------- within
 
@@ -80,6 +76,11 @@ class DialStage(Stage):
         outputs, news = step
         self.call.drive(outputs)
         self.deadline = self._dial.deadline
+        self.call.dialled(self._dial, now)
+        if self._early is not None and self._early.over:
+            self._early = None  # the next to ring is heard ringing
+            self._rings_heard = False
+            self.call.leg.hear()
         self._news(news, now)
 
     def _news(self, news: News, now: Instant) -> None:
@@ -100,26 +101,29 @@ class DialStage(Stage):
                 self.call.fail(error, now)
                 return
             self.call.silence()
+            self._early = early
             if caller.opened:  # a caller without an offer has no stream yet
                 caller.hear(early.id)
                 early.hear(caller.id)
-        elif caller.up:
+        elif caller.opened:  # after early media or an answer a phone makes no ringing of its own
             if not self._rings_heard:
                 self.call.play(tone("ringback", self.call.office.settings.server.tones), loops=0)
         elif not self._rings_heard:
-            self.call.drive(caller.ring(now, 180 if status in (180, 183) else status))
+            self.call.drive(caller.ring(now, status if status in (181, 182) else 180))
         self._rings_heard = True
 
     def _failed(self, failure: Fails, now: Instant) -> None:
+        if self.call.over:
+            return
         how = "no-answer" if failure.timed_out else kind(failure.status)
+        self.call.facts.outcome = _OUTCOMES[how]
         self.call.office.fact("dial.failed", now, self.call.id, target=self.at, status=failure.status, how=how)
         fallback = self._ringing.fallback(how)
         if fallback:
             self.call.go(fallback, now)
             return
-        self.call.facts.outcome = _OUTCOMES[how]
         self.call.facts.reason = f"{self.at}: {how}"
-        self.call.refuse(now, failure.status, header=failure.reason)
+        self.call.refuse(now, told(failure.status), header=failure.reason)
 
 
 _OUTCOMES: dict[str, Outcome] = {

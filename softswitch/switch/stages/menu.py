@@ -32,12 +32,23 @@ class MenuStage(Stage):
         super().__init__(call, name)
         self._run = MenuRun(script_of(menu, call), call.language)
         self._tokens: dict[int, int] = {}  # player -> token
+        self._inside = False
 
     def enter(self, now: Instant) -> None:
         if not self.call.answer(now):
             return
+        self._inside = True
+        self.call.facts.outcome = None
+        self.call.facts.destination = f"ivr:{self.at}"
         self.call.office.fact("menu.entered", now, self.call.id, menu=self.at)
         self._perform(self._run.start(now), now)
+
+    def leave(self, now: Instant) -> None:
+        if self._inside:  # left by the end of the call, not by a choice
+            self._inside = False
+            self.call.office.fact(
+                "menu.left", now, self.call.id, menu=self.at, cause="ended", keys="", target="", collected={}
+            )
 
     def on_digit(self, leg: Leg, digit: str, method: str, now: Instant) -> None:
         if leg is self.call.leg:
@@ -73,6 +84,7 @@ class MenuStage(Stage):
 
     def _choose(self, choice: Choose, now: Instant) -> None:
         call = self.call
+        self._inside = False
         call.facts.collected.update(choice.collected)
         call.office.fact(
             "menu.left", now, call.id, menu=self.at, cause=choice.cause, keys=choice.keys, target=choice.target,

@@ -54,12 +54,14 @@ class QueueStage(Stage):
 
     def legs(self) -> tuple[Leg, ...]:
         rung = tuple(leg for _, dial in self._offers.values() for leg in dial.legs)
-        return rung + tuple(leg for _, leg in self._answered.values())
+        briefed = () if self._briefing is None else (self._briefing[0],)
+        return rung + tuple(leg for _, leg in self._answered.values()) + briefed
 
     def enter(self, now: Instant) -> None:
         call = self.call
         self._since = now
         call.facts.queue = self.at
+        call.facts.outcome = None
         call.facts.destination = f"queue:{self.at}"
         if self._settings.language and not call.language_chosen:
             call.language = self._settings.language
@@ -77,12 +79,14 @@ class QueueStage(Stage):
         call.facts.wait_seconds += now - self._since
         if self._queued:
             self._queued = False
-            call.office.acd(CallerLeft(call.id), now)
+            gone = call.hung_up_by == "caller"
+            call.office.acd(CallerLeft(call.id, "abandoned" if gone else call.facts.reason or "moved"), now)
         for offer in tuple(self._offers):
             self._drop(offer, now)
-        for _, leg in self._answered.values():
+        for agent, leg in self._answered.values():
             call.drive(leg.hang_up(now))
             call.closed(leg)
+            call.office.acd(TalkEnded(call.id, agent), now)  # the ACD has them joined already
         self._answered.clear()
         if self._briefing is not None:
             leg, agent, player = self._briefing
@@ -131,10 +135,8 @@ class QueueStage(Stage):
     def _drop(self, offer: OfferId, now: Instant) -> None:
         _, dial = self._offers.pop(offer, ("", None))
         if dial is not None:
-            gone = tuple(dial.legs)
-            self.call.drive(dial.give_up(now))
-            for leg in gone:
-                self.call.closed(leg, 487)
+            self.call.drive(dial.give_up(now, self.call.parting))
+            self.call.dialled(dial, now)
         self._refuse(offer, now)
 
     def _refuse(self, offer: OfferId, now: Instant) -> None:
@@ -147,10 +149,11 @@ class QueueStage(Stage):
         agent, leg = self._answered.pop(bridge.offer, ("", None))
         if leg is None:
             # The agent hung up between answer and bridge.
-            self.call.office.acd(TalkEnded(bridge.call, bridge.agent), now)
+            self._again(bridge.agent, now)
             return
         self._queued = False
         self.call.facts.agent = agent
+        self.call.facts.outcome = None
         if self._settings.agent_prompt:
             office = self.call.office
             prompt = office.prompts((self._settings.agent_prompt,), self.call.language)
@@ -207,12 +210,11 @@ class QueueStage(Stage):
                 self._step(offer, dial.accepted(leg, body, now), now)
 
     def on_rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> None:
-        self.call.closed(leg, status)
         for offer, (_, dial) in tuple(self._offers.items()):
             if leg in dial.legs:
                 self._step(offer, dial.rejected(leg, status, response, now), now)
 
-    def on_gone(self, leg: Leg, now: Instant) -> None:
+    def on_gone(self, leg: Leg, now: Instant, reason: str = "") -> None:
         for offer, (agent, answered) in tuple(self._answered.items()):
             if answered is leg:
                 del self._answered[offer]
@@ -223,14 +225,21 @@ class QueueStage(Stage):
             self._briefing = None
             self.call.office.fabric.stop_play(leg.worker, player)
             self.call.closed(leg)
-            self.call.office.acd(TalkEnded(self.call.id, agent), now)
-            # The agent left before a word was said: the caller waits on, at the old place.
-            self._queued = True
-            self.call.office.acd(CallQueued(self.call.id, self.at, arrived=self._since, caller=self.call.caller), now)
+            self._again(agent, now)
+
+    def _again(self, agent: str, now: Instant) -> None:
+        """The agent left before a word was said: the caller waits on, at the old place."""
+        call = self.call
+        call.facts.agent = ""
+        call.office.acd(TalkEnded(call.id, agent), now)
+        self._queued = True
+        call.office.acd(CallQueued(call.id, self.at, arrived=self._since, caller=call.caller), now)
 
     def _step(self, offer: OfferId, step: tuple[list[Output], News], now: Instant) -> None:
         outputs, news = step
         self.call.drive(outputs)
+        if offer in self._offers:
+            self.call.dialled(self._offers[offer][1], now)
         match news:
             case Wins(leg):
                 agent, _ = self._offers.pop(offer)

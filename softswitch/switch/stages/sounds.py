@@ -24,6 +24,7 @@ class PlayStage(Stage):
 
     def enter(self, now: Instant) -> None:
         if self.call.answer(now):
+            self.call.served(now, f"play:{self.at}")
             self.call.play_prompts(*self._prompts)
 
     def on_played(self, player: int, cause: str, now: Instant) -> None:
@@ -81,6 +82,7 @@ class EchoStage(Stage):
     def enter(self, now: Instant) -> None:
         self.at = "echo"
         if self.call.answer(now):
+            self.call.served(now, "echo:")
             self.call.leg.hear(self.call.leg.id)
 
     def leave(self, now: Instant) -> None:
@@ -94,7 +96,8 @@ class HoldLineStage(Stage):
 
     def enter(self, now: Instant) -> None:
         self.at = "answer"
-        self.call.answer(now)
+        if self.call.answer(now):
+            self.call.served(now, "answer:")
 
 
 class RefuseStage(Stage):

@@ -47,8 +47,8 @@ class Stage:
     def on_rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> None:
         """A leg that we called refused."""
 
-    def on_gone(self, leg: Leg, now: Instant) -> None:
-        """A leg that had answered is over (not the caller's)."""
+    def on_gone(self, leg: Leg, now: Instant, reason: str = "") -> None:
+        """A leg that had answered is over (not the caller's); `reason` is its Reason header."""
 
     def on_hold(self, leg: Leg, held: bool, now: Instant) -> None:
         """A party put the call on hold, or took it back."""

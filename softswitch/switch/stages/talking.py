@@ -4,6 +4,7 @@ not know. Digits pass by RFC 4733 within media; INFO and conversions are done he
 from typing import TYPE_CHECKING
 
 from softswitch.acd.model import TalkEnded
+from softswitch.call.causes import reason_header
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.switch.stages.stage import Stage
@@ -26,6 +27,7 @@ class TalkStage(Stage):
         self._music = music
         self._record = record
         self._since: Instant = 0.0
+        self._held_since: Instant | None = None  # either side holds
 
     def legs(self) -> tuple[Leg, ...]:
         return (self._callee,)
@@ -35,33 +37,45 @@ class TalkStage(Stage):
         if not call.answer(now, prefer=callee.codec):
             return
         self._since = now
-        if call.facts.answered is None:
-            call.facts.answered = now
-        call.facts.ring_seconds += now - callee.ring_at if callee.ring_at is not None else 0.0
-        call.facts.destination = self.at
-        call.facts.outcome = "answered"
+        facts = call.facts
+        if facts.answered is None:
+            facts.answered = now
+        if callee.ring_at is not None and callee.answered_at is not None:
+            facts.ring_seconds = callee.answered_at - callee.ring_at
+        facts.destination = self.at
+        facts.outcome = "answered"
         self._wire()
         if self._record:
             call.recording.start(callee, now)
         call.office.fact("call.answered", now, call.id, by=callee.peer, agent=self._agent)
+        for party in (call.leg, callee):
+            if party.held_at is not None:
+                self.on_hold(party, True, now)
 
     def leave(self, now: Instant) -> None:
         call, callee = self.call, self._callee
-        self._account(now)
-        held = callee.held_seconds + call.leg.held_seconds
-        call.drive(callee.hang_up(now))
-        call.facts.hold_seconds += held
+        if self._since:
+            call.facts.talk_seconds += now - self._since
+        if self._held_since is not None:
+            call.facts.hold_seconds += now - self._held_since
+        call.drive(callee.hang_up(now, headers=call.parting or (reason_header(200),)))
         call.closed(callee)
         call.leg.hear()
         if self._agent:
             call.office.acd(TalkEnded(call.id, self._agent), now)
 
-    def on_gone(self, leg: Leg, now: Instant) -> None:
+    def on_gone(self, leg: Leg, now: Instant, reason: str = "") -> None:
         if leg is self._callee:
-            self.call.end(now, by="callee", reason="callee hung up")
+            self.call.end(now, by="callee", reason="callee hung up", header=reason)
 
     def on_hold(self, leg: Leg, held: bool, now: Instant) -> None:
         self._wire()
+        holds = self.call.leg.held_at is not None or self._callee.held_at is not None
+        if holds and self._held_since is None:
+            self._held_since = now
+        elif not holds and self._held_since is not None:
+            self.call.facts.hold_seconds += now - self._held_since
+            self._held_since = None
         self.call.office.fact("call.held" if held else "call.resumed", now, self.call.id, by=leg.peer)
 
     def on_digit(self, leg: Leg, digit: str, method: str, now: Instant) -> None:
@@ -84,7 +98,3 @@ class TalkStage(Stage):
                 party.hear()
             else:
                 party.hear(other.id)
-
-    def _account(self, now: Instant) -> None:
-        if self._since:
-            self.call.facts.talk_seconds += now - self._since
