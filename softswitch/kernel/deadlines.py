@@ -18,7 +18,7 @@ class Deadlines(Generic[Key]):
     __slots__ = ("_at", "_heap", "_serial")
 
     def __init__(self) -> None:
-        self._at: dict[Key, tuple[Instant, int]] = {}
+        self._at: dict[Key, Instant] = {}
         self._heap: list[tuple[Instant, int, Key]] = []
         self._serial = 0
 
@@ -27,10 +27,11 @@ class Deadlines(Generic[Key]):
 
     def set(self, key: Key, at: Instant) -> None:
         """Arm or move the deadline of `key`."""
-        self._serial += 1
-        self._at[key] = (at, self._serial)
-        heappush(self._heap, (at, self._serial, key))
-        if len(self._heap) > _COMPACT_FROM and len(self._heap) > 4 * len(self._at):
+        self._serial = serial = self._serial + 1
+        self._at[key] = at
+        heap = self._heap
+        heappush(heap, (at, serial, key))
+        if len(heap) > _COMPACT_FROM and len(heap) > 4 * len(self._at):
             self._compact()
 
     def cancel(self, key: Key) -> None:
@@ -39,15 +40,14 @@ class Deadlines(Generic[Key]):
 
     def get(self, key: Key) -> Instant | None:
         """When `key` is due, or None."""
-        entry = self._at.get(key)
-        return None if entry is None else entry[0]
+        return self._at.get(key)
 
     def next(self) -> Instant | None:
         """The earliest deadline, or None when nothing is armed."""
         heap = self._heap
         while heap:
-            at, serial, key = heap[0]
-            if self._at.get(key) == (at, serial):
+            at, _, key = heap[0]
+            if self._at.get(key) == at:
                 return at
             heappop(heap)
         return None
@@ -60,5 +60,5 @@ class Deadlines(Generic[Key]):
             yield key, at
 
     def _compact(self) -> None:
-        self._heap = [(at, serial, key) for key, (at, serial) in self._at.items()]
+        self._heap = [(at, serial, key) for serial, (key, at) in enumerate(self._at.items())]
         heapify(self._heap)

@@ -124,11 +124,15 @@ class Headers:
             lines = (lines,)
         if key not in _LISTS:
             return list(lines)
+        if len(lines) == 1 and "," not in lines[0]:
+            return [lines[0]] if lines[0] else []
         return [value for line in lines for value in split_commas(line) if value]
 
     def add(self, name: str, value: str) -> None:
         """Append a line after those of the same name."""
-        key = self._key(name, value)
+        key = CANONICAL.get(name)
+        if key is None or "\n" in value or "\r" in value:
+            key = self._key(name, value)
         fields = self._fields
         if key in fields:
             fields[key] = (*self._lines(key), value)
@@ -175,10 +179,15 @@ class Headers:
     def lines(self) -> list[str]:
         """`Name: value` for every line: Via first, the rest in order, without Content-Length."""
         fields = self._fields
+        spelled = self._spelled
+        if not spelled and "Content-Length" not in fields and next(iter(fields), "") == "Via":
+            # what we write ourselves, as a rule
+            out = [f"{key}: {value}" if value.__class__ is str else "" for key, value in fields.items()]
+            if "" not in out:
+                return out
         out = []
         if "Via" in fields:
             out += [f"Via: {value}" for value in self._lines("Via")]
-        spelled = self._spelled
         for key, value in fields.items():
             if key == "Via" or key == "Content-Length":
                 continue
@@ -191,7 +200,7 @@ class Headers:
         return out
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and canonical(name) in self._fields
+        return (CANONICAL.get(name) or canonical(name)) in self._fields if isinstance(name, str) else False
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """(name, value) of every line."""

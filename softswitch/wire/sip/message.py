@@ -137,9 +137,11 @@ class Message:
         if "\n" in start or "\r" in start:
             raise LocalError(f"line end in the start line {start[:80]!r}")
         lines = self.headers.lines()
-        lines.insert(0, start)
         lines.append(f"Content-Length: {len(self.body)}\r\n\r\n")
-        return "\r\n".join(lines).encode("utf-8", "surrogateescape") + self.body
+        text = "\r\n".join((start, *lines))
+        if text.isascii():
+            return text.encode() + self.body
+        return text.encode("utf-8", "surrogateescape") + self.body
 
 
 class Request(Message):
@@ -177,6 +179,9 @@ class Request(Message):
         return f"Request({self.method!r}, {str(self.uri)!r}, {self.headers!r}, {self.body!r})"
 
 
+_COPIED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+
+
 class Response(Message):
     """A response (RFC 3261 §7.2)."""
 
@@ -198,11 +203,14 @@ class Response(Message):
         their fields can be read."""
         headers = Headers.__new__(Headers)
         source = request.headers._fields
-        fields: dict[str, str | tuple[str, ...]] = {}
-        for key in ("Via", "From", "To", "Call-ID", "CSeq"):
-            value = source.get(key)
-            if value is not None:
-                fields[key] = value if key == "Via" or isinstance(value, str) else value[0]
+        fields: dict[str, str | tuple[str, ...]]
+        try:
+            fields = {key: source[key] for key in _COPIED}
+        except KeyError:
+            fields = {key: source[key] for key in _COPIED if key in source}
+        for key, value in fields.items():
+            if value.__class__ is tuple and key != "Via":
+                fields[key] = value[0]
         if 100 < status < 300 and "Record-Route" in source:
             fields["Record-Route"] = source["Record-Route"]
         if status == 100:
