@@ -6,7 +6,7 @@ import sys
 from softswitch.kernel.errors import LocalError
 from softswitch.media.backend import Backend
 from softswitch.media.epoll import EpollBackend
-from softswitch.media.worker import raise_descriptor_limit, serve
+from softswitch.media.worker import raise_descriptor_limit, serve, take_precedence
 
 
 def _ports(text: str) -> tuple[int, int]:
@@ -34,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         raise_descriptor_limit()
+        take_precedence()
         serve(make_backend(options.backend, options.address, options.ports), options.socket, options.slots)
     except LocalError as error:
         print(f"softswitch.media: {error}", file=sys.stderr)

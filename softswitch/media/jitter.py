@@ -14,6 +14,7 @@ without sound the row rests until the next packet, which starts afresh.
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from softswitch.kernel.clock import Duration
 from softswitch.media.arena import BLOCK, RATE, Floats, Ints, Samples
@@ -77,28 +78,27 @@ class JitterBuffer:
     def put(self, rows: Ints, timestamps: Ints, samples: Samples, spare: Floats) -> None:
         """Packets of one length: `samples` is [n, k·80], `rows` are distinct, `timestamps` are RTP's.
         `spare`: seconds from each packet's arrival to the next tick."""
-        count, width = samples.shape[0], samples.shape[1] // BLOCK
+        width = samples.shape[1] // BLOCK
         self._touched[rows] = True
         state = self.state.take(rows)
-        ahead = (timestamps.astype(np.uint32) - state["ts"]).view(np.int32) // BLOCK
+        stamps = timestamps.astype(np.uint32)
+        ahead = (stamps - state["ts"]).view(np.int32) // BLOCK
         good = state["on"] & (ahead >= 0) & (ahead < _AHEAD)
         if not good.all():
-            for i in np.flatnonzero(~good).tolist():
-                good[i] = self._place(int(rows[i]), int(timestamps[i]), int(ahead[i]), float(spare[i]))
-            keep = np.flatnonzero(good)
-            if not len(keep):
-                return
-            rows, timestamps, samples, spare = rows[keep], timestamps[keep], samples[keep], spare[keep]
-            count = len(keep)
-            state = self.state.take(rows)
-            ahead = (timestamps.astype(np.uint32) - state["ts"]).view(np.int32) // BLOCK
+            good |= _place(state, ~good, stamps, ahead, spare)
+            if not good.all():
+                self.state[rows] = state  # what was counted of those that are dropped
+                keep = np.flatnonzero(good)
+                if not len(keep):
+                    return
+                rows, stamps, samples, spare, state = rows[keep], stamps[keep], samples[keep], spare[keep], state[keep]
+            ahead = (stamps - state["ts"]).view(np.int32) // BLOCK
         block = (state["block"] + ahead)[:, None] + (_TWO if width == 2 else np.arange(width))
         at = ((rows * BLOCKS)[:, None] + (block & _MASK)).reshape(-1)
-        self._items[at] = np.ascontiguousarray(samples).view(_ITEM).reshape(count * width)
+        self._items[at] = np.ascontiguousarray(samples).view(_ITEM).reshape(-1)
         self._tags[at] = block.reshape(-1)
         state["spare"] = np.minimum(state["spare"], ahead * np.float32(0.01) + spare)
-        news = timestamps.astype(np.uint32)
-        state["newest"] = np.where((news - state["newest"]).view(np.int32) > 0, news, state["newest"])
+        state["newest"] = np.where((stamps - state["newest"]).view(np.int32) > 0, stamps, state["newest"])
         state["late_run"] = 0
         self.state[rows] = state
 
@@ -113,21 +113,20 @@ class JitterBuffer:
         any_there = there.any(axis=1)
         state["missed"] = np.where(any_there, 0, state["missed"] + 1)
         if not there.all():
-            for i in np.flatnonzero(~there.all(axis=1)).tolist():
-                if on[i]:
-                    state["concealed"][i] += self._conceal(int(rows[i]), int(state["block"][i]), there[i], frames[i])
-                else:
-                    frames[i] = 0
+            frames[~on] = 0
+            for half in (0, 1):
+                self._conceal(rows, state, np.flatnonzero(on & ~there[:, half]), half, frames)
             on &= state["missed"] < GIVE_UP
         step = on * np.int64(2)
         state["block"] += step
         state["ts"] += (step * BLOCK).astype(np.uint32)
         self._pulls += 1
-        if self._pulls % _WINDOW == 0:
-            for i in np.flatnonzero(on & any_there & (state["spare"] > _ROOMY)).tolist():
+        turn = rows % _WINDOW == self._pulls % _WINDOW  # each row once a window, not all in one tick
+        if turn.any():
+            for i in np.flatnonzero(turn & on & any_there & (state["spare"] > _ROOMY)).tolist():
                 many = int((float(state["spare"][i]) - MARGIN) / 0.01) - 1
                 self._shorten(int(rows[i]), state, i, frames[i], many // 2 if many > _GENTLY else 1)
-            state["spare"] = 1.0
+            state["spare"] = np.where(turn, np.float32(1.0), state["spare"])
         self.state[rows] = state
         return frames
 
@@ -139,52 +138,22 @@ class JitterBuffer:
         ahead = (int(state["newest"]) - int(state["ts"])) & 0xFFFFFFFF
         return ahead / RATE if ahead < 0x80000000 else 0.0
 
-    def _place(self, row: int, timestamp: int, ahead: int, to_tick: Duration) -> bool:
-        """A packet that is not where the row expects packets: whether it may be written now."""
-        state = self.state[row]
-        if not state["on"] or ahead >= _AHEAD:
-            self._start(row, timestamp, to_tick)
-            return True
-        state["late"] += 1
-        state["late_run"] += 1
-        newer = (timestamp - int(state["newest"])) & 0xFFFFFFFF
-        if ahead >= -_BEHIND and 0 < newer < 0x80000000:
-            state["block"] += ahead
-            state["ts"] = (int(state["ts"]) + ahead * BLOCK) & 0xFFFFFFFF
-            state["depth"] = min(int(state["depth"]) - ahead, _BEHIND)
-            return True
-        if state["late_run"] >= _LATE_RUN:
-            self._start(row, timestamp, to_tick)
-            return True
-        return False
-
-    def _start(self, row: int, timestamp: int, to_tick: Duration) -> None:
-        state = self.state[row]
-        lead = int(state["depth"]) + (0 if to_tick >= MARGIN else 1)
-        state["block"] += BLOCKS
-        state["ts"] = (timestamp - lead * BLOCK) & 0xFFFFFFFF
-        state["newest"] = timestamp
-        state["spare"] = 1.0
-        state["missed"] = state["late_run"] = 0
-        state["on"] = True
-
-    def _conceal(self, row: int, block: int, there: np.ndarray, frame: Samples) -> int:
-        """Fill the missing blocks of `frame` from the ring's blocks 20 ms before, and the ring with the outcome, so
+    def _conceal(self, rows: Ints, state: Table, missing: Ints, half: int, frames: Samples) -> None:
+        """Fill the missing halves of `frames` from the ring's blocks 20 ms before, and the ring with the outcome, so
         that a longer gap fades further."""
-        filled = 0
-        for half in (0, 1):
-            if there[half]:
-                continue
-            number = block + half
-            part = frame[half * BLOCK : half * BLOCK + BLOCK]
-            if self._tags[row * BLOCKS + (number - 2 & _MASK)] == number - 2:
-                part[:] = self._samples[row, number - 2 & _MASK] * np.float32(_FADE)
-                self._samples[row, number & _MASK] = part
-                self._tags[row * BLOCKS + (number & _MASK)] = number
-                filled += 1
-            else:
-                part[:] = 0
-        return filled
+        if not len(missing):
+            return
+        base = rows[missing] * BLOCKS
+        number = state["block"][missing] + half
+        before = base + (number - 2 & _MASK)
+        known = self._tags.take(before) == number - 2
+        part = (self._items.take(before).view(np.int16).reshape(-1, BLOCK) * np.float32(_FADE)).astype(np.int16)
+        part[~known] = 0
+        frames[missing, half * BLOCK : half * BLOCK + BLOCK] = part
+        at = (base + (number & _MASK))[known]
+        self._items[at] = np.ascontiguousarray(part[known]).view(_ITEM).reshape(-1)
+        self._tags[at] = number[known]
+        state["concealed"][missing] += known
 
     def _shorten(self, row: int, state: Table, i: int, frame: Samples, blocks: int) -> None:
         """Leave out `blocks`: the second half of `frame` fades into the last of them."""
@@ -197,3 +166,30 @@ class JitterBuffer:
         state["block"][i] += blocks
         state["ts"][i] += blocks * BLOCK
         state["depth"][i] = max(int(state["depth"][i]) - blocks, 0)
+
+
+def _place(state: Table, odd: NDArray[np.bool_], stamps: Ints, ahead: Ints, spare: Floats) -> NDArray[np.bool_]:
+    """Packets that are not where their rows expect them: make place in `state`. Which of them may be written now."""
+    start = odd & (~state["on"] | (ahead >= _AHEAD))
+    late = odd & ~start
+    if late.any():
+        state["late"] += late
+        state["late_run"] += late
+        newer = (stamps - state["newest"]).view(np.int32) > 0
+        back = late & newer & (ahead >= -_BEHIND)
+        blocks = np.where(back, ahead, 0).astype(np.int64)
+        state["block"] += blocks
+        state["ts"] += (blocks * BLOCK).astype(np.uint32)
+        state["depth"] = np.minimum(state["depth"] - blocks, _BEHIND)
+        start |= late & ~back & (state["late_run"] >= _LATE_RUN)
+        late = back
+    if start.any():
+        lead = state["depth"].astype(np.int64) + (spare < MARGIN)
+        state["block"] += start * np.int64(BLOCKS)
+        state["ts"] = np.where(start, stamps - (lead * BLOCK).astype(np.uint32), state["ts"])
+        state["newest"] = np.where(start, stamps, state["newest"])
+        state["spare"] = np.where(start, np.float32(1.0), state["spare"])
+        state["missed"] = np.where(start, 0, state["missed"])
+        state["late_run"] = np.where(start, 0, state["late_run"])
+        state["on"] |= start
+    return start | late

@@ -12,6 +12,7 @@ import socket
 import time
 import traceback
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 from typing import Final
@@ -44,6 +45,7 @@ LATE: Final[Duration] = 0.005
 _CATCH_UP = 5  # ticks made up for after a stall; older ones are left out
 _UNREAD = 16 * 1024 * 1024  # octets that control may leave unread
 _KEPT_REPORTS = 20_000
+_NICE = -10
 _FAULTS = 20
 _FAULTS_WITHIN: Duration = 10.0
 _GATHER: Duration = 0.0024  # longest wait for more packets
@@ -401,6 +403,12 @@ def raise_descriptor_limit() -> None:
     """Each leg needs three descriptors: take all that we may have."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def take_precedence() -> None:
+    """Sound waits for nobody: ask the scheduler to prefer us where we may (root or CAP_SYS_NICE), else go without."""
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICE)
 
 
 def serve(backend: Backend, path: str, slots: int) -> None:
