@@ -51,7 +51,8 @@ def _number(data: bytes) -> tuple[int, int]:
 
 
 def generate(legs: list[tuple[int, int]], seconds: float, link: Connection) -> None:
-    """The generator process: `legs` are (our port, media's port). Answers (sent, received, delays in ms, its own worst lateness in ms)."""
+    """The generator process: `legs` are (our port, media's port). Answers
+    (sent, received, delays in ms, its own worst lateness in ms)."""
     poll = select.epoll()
     sockets, by_fd, legs_by_fd = [], {}, {}
     for ours, theirs in legs:
@@ -214,9 +215,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results = []
-    print(
-        "mode    calls  cpu%   %/100calls  µs/packet  lost/sent        p50 ms  p99 ms  max ms  late/ticks  generator late ms"
-    )
+    print("mode    calls  cpu%   %/100calls  µs/packet  lost/sent        p50 ms  p99 ms  max ms  late/ticks  gen. ms")
     for mode in options.modes:
         for calls in options.calls:
             r = measure(mode, calls, options.seconds, options.port)
@@ -224,7 +223,8 @@ def main() -> None:
             print(
                 f"{mode:7} {calls:5} {r['cpu_percent']:5.1f} {r['percent_per_100_calls']:10.2f} "
                 f"{r['us_per_packet']:10.2f} {r['lost']:7.0f}/{r['sent']:<8.0f} {r['delay_p50_ms']:7.2f} "
-                f"{r['delay_p99_ms']:7.2f} {r['delay_max_ms']:7.2f}  {r['late_ticks']:.0f}/{r['ticks']:.0f}  {r['generator_lag_ms']:.0f}",
+                f"{r['delay_p99_ms']:7.2f} {r['delay_max_ms']:7.2f}  {r['late_ticks']:.0f}/{r['ticks']:.0f}  "
+                f"{r['generator_lag_ms']:.0f}",
                 flush=True,
             )
     if options.json:
