@@ -49,8 +49,8 @@ _NICE = -10
 _FAULTS = 20
 _FAULTS_WITHIN: Duration = 10.0
 _GATHER: Duration = 0.0024  # longest wait for more packets
-_GATHER_FROM = 300.0  # packets a second from which waiting pays
-_GATHER_FULL = 3000.0
+_GATHER_FROM = 100.0  # packets a second from which waiting pays
+_GATHER_FULL = 800.0
 
 
 class _Link:
