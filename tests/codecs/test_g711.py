@@ -1,5 +1,7 @@
 """G.711 against the recommendation's own tables, which are written out here in full by their decision values."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ ALL_OCTETS = np.arange(256).astype(np.uint8)
 ULAW_OUTPUTS = [((2 * interval + 33) << segment) - 33 for segment in range(8) for interval in range(16)]
 # G.711 table 1, A-law: decision values of the 13-bit scale; outputs are the middles of the intervals.
 ALAW_EDGES = [2 * i for i in range(32)] + [(64 + 4 * i) << k for k in range(6) for i in range(16)] + [4096]
-ALAW_OUTPUTS = [(low + high) / 2 for low, high in zip(ALAW_EDGES, ALAW_EDGES[1:], strict=False)]
+ALAW_OUTPUTS = [(low + high) / 2 for low, high in pairwise(ALAW_EDGES)]
 
 
 def test_ulaw_octets_decode_to_the_tables_values():
