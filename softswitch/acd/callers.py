@@ -104,11 +104,11 @@ def pool_empty(state: State, pool: Pool, at: Instant) -> None:
 def _overflow_facts(state: State, call: WaitingCall, cause: OverflowCause, position: int, at: Instant) -> None:
     queue = call.queue
     target = _target(queue, cause)
-    state.out.append(Overflow(call.call, queue.name, cause, target))
     waited = at - call.entered
     state.fact(
         "queue.overflowed", at, call.call, queue.name, cause=cause, target=target, waited=waited, position=position
     )
+    state.out.append(Overflow(call.call, queue.name, cause, target))
 
 
 def _target(queue: Queue, cause: OverflowCause) -> str | None:

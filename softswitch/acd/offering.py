@@ -49,7 +49,6 @@ def answered(state: State, event: OfferAnswered, at: Instant) -> None:
     agent.activity = Talking(call.call, queue.name, at)
     agent.misses = 0
     waited = at - call.entered
-    state.out.append(Bridge(ringing.offer, call.call, queue.name, agent.name, waited))
     state.fact(
         "queue.answered",
         at,
@@ -61,6 +60,7 @@ def answered(state: State, event: OfferAnswered, at: Instant) -> None:
         rang=at - ringing.made,
         within=waited <= queue.settings.service_level.seconds,
     )
+    state.out.append(Bridge(ringing.offer, call.call, queue.name, agent.name, waited))
     state.publish(agent, at)
 
 

@@ -144,7 +144,7 @@ class Party:
         self.name = name
         self.remote = (host, port)
         self.flow = Flow("udp", (HOST, 5060))
-        self.ua = UserAgent(At(host, port), Random(f"{name}"))
+        self.ua = UserAgent(At(host, port), Random(f"{name}@{host}:{port}"))
         self.credentials = Credentials(name, password) if password else None
         self.lines: dict[int, Line] = {}
         self.on_invite: str | int = "answer"
@@ -367,7 +367,7 @@ class Site:
     def prompt_ends(self) -> None:
         """Every player that is not endless comes to its end."""
         for player, play in list(self.media.players.items()):
-            if play.loops:
+            if play.loops and player in self.media.players:
                 self.give(Reported(0, (self.media.finish(player),)))
 
     def press(self, leg: int, digit: str) -> None:
