@@ -350,9 +350,10 @@ def _parse(value: str) -> dict[str, str]:
 
 
 def _same_uri(claimed: str, uri: str) -> bool:
-    """Equal but for what proxies and sloppy phones change: case, parameters, default port (RFC 7616 §3.4.6 lets the
-    server judge; RFC 3261 §22.4 item 5 gives the reason)."""
-    return _bare(claimed) == _bare(uri)
+    """Equal but for what proxies and sloppy phones change: case, parameters, default port, the user left out
+    (pyVoIP signs the server's address only). RFC 7616 §3.4.6 lets the server judge; RFC 3261 §22.4 item 5 says why."""
+    left, right = _bare(claimed), _bare(uri)
+    return left == right or ("@" not in left and left == f"{right.partition(':')[0]}:{right.partition('@')[2]}")
 
 
 def _bare(uri: str) -> str:

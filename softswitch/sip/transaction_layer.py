@@ -281,9 +281,10 @@ class TransactionLayer:
 
 
 def server_key(request: Request, method: str) -> object:
-    """What tells server transactions apart (§17.2.3); `method` is INVITE for an ACK or CANCEL that seeks one."""
+    """What tells server transactions apart (§17.2.3); `method` is INVITE for an ACK or CANCEL that seeks one. The
+    number is there for peers that use a branch again after 401 (pyVoIP)."""
     via = request.via
     if via.unique:
-        return (via.branch, via.host, via.port, method)
+        return (via.branch, via.host, via.port, request.cseq.number, method)
     # RFC 2543 peers; the To tag is left out, since an ACK has one where its INVITE has none
     return (str(request.uri), request.from_.tag, request.call_id, request.cseq.number, str(via), method)

@@ -223,6 +223,8 @@ def test_another_method_is_denied() -> None:
         ("sip:pbx.example.com", "sip:PBX.example.com", True),
         ("sip:pbx.example.com", "sip:pbx.example.com:5060;transport=tcp", True),
         ("sip:1001@pbx.example.com;user=phone", "sip:1001@pbx.example.com", True),
+        ("sip:pbx.example.com;transport=UDP", "sip:1002@pbx.example.com", True),
+        ("sip:other.example.com", "sip:1002@pbx.example.com", False),
         ("sip:1001@pbx.example.com", "sip:1002@pbx.example.com", False),
         ("sip:pbx.example.com", "sip:pbx.example.com:5080", False),
     ],

@@ -23,6 +23,15 @@ def test_branch_and_sent_by_tell_transactions_apart(change):
     assert len(world.named(Requested)) == 2
 
 
+def test_a_branch_used_again_with_another_number_is_a_new_request():
+    """§8.1.3.5: after 401 the number grows; pyVoIP keeps the branch against §8.1.1.7."""
+    world = World()
+    world.receive(request("INVITE", body=OFFER))
+    world.do("reject", world.events[-1].session, 401)
+    world.receive(request("INVITE", body=OFFER, cseq=2))
+    assert len(world.named(Invited)) == 2
+
+
 def test_rfc_2543_peers_are_matched_without_branch():
     """§17.2.3: Request-URI, From tag, Call-ID, CSeq and top Via; the ACK carries the To tag of our response."""
     world = World()
