@@ -26,7 +26,7 @@ from rich.table import Table
 from bench.machine import cpu_seconds, facts, resident_bytes
 from softswitch.shell.supervisor import CONTROL
 from tests.interop import sipp
-from tests.interop.switch_process import SwitchProcess, free_port, running_switch
+from tests.interop.switch_process import SwitchProcess, free_port, media_ports, running_switch
 
 HERE = Path(__file__).parent
 SCENARIOS = HERE / "scenarios"
@@ -217,7 +217,7 @@ def bench(idle_seconds: float, profile: Path | None) -> Iterator[Bench]:
         with running_switch(
             directory,
             configuration(ports["carrier"], ports["phone"]),
-            ports=(12000, 19999),
+            ports=media_ports(8000),
             prefix=("taskset", "-c", SWITCH_CORE),
             base=lambda text: text.replace('level = "info"', 'level = "warning"'),
             command=profiled(profile) if profile else None,

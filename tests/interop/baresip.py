@@ -15,7 +15,7 @@ import soundfile
 
 from tests.interop import listen
 from tests.interop.sipp import need
-from tests.interop.switch_process import SwitchProcess, free_port, wait_until
+from tests.interop.switch_process import SwitchProcess, free_port, media_ports, wait_until
 
 _MODULES = next((path for path in Path("/usr/lib").glob("**/baresip/modules") if path.is_dir()), Path("/nowhere"))
 
@@ -41,6 +41,7 @@ class Baresip:
         tone = self._directory / "tone.wav"
         soundfile.write(tone, listen.tone(hertz, 60.0), listen.RATE, subtype="PCM_16")
         control = free_port()
+        low, high = media_ports(40)
         (self._directory / "config").write_text(
             f"""poll_method epoll
 sip_listen 127.0.0.1:{free_port()}
@@ -51,7 +52,7 @@ ausrc_srate 8000
 ausrc_channels 1
 auplay_srate 8000
 auplay_channels 1
-rtp_ports 34000-34400
+rtp_ports {low}-{high}
 module_path {_MODULES}
 module g711.so
 module sndfile.so

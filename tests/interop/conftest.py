@@ -101,7 +101,7 @@ class Office:
 
 
 def tables(carrier: int, lobby: int) -> str:
-    """The office's configuration."""
+    """The office's configuration. 1004 is pyVoIP, which codes µ-law even where it has agreed to A-law."""
     return f"""
 [recording]
 calls = "all"
@@ -120,6 +120,7 @@ password = "{PASSWORD}"
 password = "{PASSWORD}"
 [phones.1004]
 password = "{PASSWORD}"
+codecs = ["PCMU"]
 [agents.anna]
 phone = "1003"
 logged_in = true

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.interop import listen
-from tests.interop.switch_process import SwitchProcess, free_port
+from tests.interop.switch_process import SwitchProcess, free_port, media_ports
 
 HERE = Path(__file__).parent
 
@@ -37,7 +37,7 @@ class PyVoip:
         directory.mkdir(parents=True, exist_ok=True)
         self._heard = directory / f"pyvoip-{user}.u8"
         self._errors = directory / f"pyvoip-{user}.log"
-        words = [switch.host, switch.port, user, password, free_port(), 33000, hertz, self._heard]
+        words = [switch.host, switch.port, user, password, free_port(), media_ports(40)[0], hertz, self._heard]
         with self._errors.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-W", "ignore", str(HERE / "pyvoip_phone.py"), *map(str, words)],
@@ -66,7 +66,7 @@ class PyVoip:
                 return found
 
     def heard(self) -> listen.Samples:
-        return listen.from_u8(self._heard.read_bytes())
+        return listen.from_u8(self._heard.read_bytes() if self._heard.exists() else b"")
 
     def close(self) -> None:
         if self._process.poll() is None:

@@ -34,7 +34,7 @@ class Phone:
             myIP="127.0.0.1",
             sipPort=int(local),
             rtpPortLow=int(low),
-            rtpPortHigh=int(low) + 20,
+            rtpPortHigh=int(low) + 38,
             callCallback=self.ring,
         )
 

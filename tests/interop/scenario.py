@@ -11,7 +11,7 @@ o=sipp 1 {version} IN IP[local_ip_type] [local_ip]
 s=-
 c=IN IP[media_ip_type] [media_ip]
 t=0 0
-m=audio [media_port] RTP/AVP 8 0 101
+m=audio {port} RTP/AVP 8 0 101
 a=rtpmap:8 PCMA/8000
 a=rtpmap:0 PCMU/8000
 a=rtpmap:101 telephone-event/8000
@@ -19,8 +19,9 @@ a=fmtp:101 0-16
 a={direction}"""
 
 
-def sdp(direction: str = "sendrecv", version: int = 1) -> str:
-    return SDP.format(direction=direction, version=version)
+def sdp(direction: str = "sendrecv", version: int = 1, port: int = 0) -> str:
+    """A body; `port` 0 is one of SIPp's own."""
+    return SDP.format(direction=direction, version=version, port=port or "[media_port]")
 
 
 class Scenario:

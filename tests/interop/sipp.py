@@ -154,7 +154,6 @@ def start(
     times: bool = False,
     keys: dict[str, str] | None = None,
     lines: Sequence[str] = (),
-    media_port: int = 0,
     extra: Sequence[str] = (),
     prefix: Sequence[str] = (),
 ) -> Sipp:
@@ -170,8 +169,6 @@ def start(
     words += ["-t", transport, "-nostdin", "-mi", host, "-trace_stat", "-fd", "1"]
     words += ["-stf", str(directory / f"{name}.csv")]
     words += ["-trace_err", "-error_file", str(directory / f"{name}-errors.log"), "-l", str(limit)]
-    if media_port:
-        words += ["-mp", str(media_port)]
     if to:
         words += ["-r", str(rate)]
     if calls:

@@ -4,6 +4,7 @@ its API says so, and at the end asked whether anything is left."""
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -37,17 +38,19 @@ def free_port(host: str = "127.0.0.1") -> int:
     raise RuntimeError("no free port")
 
 
-_next_range = 21000 + (os.getpid() % 40) * 1000
-
-
 def media_ports(count: int = 800) -> tuple[int, int]:
-    """A range for RTP below the kernel's own (ip_local_port_range), another one for every switch."""
-    global _next_range
-    low = _next_range
-    _next_range += count
-    if _next_range > 32000:
-        _next_range = 12000
-    return low, low + count - 1
+    """A range below the kernel's own (ip_local_port_range) in which nobody holds a UDP port."""
+    for low in random.sample(range(10000, 32000 - count, 200), 100):
+        if not bound(low, low + count - 1):
+            return low, low + count - 1
+    raise RuntimeError("no free range of ports")
+
+
+def bound(low: int, high: int) -> int:
+    """How many UDP ports of the range are held."""
+    rows = [row for name in ("udp", "udp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()]
+    found = [int(row.split()[1].rpartition(":")[2], 16) for row in rows if ":" in row.split()[0]]
+    return sum(low <= port <= high for port in found)
 
 
 def wait_until(what: str, test: Callable[[], Any], seconds: float, pause: float = 0.05) -> Any:
@@ -137,18 +140,11 @@ class SwitchProcess:
             return not any(self.status()["live"].values())
 
         wait_until(f"end of {self.status()['live']}", none_live, seconds, 0.2)
-        wait_until("free ports", lambda: 2 * self.slots_free() == self.bound_ports(), 15.0)
+        wait_until("free ports", lambda: 2 * self.slots_free() == bound(*self.ports), 15.0)
         self.no_faults()
 
     def slots_free(self) -> int:
         return sum(row["slots_free"] for row in self.status()["workers"])
-
-    def bound_ports(self) -> int:
-        """How many ports of the RTP range are bound: two a slot."""
-        low, high = self.ports
-        rows = [row for name in ("udp", "udp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()]
-        found = [int(row.split()[1].rpartition(":")[2], 16) for row in rows if ":" in row.split()[0]]
-        return sum(low <= port <= high for port in found)
 
     def no_faults(self) -> None:
         """No exception of the core, no traceback of any process, no error that the test did not provoke."""

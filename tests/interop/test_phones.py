@@ -11,7 +11,7 @@ from tests.interop.baresip import Baresip
 from tests.interop.conftest import CARRIER, PASSWORD, Office
 from tests.interop.pyvoip import PyVoip
 from tests.interop.rtp_peer import RtpPeer
-from tests.interop.scenario import Scenario
+from tests.interop.scenario import Scenario, sdp
 from tests.interop.switch_process import free_port, wait_until
 from tests.interop.test_sipp_calls import calling
 
@@ -92,7 +92,7 @@ def test_the_carrier_calls_baresip(office: Office, baresip: Baresip) -> None:
     port = free_port(host=CARRIER)
     carrier = RtpPeer(CARRIER_HZ, port, CARRIER)
     try:
-        trunk = office.call(calling(3000), "1003", media_port=port)
+        trunk = office.call(calling(3000, port), "1003")
         baresip.expect("CALL_ESTABLISHED")
         trunk.wait(10.0).all_well(1)
         baresip.expect("CALL_CLOSED")
@@ -109,8 +109,8 @@ def test_baresip_holds_and_resumes(office: Office, baresip: Baresip) -> None:
     port = free_port(host=CARRIER)
     carrier = RtpPeer(CARRIER_HZ, port, CARRIER)
     try:
-        caller = Scenario().invite().progress().answered().ack().receive("BYE", timeout=20000).ok()
-        trunk = office.call(caller, "1003", media_port=port)
+        caller = Scenario().invite(sdp(port=port)).progress().answered().ack().receive("BYE", timeout=20000).ok()
+        trunk = office.call(caller, "1003")
         baresip.expect("CALL_ESTABLISHED")
         wait_until("sound", lambda: carrier.packets() > 75, 5.0)
         baresip.do("hold")

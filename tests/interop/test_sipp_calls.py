@@ -15,9 +15,9 @@ def answering() -> Scenario:
     return Scenario().called().reply(180, "Ringing").reply(200, "OK", sdp()).receive("ACK").receive("BYE").ok()
 
 
-def calling(milliseconds: int = 100) -> Scenario:
+def calling(milliseconds: int = 100, port: int = 0) -> Scenario:
     """A caller who is answered, and hangs up."""
-    return Scenario().invite().progress().answered().ack().pause(milliseconds).bye()
+    return Scenario().invite(sdp(port=port)).progress().answered().ack().pause(milliseconds).bye()
 
 
 def test_a_thousand_calls_at_fifty_a_second(office: Office) -> None:
