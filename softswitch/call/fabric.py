@@ -5,6 +5,7 @@ are collected and leave in one frame a process when the core returns.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,7 @@ class Fabric:
     def __init__(self, now: Instant) -> None:
         self.workers: dict[int, Worker] = {}
         self.parties: Counter[str] = Counter()  # legs a party has now
+        self._calls: dict[str, dict[str, int]] = {}  # party -> calls it is in -> its legs there
         self.changed: dict[str, None] = {}  # parties whose count changed since somebody looked
         self.sessions: dict[int, Leg] = {}  # by SIP session, until its last timer is gone
         self.players: dict[int, str] = {}  # who waits for the end of a player
@@ -122,12 +124,30 @@ class Fabric:
         for recorder in set(report.recorders) - worker.recorders:
             self.command(number, StopRecord(recorder))
 
-    def count(self, party: str, by: int) -> None:
-        """A leg of `party` came (1) or went (−1)."""
-        self.parties[party] += by
-        if not self.parties[party]:
-            del self.parties[party]
+    def came(self, party: str, call: str) -> None:
+        """A leg of `party` came in `call`."""
+        self.parties[party] += 1
+        calls = self._calls.setdefault(party, {})
+        calls[call] = calls.get(call, 0) + 1
         self.changed[party] = None
+
+    def went(self, party: str, call: str) -> None:
+        """A leg that came is over."""
+        calls = self._calls[party]
+        if calls[call] == 1:
+            del calls[call]
+        else:
+            calls[call] -= 1
+        if calls:
+            self.parties[party] -= 1
+        else:
+            del self.parties[party], self._calls[party]
+        self.changed[party] = None
+
+    def calls_at(self, parties: Iterable[str]) -> int:
+        """Calls that any of `parties` has a leg in."""
+        found = [calls for party in parties if (calls := self._calls.get(party)) is not None]
+        return len(found[0]) if len(found) == 1 else len(set().union(*found))
 
     # ---------------------------------------------------------------------------------------------------- ports, ids
 

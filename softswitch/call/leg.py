@@ -103,7 +103,7 @@ class Leg:
         self.ended_at: Instant | None = None
         self.held_at: Instant | None = None
         self.held_seconds = 0.0
-        fabric.count(peer, 1)
+        fabric.came(peer, owner)
 
     # ------------------------------------------------------------------------------------------------------ properties
 
@@ -272,7 +272,7 @@ class Leg:
         self._hold_changed(False, now)
         self.state = LegState.OVER
         self.ended_at = now
-        self.fabric.count(self.peer, -1)
+        self.fabric.went(self.peer, self.owner)
         self.close_stream()
 
     def close_stream(self) -> None:

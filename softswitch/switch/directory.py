@@ -169,13 +169,9 @@ class Directory:
         return Ringing(member, refusal=480)
 
     def _calls_at(self, phone: str) -> int:
-        fabric = self._office.fabric
-        peers = [f"phone:{phone}", *(f"agent:{agent}" for agent in self.agents_of_phone.get(phone, ()))]
-        legs = sum(fabric.parties[peer] for peer in peers)
-        if legs < 2:
-            return legs
-        # A phone with several contacts has a leg for each while it rings: calls count, not legs.
-        return len({leg.owner for leg in fabric.sessions.values() if leg.peer in peers and not leg.over})
+        """A phone with several contacts has a leg for each while it rings: calls count, not legs."""
+        agents = self.agents_of_phone.get(phone, ())
+        return self._office.fabric.calls_at((f"phone:{phone}", *(f"agent:{agent}" for agent in agents)))
 
     def _phone_destinations(
         self, name: str, peer: str, call: "Call", headers: tuple[tuple[str, str], ...], now: Instant
