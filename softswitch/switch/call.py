@@ -82,6 +82,7 @@ class Call:
         self.targets_passed = 0
         self.hung_up_by: str = ""
         self.route_record: bool | None = None
+        self.private = False  # the caller asked that the number be shown to nobody (RFC 3323)
         self.language_chosen = False
         self.offers: list[OfferId] = []
         self.ended_legs: list[tuple[Leg, int]] = []

@@ -178,8 +178,8 @@ class Directory:
     ) -> tuple[Destination, ...]:
         phone = self._settings.phones[name]
         domain = self._settings.sip.domain
-        caller = _user(call.caller or ANONYMOUS)
-        from_ = NameAddr(call.caller_name, Uri("sip", caller, None, domain))
+        caller = ANONYMOUS if call.private else _user(call.caller or ANONYMOUS)
+        from_ = NameAddr("" if call.private else call.caller_name, Uri("sip", caller, None, domain))
         to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, domain))
         contact_user = caller
         if phone.contact is not None:
@@ -208,13 +208,15 @@ class Directory:
         dialled = _user(trunk.prefix + number[trunk.strip :])
         shown = _user(self.shown_number(trunk, call))
         domain = trunk.domain or address.host
-        anonymous = call.caller == ANONYMOUS and not (trunk.caller_id or call.caller_id)
+        nobody = call.caller == ANONYMOUS and not (trunk.caller_id or call.caller_id)
+        hidden = nobody or call.private
         headers: list[tuple[str, str]] = []
         identity = NameAddr("", Uri("sip", shown, None, domain))
-        if trunk.identity in ("p-asserted-identity", "both") and not anonymous:
+        if trunk.identity in ("p-asserted-identity", "both") and not nobody:
+            # RFC 3325 §7: the carrier is told who calls, and by Privacy that it tells nobody.
             headers.append(("P-Asserted-Identity", str(identity)))
         user = shown
-        if anonymous:
+        if hidden:
             headers.append(("Privacy", "id"))
             user = ANONYMOUS
         elif trunk.identity == "p-asserted-identity":
@@ -223,7 +225,7 @@ class Directory:
             f"trunk:{name}",
             Uri("sip", dialled, None, address.host, address.port, address.params),
             flow,
-            NameAddr(call.caller_name, Uri("sip", user, None, domain)),
+            NameAddr("" if hidden else call.caller_name, Uri("sip", user, None, domain)),
             NameAddr("", Uri("sip", dialled, None, domain)),
             self.trunk_stream(name, flow.remote[0]),
             self._office.trunks.contact_user(name),

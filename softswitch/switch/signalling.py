@@ -122,6 +122,7 @@ class Signalling:
             id, office, leg, source=str(source), caller=caller, caller_name=name, called=number, language=language,
             max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
         )  # fmt: skip
+        call.private = _wants_privacy(request)
         office.fact("call.started", now, id, source=str(source), caller=caller, called=number)
         self._route(call, source, number, now)
 
@@ -166,8 +167,7 @@ class Signalling:
             except PeerError:
                 self._office.log("debug", "unreadable P-Asserted-Identity", peer=str(source))
         user = identity.uri.username
-        privacy = request.headers.get("Privacy") or ""
-        if not user or user.lower() == ANONYMOUS or "id" in re.split(r"[;,\s]+", privacy.lower()):
+        if not user or user.lower() == ANONYMOUS or _wants_privacy(request):
             return ANONYMOUS, ""
         return self._office.directory.normal(source.name, user), identity.display or ""
 
@@ -321,6 +321,12 @@ def info_digit(request: Request) -> str | None:
         return None
     digit = _INFO_NAMES.get(found[1], found[1].decode().upper())
     return digit if len(digit) == 1 else None
+
+
+def _wants_privacy(request: Request) -> bool:
+    """RFC 3325 §9.3: the asserted identity is for nobody's eyes."""
+    privacy = request.headers.get("Privacy")
+    return privacy is not None and "id" in re.split(r"[;,\s]+", privacy.lower())
 
 
 def _ignore(event: Output, now: Instant) -> None:

@@ -129,8 +129,10 @@ class Trunks:
         """The final status of a call: evidence of the trunk's health like a probe's."""
         line = self._lines.get(name)
         if line is not None and line.trunk.options_seconds > 0:
+            due = line.probe.deadline()
             self._probe_said(name, line, line.probe.observed(status, now), now)
-            self._rearm(name)
+            if line.probe.deadline() != due:
+                self._rearm(name)
 
     def responded(self, tx: int, response: Response, now: Instant) -> bool:
         """Whether the response was to a request of ours."""

@@ -180,3 +180,42 @@ def test_a_trunk_that_leaves_the_configuration_is_unregistered() -> None:
     assert not site.switch.desk.trunks(site.now)
     assert site.switch.deadline() is None
     site.nothing_left()
+
+
+def test_a_caller_who_wants_privacy_is_hidden_from_the_callee_and_known_to_the_carrier() -> None:
+    """RFC 3323 §4.1, RFC 3325 §7: From says nothing, P-Asserted-Identity tells the carrier, Privacy that it is not
+    to be told on; another phone of ours learns nothing, the record everything."""
+    site = Site(SETTINGS)
+    alice, bob = site.phone("1001", "192.0.2.10"), site.phone("1002", "192.0.2.11")
+    carrier = site.party("carrier", "198.51.100.10")
+    hide = (("Privacy", "user; id"),)
+    alice.call("061234567", headers=hide)
+    request = carrier.line.request
+    assert request is not None
+    assert request.from_.uri.user == "anonymous"
+    assert not request.from_.display
+    assert request.headers.get("Privacy") == "id"
+    assert "+37052000000" in (request.headers.get("P-Asserted-Identity") or "")
+    alice.call("1002", headers=hide)
+    assert bob.line.request is not None
+    assert bob.line.request.from_.uri.user == "anonymous"
+    assert not bob.line.request.from_.display
+    for line in list(alice.lines.values()):
+        alice.hang_up(line)
+    site.run(3.0)
+    assert {record.caller for record in site.saved if isinstance(record, CallRecord)} == {"1001"}
+    site.nothing_left()
+
+
+def test_a_trunk_that_asserts_an_identity_is_believed_and_its_first_value_counts() -> None:
+    """RFC 3325 §9.1: a sip and a tel URI may stand side by side."""
+    site = Site(SETTINGS)
+    alice = site.phone("1001", "192.0.2.10")
+    gateway = site.party("061234567", "203.0.113.7")
+    asserted = (("P-Asserted-Identity", '"Jonas" <sip:+37069999999@carrier.test>, <tel:+37069999999>'),)
+    line = gateway.call("052000001", headers=asserted)
+    assert alice.line.request is not None
+    assert alice.line.request.from_.uri.user == "+37069999999"
+    assert alice.line.request.from_.display == "Jonas"
+    gateway.hang_up(line)
+    site.nothing_left()
