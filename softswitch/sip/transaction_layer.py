@@ -122,12 +122,12 @@ class TransactionLayer:
 
     def receive_response(self, response: Response, now: Instant) -> ClientTransaction | None:
         """The transaction whose user must hear of `response`; None: stray (§18.1.2), or absorbed."""
-        if len(response.headers.all("Via")) != 1:  # §8.1.3.3
-            return None
         tx = self._clients.get((response.via.branch, response.cseq.method))
-        if tx is None:
+        if tx is None or len(response.headers.all("Via")) != 1:  # §8.1.3.3
             return None
-        return tx if self.step(tx, response_input(response.status), response, now) else None
+        status = response.status
+        what = Input.R2XX if 200 <= status < 300 else Input.R1XX if status < 200 else Input.R3XX_6XX
+        return tx if self.step(tx, what, response, now) else None
 
     def expect_final(self, tx: ClientTransaction, now: Instant) -> None:
         """After CANCEL the INVITE has 64*T1 for its final response (§9.1)."""
@@ -205,9 +205,12 @@ class TransactionLayer:
         if row is None:
             return False
         tx.state, action, tell = row
+        if action is None:  # then no deadline moves; rows of timers have an action or end the transaction
+            if tx.state is State.TERMINATED:
+                self.forget(tx)
+            return tell
         before = tx.repeat_at if tx.repeat_at < tx.expire_at else tx.expire_at
-        if action is not None:
-            action(self, tx, response, now)
+        action(self, tx, response, now)
         if tx.state is State.TERMINATED:
             self.forget(tx)
         elif before <= now or before != (tx.repeat_at if tx.repeat_at < tx.expire_at else tx.expire_at):

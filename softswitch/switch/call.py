@@ -259,6 +259,10 @@ class Call:
             return False
         return all(leg.stats is not None or not leg.was_open for leg, _ in self.ended_legs)
 
+    def part(self) -> None:
+        """The record is written: let go of what points back here, so that memory comes back without the collector."""
+        del self.stage, self.recording
+
     def record(self) -> CallRecord:
         """The row for the store, once the call is over and its legs are closed."""
         facts = self.facts

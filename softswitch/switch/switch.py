@@ -373,6 +373,7 @@ class Switch:
         )  # fmt: skip
         for offer in call.offers:
             office.offers.pop(offer, None)
+        call.part()
 
 
 def _due(deadline: Instant | None, now: Instant) -> bool:
