@@ -129,9 +129,9 @@ class OpeningHours:
         low = int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()) - 14 * 3600
         before = offset(low)
         if offset(low + _DAY_ANYWHERE) != before:
-            yield float(
-                low + bisect_right(range(_DAY_ANYWHERE), False, key=lambda second: offset(low + second) != before)
-            )
+            change = low + bisect_right(range(_DAY_ANYWHERE), False, key=lambda second: offset(low + second) != before)
+            if datetime.fromtimestamp(change, self.zone).date() == day:  # a neighbour's change comes in its turn
+                yield float(change)
 
 
 def _days(key: str) -> list[int]:

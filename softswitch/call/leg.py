@@ -51,7 +51,6 @@ class Leg:
         "fabric",
         "hears",
         "held_at",
-        "held_seconds",
         "id",
         "negotiated",
         "offer",
@@ -102,7 +101,6 @@ class Leg:
         self.answered_at: Instant | None = None
         self.ended_at: Instant | None = None
         self.held_at: Instant | None = None
-        self.held_seconds = 0.0
         fabric.came(peer, owner)
 
     # ------------------------------------------------------------------------------------------------------ properties
@@ -360,7 +358,6 @@ class Leg:
             self.state = LegState.HELD
             return True
         if not held and self.held_at is not None:
-            self.held_seconds += now - self.held_at
             self.held_at = None
             self.state = LegState.UP
             return False

@@ -165,3 +165,9 @@ def test_nothing_changes_before_the_next_change(now: int, spans: list[tuple[int,
         assert hours.is_open(change) != state
         for step in range(1, 50):
             assert hours.is_open(now + (change - now) * step / 50) == state
+
+
+def test_the_eve_of_a_clock_change_does_not_hide_midnight() -> None:
+    """2027-03-28: clocks in Vilnius go from 03:00 to 04:00; opening at 00:00 comes before that."""
+    hours = OpeningHours.parse({"daily": "00:00-04:01"}, (), VILNIUS)
+    assert hours.next_change(at("2027-03-27T04:01:00")) == at("2027-03-28T00:00:00")

@@ -569,3 +569,89 @@ def test_no_call_is_taken_between_the_last_call_and_the_end() -> None:
     site.give(Drain())
     assert site.drained
     assert alice.call("1002").status == 503
+
+
+# ----------------------------------------------------------------------------------------------------- offer and answer
+
+
+def test_a_caller_who_holds_while_waiting_is_held_when_the_agent_answers() -> None:
+    """The agent hears music, not silence, and the hold is accounted from the answer on."""
+    site = Site(SETTINGS)
+    alice, *_ = phones(site)
+    alice.on_invite = "ring"
+    carrier = site.party("+37061234567", "198.51.100.10")
+    line = carrier.call("100")
+    (call,) = site.switch.calls.values()
+    carrier.hold(line)
+    site.run(5.0)
+    alice.answer(alice.line)
+    (agent,) = call.stage.legs()
+    (music,) = site.media.hears(agent.id)
+    assert not site.media.players[music].loops
+    site.run(4.0)
+    carrier.resume(line)
+    assert site.media.hears(agent.id) == {call.leg.id}
+    site.run(3.0)
+    alice.hang_up(alice.line)
+    record = last_record(site)
+    assert record.hold_seconds == pytest.approx(4.0, abs=0.05)
+    assert record.talk_seconds == pytest.approx(7.0, abs=0.05)
+    assert [kind for kind in story(site) if kind in ("call.held", "call.resumed")] == ["call.held", "call.resumed"]
+    site.nothing_left()
+
+
+def test_early_answers_and_the_final_one_may_differ() -> None:
+    """RFC 3261 §13.2.1, as forking proxies do it: each new description on the branch is taken; the last one holds."""
+    site = Site(SETTINGS)
+    alice, bob, _ = phones(site)
+    bob.on_invite = "ring"
+    line = alice.call("1002")
+    (call,) = site.switch.calls.values()
+    (leg,) = call.stage.legs()
+    offer = bob.line.request.body if bob.line.request is not None else b""
+    for status, codec, port in ((183, "PCMA", 4000), (183, "PCMA", 4010), (183, "PCMU", 4020), (180, "", 0)):
+        sdp = answer(offer, Capabilities((codec,), True, "192.0.2.12", port), 1, 1)[0] if codec else b""
+        bob.perform(bob.ua.ring(bob.line.session, status, site.now, body=sdp))
+        site.settle()
+        if codec:
+            assert (site.media.legs[leg.id].codec, site.media.legs[leg.id].remote) == (codec, ("192.0.2.12", port))
+        assert site.media.hears(call.leg.id) == {leg.id}
+    sdp = answer(offer, Capabilities(("PCMA",), True, "192.0.2.12", 4030), 1, 1)[0]
+    bob.perform(bob.ua.accept(bob.line.session, sdp, site.now))
+    site.settle()
+    assert line.state == "up"
+    assert site.media.legs[leg.id].remote == ("192.0.2.12", 4030)
+    assert site.media.legs[leg.id].codec == "PCMA"
+    alice.hang_up(line)
+    site.nothing_left()
+
+
+def test_a_200_without_a_description_after_early_media_takes_that_one() -> None:
+    """RFC 3261 §13.2.1: the reliable answer is in the 200, but many put it only into the 183."""
+    site = Site(SETTINGS)
+    alice, bob, _ = phones(site)
+    bob.on_invite = "ring"
+    line = alice.call("1002")
+    bob.early(bob.line)
+    bob.perform(bob.ua.accept(bob.line.session, b"", site.now))
+    site.settle()
+    assert line.state == "up"
+    (call,) = site.switch.calls.values()
+    (callee,) = call.stage.legs()
+    assert site.media.hears(callee.id) == {call.leg.id}
+    alice.hang_up(line)
+    site.nothing_left()
+
+
+def test_a_200_without_any_description_is_no_call() -> None:
+    site = Site(SETTINGS)
+    alice, bob, _ = phones(site)
+    bob.on_invite = "ring"
+    line = alice.call("1002")
+    bob.line.state = "up"
+    bob.perform(bob.ua.accept(bob.line.session, b"", site.now))
+    site.settle()
+    assert (line.state, line.status) == ("over", 488)
+    assert bob.line.state == "over"
+    assert [leg.status for leg in last_record(site).legs] == [488, 488]
+    site.nothing_left()
