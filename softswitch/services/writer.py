@@ -79,7 +79,8 @@ class Writer:
         if self._task is None:
             return
         task, self._task = self._task, None
-        task.cancel()
+        async with self._lock:  # a transaction under way in the thread cannot be called back: rows would go in twice
+            task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         until = self._loop.time() + patience
         while not await self.flush() and self._loop.time() < until:
