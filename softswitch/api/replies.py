@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
-import msgspec
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
+from softswitch.services.plain_text import encode
 from softswitch.shell.operator import Operator
 
 Item = TypeVar("Item")
 
-_encode = msgspec.json.Encoder().encode
-
 
 def json(value: Any, status: int = 200) -> Response:
     """`value` (dataclasses, dicts, lists) as JSON."""
-    return Response(_encode(value), status, media_type="application/json")
+    return Response(encode(value), status, media_type="application/json")
 
 
 def page(items: Sequence[Any], limit: int, offset: int) -> Response:

@@ -3,22 +3,21 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-import msgspec
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from softswitch.api.replies import TheOperator
+from softswitch.services.plain_text import encode
 from softswitch.services.rows import LedgerEntry
 from softswitch.shell.operator import Operator
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
 _KEEP_ALIVE = 15.0
-_encode = msgspec.json.Encoder().encode
 
 
 def _event(entry: LedgerEntry) -> bytes:
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (entry.seq, entry.kind.encode(), _encode(entry))
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (entry.seq, entry.kind.encode(), encode(entry))
 
 
 @router.get("/events", response_class=StreamingResponse)

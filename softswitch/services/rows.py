@@ -14,6 +14,7 @@ from sqlalchemy.engine import Dialect, RowMapping
 from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
 from softswitch.services import tables
+from softswitch.services.plain_text import encode, plain
 from softswitch.switch.records import (
     CallRecord,
     ForgottenBinding,
@@ -55,14 +56,13 @@ class Statement(IntEnum):
 Parameters: TypeAlias = tuple[Any, ...]
 Batch: TypeAlias = list[tuple[Statement, list[Parameters]]]
 
-_encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 _decode_legs: Final = msgspec.json.Decoder(tuple[LegRecord, ...]).decode
 _CALL_FIELDS: Final = tuple(column.name for column in tables.calls.columns)
 
 
 def _json(value: object) -> str:
-    return _encode(value).decode() if value else "{}"
+    return encode(value).decode() if value else "{}"
 
 
 def _fact(pending: tuple[int, Fact]) -> Parameters:
@@ -79,12 +79,12 @@ def _call(row: CallRecord) -> Parameters:
         *(row.id, row.started, row.answered, row.ended, row.outcome, row.source, row.caller, row.called),
         *(row.destination, row.queue, row.agent, row.wait_seconds, row.ring_seconds, row.talk_seconds),
         *(row.hold_seconds, row.cause, row.reason, row.hung_up_by, row.language, _json(row.collected)),
-        *(row.recording, _encode(row.legs).decode()),
+        *(row.recording, encode(row.legs).decode()),
     )
 
 
 def _binding(row: SavedBinding) -> Parameters:
-    return row.aor, row.contact, row.expires, _encode(row.data).decode()
+    return row.aor, row.contact, row.expires, encode(row.data).decode()
 
 
 def _forget(row: ForgottenBinding) -> Parameters:
@@ -111,10 +111,14 @@ _WRITERS: Final[dict[type, tuple[Statement, Callable[[Any], Parameters]]]] = {
 
 
 def parameters(row: Pending) -> tuple[Statement, Parameters]:
-    """The statement that writes `row` and its parameters. Raises whatever the JSON encoder says of a value that it
-    cannot write."""
+    """The statement that writes `row` and its parameters, in text that a database can hold. Raises what the JSON
+    encoder says of a value that it cannot write."""
     statement, writer = _WRITERS[type(row)]
-    return statement, writer(row)
+    values = writer(row)
+    for value in values:
+        if type(value) is str and not value.isascii():
+            return statement, tuple(plain(value) if isinstance(value, str) else value for value in values)
+    return statement, values
 
 
 def batch(written: list[tuple[Statement, Parameters]]) -> Batch:

@@ -9,16 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
-import msgspec
 import structlog
 
 from softswitch.kernel.errors import LocalError
+from softswitch.services.plain_text import encode_any
 from softswitch.switch.settings import Log
 
 _SECRET = re.compile(r"password|secret|token|ha1|authorization|pin$", re.IGNORECASE)
 _AUTHORIZATION = re.compile(r"(?im)^((?:proxy-)?authorization\s*:\s*\w+)[^\r\n]*")
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
-_json = msgspec.json.Encoder(enc_hook=repr)
 
 
 @lru_cache(1000)
@@ -42,7 +41,7 @@ def _named(process: str) -> Callable[[Any, str, MutableMapping[str, Any]], Mutab
 
 
 def _render_json(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> str:
-    return _json.encode(dict(fields)).decode()
+    return encode_any(dict(fields)).decode()
 
 
 class _Forward(logging.Handler):
@@ -70,7 +69,7 @@ def set_up(settings: Log, process: str) -> None:
         path = Path(settings.file)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            stream = path.open("a", buffering=1, encoding="utf-8")
+            stream = path.open("a", buffering=1, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise LocalError(f"log file {path}: {error.strerror}") from error
     terminal = stream.isatty()
