@@ -149,6 +149,18 @@ def test_a_full_queue_speaks_and_hangs_up() -> None:
     site.nothing_left()
 
 
+def test_a_full_queue_refuses_when_it_is_told_to() -> None:
+    """`on_full = "hangup:486"`: the caller is not answered, and pays nothing."""
+    site, alice, carrier = site_with(replace(QUEUE, max_length=1, on_full="hangup:486"))
+    alice.on_invite = "ring"
+    first, second = carrier.call("100"), carrier.call("100")
+    assert (second.state, second.status) == ("over", 486)
+    assert not second.sdp
+    carrier.hang_up(first)
+    assert sorted(record.outcome for record in records(site)) == ["abandoned", "overflow"]
+    site.nothing_left()
+
+
 def test_positions_are_announced_over_the_music() -> None:
     site, alice, carrier = site_with(replace(QUEUE, announce_position=10.0))
     alice.on_invite = "ring"

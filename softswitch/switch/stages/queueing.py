@@ -65,10 +65,12 @@ class QueueStage(Stage):
         call.facts.destination = f"queue:{self.at}"
         if self._settings.language and not call.language_chosen:
             call.language = self._settings.language
-        if not call.answer(now):
-            return
         self._queued = True
         call.office.acd(CallQueued(call.id, self.at, caller=call.caller), now)
+        if any(isinstance(decision, Overflow) and decision.call == call.id for decision in call.office.decisions):
+            return  # full or empty: whether the caller is answered at all is for the place that comes next
+        if not call.answer(now):
+            return
         if self._settings.welcome:
             call.play_prompts(self._settings.welcome)
         else:
