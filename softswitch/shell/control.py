@@ -313,6 +313,13 @@ def _repair_recordings(settings: Settings) -> None:
 
 def run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore) -> int:
     """The whole life of the control process; the exit code. Faults at start are told on standard error."""
+    try:
+        return _run(config, channel, front, make_core)
+    except KeyboardInterrupt:  # stopped before it was up, by a user or by the end of the supervisor
+        return 1
+
+
+def _run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore) -> int:
     lock = None
     try:
         settings = absolute(configuration.load(config))
@@ -338,8 +345,6 @@ def run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore
             runner.run(life())
     except LocalError as error:
         print(error, file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:  # stopped before it was up
         return 1
     finally:
         if lock is not None:
