@@ -60,7 +60,8 @@ class TalkStage(Stage):
             call.facts.hold_seconds += now - self._held_since
         call.drive(callee.hang_up(now, headers=call.parting or (reason_header(200),)))
         call.closed(callee)
-        call.leg.hear()
+        if not call.over:  # else the caller's stream closes with all its edges
+            call.leg.hear()
         if self._agent:
             call.office.acd(TalkEnded(call.id, self._agent), now)
 
