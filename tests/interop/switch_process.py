@@ -40,7 +40,8 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 def media_ports(count: int = 800) -> tuple[int, int]:
     """A range below the kernel's own (ip_local_port_range) in which nobody holds a UDP port."""
-    for low in random.sample(range(10000, 32000 - count, 200), 100):
+    starts = range(10000, 32000 - count, 200)
+    for low in random.sample(starts, len(starts)):
         if not bound(low, low + count - 1):
             return low, low + count - 1
     raise RuntimeError("no free range of ports")
