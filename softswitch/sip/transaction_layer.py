@@ -289,5 +289,7 @@ def server_key(request: Request, method: str) -> object:
     via = request.via
     if via.unique:
         return (via.branch, via.host, via.port, request.cseq.number, method)
-    # RFC 2543 peers; the To tag is left out, since an ACK has one where its INVITE has none
-    return (str(request.uri), request.from_.tag, request.call_id, request.cseq.number, str(via), method)
+    # RFC 2543 peers; the To tag is left out, since an ACK has one where its INVITE has none, and so is what of the Via
+    # we write ourselves: received and rport
+    sent_by = (via.host, via.port, via.branch)
+    return (str(request.uri), request.from_.tag, request.call_id, request.cseq.number, sent_by, method)

@@ -47,6 +47,14 @@ def test_rfc_2543_peers_are_matched_without_branch():
     world.silent_in_the_end()
 
 
+def test_a_refused_rfc_2543_invite_leaves_nothing():
+    """§17.2.3 after §18.2.1: the Via that we stamp with `received` is still the same transaction's."""
+    world = World()
+    world.receive(request("INVITE", branch=None, via="SIP/2.0/UDP pbx.example.net", contact=None, body=OFFER))
+    assert world.times(400)[0] == 0
+    world.silent_in_the_end()
+
+
 def test_an_rfc_2543_ack_for_a_2xx_reaches_the_session():
     """RFC 6026 §7.1: in Accepted an ACK that matches the transaction goes to the user."""
     world = World()
