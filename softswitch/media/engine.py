@@ -267,10 +267,12 @@ class Engine:
                     self._stop_record(recorder)
                 case SendDigits(leg, digits, duration):
                     self._send_digits(self._leg(leg), dtmf.normalise(digits), duration)
-                case AskStats(legs):
+                case AskStats(legs, process_only) if not process_only:
                     self.receiver.account_fully(now)
                     wanted = [self._leg(leg) for leg in legs] if legs else list(self.legs)
                     self.reports += [self.legs.statistics(leg) for leg in wanted]
+                case AskStats():
+                    pass
                 case AskInventory():
                     self.reports.append(self.inventory())
                 case Hello() | Grow() | Shutdown():

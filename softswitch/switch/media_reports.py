@@ -8,6 +8,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.switch.events import Save
 from softswitch.switch.records import SavedRecording
 from softswitch.wire.control import (
+    AskStats,
     Digit,
     Failed,
     Grown,
@@ -27,6 +28,8 @@ from softswitch.wire.control import (
 if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
 
+MEDIA_STATS = "media stats"  # the key of our deadline, beside calls' ids
+_STATS_EVERY = 5.0
 _RATE = 8000
 _WAV_HEAD = 44
 _FRAME_BYTES = 4  # two channels of 16 bit
@@ -81,11 +84,20 @@ class MediaReports:
                 # What was written stays valid; how much that is, nobody can tell now.
                 self._record_done(worker, RecordDone(recorder, path, "lost", int((now - began) * _RATE), "lost"), now)
 
+    def ask_stats(self, now: Instant) -> None:
+        """Let every media process tell how it fares, and ask again in a while."""
+        workers = [worker for worker in self._office.fabric.workers.values() if worker.ready is not None]
+        for worker in workers:
+            self._office.fabric.command(worker.number, AskStats(process_only=True))
+        if workers:
+            self._office.deadlines.set(MEDIA_STATS, now + _STATS_EVERY)
+
     def _ready(self, worker: int, report: Ready, now: Instant) -> None:
         known = self._office.fabric.workers.get(worker)
         if known is not None and known.ready is not None:
             self.lost(worker, now)  # it began anew before we heard of its end
         self._office.fabric.ready(worker, report)
+        self._office.deadlines.set(MEDIA_STATS, now + _STATS_EVERY)
         self._office.log(
             "info", "media process ready", worker=worker, pid=report.pid, backend=report.backend, free=len(report.free)
         )

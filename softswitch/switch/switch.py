@@ -42,7 +42,7 @@ from softswitch.switch.events import (
     SwitchEvent,
     ToMedia,
 )
-from softswitch.switch.media_reports import MediaReports
+from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
 from softswitch.switch.office import FindPrompt, Office
 from softswitch.switch.records import SavedAgent, SavedBinding
 from softswitch.switch.settings import Settings
@@ -136,6 +136,8 @@ class Switch:
                 call.rearm()
             elif key in self._ending:
                 self._finish(self._ending[key])
+            elif key == MEDIA_STATS:
+                self._media.ask_stats(now)
             self._work(now)
         if _due(office.registrations.deadline(), now):
             for phone in office.registrations.wake(now):

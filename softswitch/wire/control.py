@@ -188,9 +188,10 @@ class Grow(_Message, frozen=True):
 
 
 class AskStats(_Message, frozen=True):
-    """Ask for `LegStats` of these legs (none: of all) and `WorkerStats`."""
+    """Ask for `WorkerStats`, and unless `process_only` for `LegStats` of these legs (none: of all)."""
 
     legs: tuple[int, ...] = ()
+    process_only: bool = False
 
 
 class AskInventory(_Message, frozen=True):

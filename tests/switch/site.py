@@ -106,6 +106,9 @@ class MediaProcess:
                 return [control.RecordDone(recorder, path, "stopped", 8000)]
             case control.SendDigits(leg, digits):
                 self.digits.append((leg, digits))
+            case control.AskStats():
+                legs, players, recorders = len(self.legs), len(self.players), len(self.recorders)
+                return [control.WorkerStats(legs, players, recorders, 1000, 3, 5, 5, 1, 0.5)]
             case control.AskInventory():
                 return [control.Inventory(tuple(self.legs), tuple(self.players), tuple(self.recorders))]
         return []

@@ -329,3 +329,11 @@ def test_an_unregistered_phone_is_unavailable() -> None:
     bob.register(expires=0)
     assert alice.call("1002").status == 480
     site.nothing_left()
+
+
+def test_the_media_process_tells_how_it_fares() -> None:
+    """Late ticks and dropped packets are there to be seen in `status`, without being asked for."""
+    site = Site(SETTINGS)
+    site.run(6.0)
+    (worker,) = site.switch.desk.status(site.now).workers
+    assert (worker.ticks, worker.late_ticks, worker.dropped) == (1000, 3, 1)

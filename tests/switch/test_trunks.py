@@ -178,7 +178,7 @@ def test_a_trunk_that_leaves_the_configuration_is_unregistered() -> None:
     site.give(Reload(replace(settings, trunks={})))
     site.run(40.0)
     assert not site.switch.desk.trunks(site.now)
-    assert site.switch.deadline() is None
+    assert site.switch.office.trunks.deadline() is None
     site.nothing_left()
 
 
