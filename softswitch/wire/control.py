@@ -411,7 +411,7 @@ def decode_commands(body: bytes) -> list[Command]:
     """Raises `PeerError` when `body` is not a list of commands."""
     try:
         return _commands.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PeerError(f"control frame: {error}", status=0) from error
 
 
@@ -419,5 +419,5 @@ def decode_reports(body: bytes) -> list[Report]:
     """Raises `PeerError` when `body` is not a list of reports."""
     try:
         return _reports.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise PeerError(f"media frame: {error}", status=0) from error
