@@ -44,6 +44,7 @@ class RtpPeer:
         self._socket.bind((host, port))
         self._socket.settimeout(0.01)
         self._remote = to
+        self.port = port
         wave = listen.tone(hertz, 1.0).astype(np.float64) / 32768.0
         self._second = _ORDER[np.searchsorted(_MIDDLES, wave)].astype(np.uint8).tobytes()
         self._digits: list[str] = []
