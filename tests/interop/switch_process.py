@@ -20,7 +20,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "interop-token"
 _READY_SECONDS = 30.0
-_COMMAND = ("-c", "import sys,pathlib;from softswitch.shell.supervisor import run;run(pathlib.Path(sys.argv[1]))")
+_COMMAND = ("-m", "softswitch.cli", "run")
 _TIMER_SECONDS = 40.0  # RFC 3261: 64·T1 for INVITE, and its late answers
 
 

@@ -70,6 +70,7 @@ def test_baresip_calls_pyvoip(office: Office, baresip: Baresip, pyvoip: PyVoip) 
     listen.hears_not(pyvoip.heard(), PYVOIP_HZ)
     listen.hears(recording(office, 0), BARESIP_HZ, 2.0)
     listen.hears(recording(office, 1), PYVOIP_HZ, 2.0)
+    assert [leg["codec"] for leg in office.records()[0]["legs"]] == ["PCMA", "PCMU"]
     assert office.records()[0]["hung_up_by"] == "caller"
 
 
@@ -129,3 +130,22 @@ def test_baresip_holds_and_resumes(office: Office, baresip: Baresip) -> None:
     listen.hears_not(heard[int(2.0 * second) : int(3.3 * second)], BARESIP_HZ)
     assert listen.rms(heard[int(2.0 * second) : int(3.3 * second)]) > 0.005
     listen.hears(heard[int(-1.0 * second) :], BARESIP_HZ, 0.6)
+
+
+def test_baresip_over_tcp(office: Office, tmp_path: Path) -> None:
+    """RFC 3261 §18: registered by a TCP connection, called through it."""
+    phone = Baresip(office.switch, "1003", PASSWORD, BARESIP_HZ, tmp_path, transport="tcp")
+    port = free_port(host=CARRIER)
+    carrier = RtpPeer(CARRIER_HZ, port, CARRIER)
+    try:
+        wait_until("registration of baresip", lambda: "1003" in registered(office), 10.0)
+        assert office.switch.get("registrations")["items"][0]["source"].startswith("tcp:")
+        trunk = office.call(calling(2500, port), "1003")
+        phone.expect("CALL_ESTABLISHED")
+        trunk.wait(10.0).all_well(1)
+    finally:
+        carrier.close()
+        phone.close()
+    listen.hears(carrier.heard(), BARESIP_HZ, 1.5)
+    listen.hears(phone.heard(), CARRIER_HZ, 1.5)
+    assert office.records()[0]["destination"] == "phone:1003"
