@@ -10,6 +10,7 @@ CallId: TypeAlias = str
 AgentName: TypeAlias = str
 QueueName: TypeAlias = str
 OfferId: TypeAlias = int
+OfferCause: TypeAlias = Literal["busy", "rejected", "no-answer", "unreachable", "error"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +104,7 @@ class OfferFailed:
     """The agent's phone did not take the call: `busy`, `rejected`, `no-answer`, `unreachable` or `error`."""
 
     offer: OfferId
-    cause: Literal["busy", "rejected", "no-answer", "unreachable", "error"]
+    cause: OfferCause
 
 
 @dataclass(frozen=True, slots=True)

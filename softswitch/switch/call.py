@@ -17,7 +17,7 @@ from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
 from softswitch.switch.office import Office
 from softswitch.switch.recording import CallRecording
-from softswitch.switch.records import CallRecord, LegRecord, Outcome
+from softswitch.switch.records import CallRecord, HungUpBy, LegRecord, Outcome
 from softswitch.switch.stages.build import stage_for
 from softswitch.switch.stages.sounds import PlayStage, ToneStage
 from softswitch.switch.stages.stage import Stage
@@ -80,7 +80,7 @@ class Call:
         self.recording = CallRecording(self)
         self.over = False
         self.targets_passed = 0
-        self.hung_up_by: str = ""
+        self.hung_up_by: HungUpBy = ""
         self.route_record: bool | None = None
         self.private = False  # the caller asked that the number be shown to nobody (RFC 3323)
         self.language_chosen = False
@@ -116,7 +116,7 @@ class Call:
         """No one is there for the caller: the status while it rings, a tone and the end once it was answered."""
         if self.facts.outcome is None:
             how = kind(status)
-            self.facts.outcome = how if how in ("busy", "rejected") else "failed"  # type: ignore[assignment]
+            self.facts.outcome = "busy" if how == "busy" else "rejected" if how == "rejected" else "failed"
         self.facts.cause = status
         if not self.leg.up:
             self.end(now, status, by="switch", header=header)
@@ -180,7 +180,7 @@ class Call:
             facts.answered = now
         self.office.fact("call.answered", now, self.id, by=destination, agent="")
 
-    def end(self, now: Instant, status: int = 480, *, by: str, reason: str = "", header: str = "") -> None:
+    def end(self, now: Instant, status: int = 480, *, by: HungUpBy, reason: str = "", header: str = "") -> None:
         """The call is over: hang up whoever is left, write the record. `status` answers a caller who still rings;
         `header` is a Reason header value to pass on."""
         if self.over:
@@ -292,7 +292,7 @@ class Call:
             hold_seconds=facts.hold_seconds,
             cause=facts.cause,
             reason=facts.reason,
-            hung_up_by=self.hung_up_by,  # type: ignore[arg-type]
+            hung_up_by=self.hung_up_by,
             language=self.language,
             collected=facts.collected,
             recording=self.recording.name,

@@ -5,6 +5,7 @@ from typing import Any, Literal, TypeAlias
 
 from softswitch.kernel.clock import Instant
 
+HungUpBy: TypeAlias = Literal["", "caller", "callee", "switch"]
 Outcome: TypeAlias = Literal["answered", "abandoned", "busy", "no-answer", "failed", "rejected", "overflow"]
 
 
@@ -52,7 +53,7 @@ class CallRecord:
     hold_seconds: float = 0.0
     cause: int = 0
     reason: str = ""
-    hung_up_by: Literal["", "caller", "callee", "switch"] = ""
+    hung_up_by: HungUpBy = ""
     language: str = ""
     collected: dict[str, str] = field(default_factory=dict)
     recording: str = ""

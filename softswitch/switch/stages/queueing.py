@@ -14,6 +14,7 @@ from softswitch.acd.model import (
     CallQueued,
     Offer,
     OfferAnswered,
+    OfferCause,
     OfferFailed,
     OfferId,
     Overflow,
@@ -32,7 +33,12 @@ from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage
 from softswitch.wire.sip import Response
 
-_CAUSES = {"busy": "busy", "rejected": "rejected", "no-answer": "no-answer", "unavailable": "unreachable"}
+_CAUSES: dict[str, OfferCause] = {
+    "busy": "busy",
+    "rejected": "rejected",
+    "no-answer": "no-answer",
+    "unavailable": "unreachable",
+}
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
@@ -250,4 +256,4 @@ class QueueStage(Stage):
             case Fails(status):
                 self._offers.pop(offer, None)
                 cause = _CAUSES.get(kind(status), "error")
-                self.call.office.acd(OfferFailed(offer, cause), now)  # type: ignore[arg-type]
+                self.call.office.acd(OfferFailed(offer, cause), now)
