@@ -37,8 +37,8 @@ from softswitch.wire.control import (
 if TYPE_CHECKING:
     from softswitch.call.leg import Leg
 
-_LOW_WATER = 64  # below this many free slots more are asked for
-_GROW_BY = 256
+_LOW_WATER = 128  # free slots below which more are asked for, and at least as many as are in use
+_GROW_BY = (256, 1024)  # as many as are in use, within these bounds: media stands still while it binds them
 
 
 class NoPort(LocalError):
@@ -112,7 +112,7 @@ class Fabric:
     def grown(self, number: int, slots: tuple[Slot, ...]) -> None:
         worker = self.workers[number]
         worker.free.extend(slots)
-        worker.growing = False
+        worker.growing = not slots  # the range is used up: ask again when a port has come back
 
     def inventory(self, number: int, report: Inventory) -> None:
         """Close what nobody here knows."""
@@ -171,9 +171,10 @@ class Fabric:
         if worker is None or worker.ready is None or not worker.free:
             raise NoPort(f"media process {number} has no free port")
         slot = worker.free.popleft()
-        if len(worker.free) < _LOW_WATER and not worker.growing and worker.ready is not None:
+        spare, used = len(worker.free), len(worker.legs)
+        if (spare < _LOW_WATER or spare < used) and not worker.growing:
             worker.growing = True
-            self.command(number, Grow(_GROW_BY))
+            self.command(number, Grow(min(max(used, _GROW_BY[0]), _GROW_BY[1])))
         return Port(number, slot.slot, slot.port)
 
     def give_back(self, port: Port) -> None:
