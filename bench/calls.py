@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -147,7 +148,8 @@ class Bench:
         used = self._meter.used()
         each = {name: 1000 * seconds / count for name, seconds in used.items()}
         if report.failed:
-            print(report.errors[:1500], file=sys.stderr)
+            said = Counter(line.get("error", line["event"]) for line in self._switch.log_lines() if "event" in line)
+            print(f"{report.errors[:600]}\nthe switch's log: {dict(said)}", file=sys.stderr)
         return Row(
             work,
             rate,
