@@ -4,7 +4,6 @@
 |---|---|
 | `queue:NAME` `ivr:NAME` `group:NAME` `phone:NAME` `agent:NAME` | the section of that name |
 | `trunk:NAME`, `trunk:NAME/NUMBER` | out over a trunk: to the number that was dialled, or to NUMBER |
-| `conference:NAME` | a room, made when the first one enters |
 | `play:PROMPT` | answer, play a prompt (a catalogue name or a sound file), hang up |
 | `echo:` | answer and send back what the caller says |
 | `answer:` | answer and hold the line |
@@ -23,7 +22,7 @@ from softswitch.kernel.errors import LocalError
 SECTIONS: Final = {"queue": "queues", "ivr": "ivr", "group": "groups", "phone": "phones", "agent": "agents"} | {
     "trunk": "trunks"
 }  # kinds whose name is a section of the configuration, and that section's table
-KINDS: Final = (*SECTIONS, "conference", "play", "echo", "answer", "early", "hangup")
+KINDS: Final = (*SECTIONS, "play", "echo", "answer", "early", "hangup")
 DEFAULT_STATUS: Final = 480  # RFC 3261 §21.4.18: temporarily unavailable; unlike 6xx it lets a caller's proxy try on
 
 NAME: Final = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+\-]*")

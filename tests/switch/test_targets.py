@@ -16,7 +16,6 @@ from softswitch.switch.targets import KINDS, Target, parse_target
         ("agent:alice.b-2", Target("agent", "alice.b-2")),
         ("trunk:carrier", Target("trunk", "carrier")),
         ("trunk:carrier/+37061234567", Target("trunk", "carrier", number="+37061234567")),
-        ("conference:board", Target("conference", "board")),
         ("play:welcome", Target("play", "welcome")),
         ("play:sounds/hello world.wav", Target("play", "sounds/hello world.wav")),
         ("echo:", Target("echo")),
