@@ -9,3 +9,8 @@ from typing import TypeAlias
 
 Instant: TypeAlias = float
 Duration: TypeAlias = float
+
+
+def is_due(deadline: Instant | None, now: Instant) -> bool:
+    """Whether a core's deadline has come; None is never due."""
+    return deadline is not None and deadline <= now

@@ -1,9 +1,7 @@
 """Makes the switch core with what the last run left in the store."""
 
 import random
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
@@ -11,6 +9,7 @@ from softswitch.services.prompts import PromptLibrary
 from softswitch.services.store import Store
 from softswitch.sip.flow import Addressing
 from softswitch.switch.settings import Settings
+from softswitch.switch.status import midnight_before
 from softswitch.switch.switch import Switch
 
 
@@ -27,12 +26,7 @@ async def make_switch(
     }
     facts = [
         Fact(entry.kind, entry.at, entry.call, entry.queue, entry.agent, entry.data)
-        for entry in await store.ledger_entries(since=_midnight(now, settings.server.timezone))
+        for entry in await store.ledger_entries(since=midnight_before(now, settings.server.timezone))
     ]
     switch.restore(await store.bindings(now), agents, facts, now)
     return switch
-
-
-def _midnight(now: Instant, timezone: str) -> Instant:
-    zone = ZoneInfo(timezone)
-    return datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0).timestamp()

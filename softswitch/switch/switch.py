@@ -22,7 +22,7 @@ from softswitch.acd.model import (
 )
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
-from softswitch.kernel.clock import Instant
+from softswitch.kernel.clock import Instant, is_due
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.flow import Addressing, Send
 from softswitch.switch.call import Call
@@ -123,9 +123,9 @@ class Switch:
 
     def wake(self, now: Instant) -> list[Effect]:
         office = self.office
-        if _due(office.ua.deadline(), now):
+        if is_due(office.ua.deadline(), now):
             office.drive(office.ua.wake(now))
-        if _due(office.engine.deadline(), now):
+        if is_due(office.engine.deadline(), now):
             office.decisions.extend(office.engine.wake(now))
         self._work(now)
         for key, _ in office.deadlines.due(now):
@@ -139,10 +139,10 @@ class Switch:
             elif key == MEDIA_STATS:
                 self._media.ask_stats(now)
             self._work(now)
-        if _due(office.registrations.deadline(), now):
+        if is_due(office.registrations.deadline(), now):
             for phone in office.registrations.wake(now):
                 self.tell_reachable(phone, now)
-        if _due(office.trunks.deadline(), now):
+        if is_due(office.trunks.deadline(), now):
             office.trunks.wake(now)
         return self._settle(now)
 
@@ -376,7 +376,3 @@ class Switch:
         for offer in call.offers:
             office.offers.pop(offer, None)
         call.part()
-
-
-def _due(deadline: Instant | None, now: Instant) -> bool:
-    return deadline is not None and deadline <= now

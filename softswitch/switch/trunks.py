@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from softswitch.kernel.clock import Instant
+from softswitch.kernel.clock import Instant, is_due
 from softswitch.kernel.deadlines import Deadlines
 from softswitch.sip import health, registration
 from softswitch.sip.digest import Credentials
@@ -107,9 +107,9 @@ class Trunks:
             line = self._lines.get(name)
             if line is None:
                 continue
-            if _due(line.probe.deadline(), now):
+            if is_due(line.probe.deadline(), now):
                 self._probe_said(name, line, line.probe.wake(now), now)
-            if line.registration is not None and _due(line.registration.deadline(), now):
+            if line.registration is not None and is_due(line.registration.deadline(), now):
                 self._registration_said(name, line, line.registration.wake(now), now)
             self._rearm(name)
 
@@ -238,7 +238,3 @@ def _registration_word(core: Registration | None, now: Instant) -> str:
     if core.registered(now):
         return "registered"
     return "trying" if core.state in (registration.State.TRYING, registration.State.REFRESHING) else "failed"
-
-
-def _due(deadline: Instant | None, now: Instant) -> bool:
-    return deadline is not None and deadline <= now
