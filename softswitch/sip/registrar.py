@@ -147,6 +147,10 @@ class Registrar:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def configure(self, settings: RegistrarSettings) -> None:
+        """New bounds for what comes; bindings stay as they are, those that only a connection reaches among them."""
+        self._settings = settings
+
     # --------------------------------------------------------------------------------------------------- REGISTER
 
     def register(self, aor: str, request: Request, flow: Flow, now: Instant) -> Outcome:

@@ -33,8 +33,7 @@ class Registrations:
 
     def configure(self, settings: Settings) -> None:
         """New settings; contacts stay until they expire, also those of phones that are no more."""
-        old, self._registrar = self._registrar, Registrar(_bounds(settings))
-        self._registrar.restore(old.snapshot(), 0.0)
+        self._registrar.configure(_bounds(settings))
 
     def restore(self, saved: Iterable[SavedBinding], now: Instant) -> None:
         """What the store remembers."""

@@ -128,3 +128,20 @@ def test_menus_that_lead_in_circles_end() -> None:
         site.run(2.0)
     assert line.state == "over"
     site.nothing_left()
+
+
+def test_a_reload_keeps_phones_that_only_a_connection_reaches() -> None:
+    """SIGHUP touches no registration: a phone behind NAT over TCP lives on its connection."""
+    from softswitch.sip.flow import Flow
+    from softswitch.sip.registrar import Binding
+
+    site = Site(SETTINGS)
+    office = site.switch.office
+    binding = Binding(
+        "1001", "sip:1001@10.0.0.5:5060", "<sip:1001@10.0.0.5:5060>", Flow("tcp", ("192.0.2.10", 40000), 0, 7), "id", 1,
+        site.now, site.now, site.now + 600.0, nat=True,
+    )  # fmt: skip
+    office.registrations._registrar._add(binding, binding.contact, binding.flow, (), site.now)
+    site.give(Reload(replace(SETTINGS, sip=replace(SETTINGS.sip, max_contacts=2))))
+    (kept,) = office.registrations.bindings("1001", site.now)
+    assert kept.flow.connection == 7
