@@ -212,7 +212,7 @@ def _time_zone(settings: "Settings") -> Finding:
 
 def _codecs(settings: "Settings") -> Finding:
     import softswitch_codecs
-    from softswitch.sip.offer_answer import CODECS
+    from softswitch.sip.codec_table import CODECS
 
     unknown = [name for name in settings.media.codecs if name not in CODECS]
     if unknown:

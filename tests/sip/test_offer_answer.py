@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from softswitch.kernel.errors import LocalError, PeerError
-from softswitch.sip.offer_answer import CODECS, Capabilities, accept, answer, make_offer
+from softswitch.sip.codec_table import CODECS
+from softswitch.sip.offer_answer import Capabilities, accept, answer, make_offer
 from softswitch.wire.control import LegSpec
 from softswitch.wire.sdp import parse_sdp
 

@@ -1,0 +1,129 @@
+"""One media section of a description: what a peer's says (codecs, addresses, packet times, directions), and ours in
+writing."""
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from ipaddress import IPv6Address
+
+import msgspec
+
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.codec_table import BY_ENCODING, Codec
+from softswitch.wire.sdp import Attribute, Direction, Media, RtpMap
+
+PLAIN_RTP = ("RTP/AVP", "RTP/AVPF")
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What the attributes of a media section say. `codecs`: those that we know, by name, in the section's order."""
+
+    maps: Mapping[int, RtpMap]
+    codecs: Mapping[str, tuple[Codec, int]]
+    ptime: int | None
+    maxptime: int | None
+    mux: bool
+    rtcp: str
+
+
+@lru_cache(maxsize=1024)
+def terms_of(formats: tuple[str, ...], attributes: tuple[Attribute, ...]) -> Terms:
+    """Cached: phones of one make say the same in each call."""
+    media = Media("audio", 0, "", formats, attributes=attributes)
+    maps = media.rtpmaps()
+    codecs: dict[str, tuple[Codec, int]] = {}
+    for payload, entry in maps.items():
+        codec = BY_ENCODING.get((entry.encoding.lower(), entry.clock, entry.channels))
+        if codec is not None:
+            codecs.setdefault(codec.name, (codec, payload))
+    return Terms(maps, codecs, media.ptime, media.maxptime, media.get("rtcp-mux") is not None, media.get("rtcp") or "")
+
+
+def payloads_of(media: Media) -> dict[tuple[str, int], int]:
+    """Payload types of a section by (encoding, clock)."""
+    return {(entry.encoding.lower(), entry.clock): payload for payload, entry in media.rtpmaps().items()}
+
+
+def encodings(maps: Iterable[RtpMap], media: Media) -> str:
+    """For messages: what was offered."""
+    return ", ".join(f"{entry.encoding}/{entry.clock}" for entry in maps) or " ".join(media.formats)
+
+
+HELD = ("", 0)  # hold in the manner of RFC 2543: c=0.0.0.0 (RFC 3264 §8.4)
+_IPV4 = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})", re.ASCII)
+
+
+def remote_of(media: Media) -> tuple[str, int] | None:
+    """Where the peer wants RTP; `HELD` for nowhere; None for a host name: then media waits for the first packet.
+
+    Raises `PeerError` (488) on an address that no single peer can have.
+    """
+    address = media.connection or ""
+    if address in ("0.0.0.0", "::"):
+        return HELD
+    if not _is_unicast(address):
+        if ":" in address or _IPV4.fullmatch(address):
+            raise PeerError(f"{address} is not a unicast address", status=488)
+        return None
+    return address, media.port
+
+
+@lru_cache(maxsize=4096)
+def _is_unicast(address: str) -> bool:
+    quad = _IPV4.fullmatch(address)
+    if quad is not None:
+        first, *rest = map(int, quad.groups())
+        return 0 < first < 224 and max(rest) < 256
+    if ":" not in address:
+        return False
+    try:
+        parsed = IPv6Address(address)
+    except ValueError:
+        return False
+    return not (parsed.is_multicast or parsed.is_unspecified)
+
+
+def rtcp_of(terms: Terms, remote: tuple[str, int] | None, mux: bool) -> tuple[str, int] | None:
+    """RTCP's destination: the RTP one when multiplexed, `a=rtcp` (RFC 3605) if given, else the next port."""
+    if remote is None or mux:
+        return remote
+    words = terms.rtcp.split()
+    if words and words[0].isascii() and words[0].isdigit() and len(words[0]) < 6 and 0 < int(words[0]) < 65536:
+        elsewhere = len(words) == 4 and _is_unicast(words[3])
+        return words[3] if elsewhere else remote[0], int(words[0])
+    return (remote[0], remote[1] + 1) if remote[1] < 65535 else None
+
+
+def packet_time(terms: Terms, packet_times: tuple[int, ...]) -> int:
+    """The peer's `ptime` if we can, else our usual one, never above its `maxptime` if that leaves a choice."""
+    wanted, most = terms.ptime, terms.maxptime
+    if most is None:
+        return wanted if wanted in packet_times else packet_times[0]
+    allowed = [ms for ms in packet_times if ms <= most] or [min(packet_times)]
+    return wanted if wanted in allowed else allowed[0]
+
+
+def direction_of(send: bool, receive: bool) -> Direction:
+    """The attribute that says what we do."""
+    if send:
+        return "sendrecv" if receive else "sendonly"
+    return "recvonly" if receive else "inactive"
+
+
+def stream_section(
+    proto: str,
+    port: int,
+    rtcp_port: int | None,
+    formats: str,
+    lines: str,
+    packet_ms: int,
+    direction: Direction,
+) -> str:
+    """Our audio section. `lines`: the attributes of `formats`; `rtcp_port` is told when it is not the next port."""
+    rtcp = f"\r\na=rtcp:{rtcp_port}" if rtcp_port not in (None, port + 1) else ""
+    return f"m=audio {port} {proto} {formats}\r\n{lines}{rtcp}\r\na=ptime:{packet_ms}\r\na={direction}\r\n"
+
+
+def refused_section(media: Media) -> str:
+    """A line that is not taken keeps its place with port 0 (RFC 3264 §6)."""
+    return f"m={media.kind} 0 {media.proto} {' '.join(media.formats)}\r\n"
