@@ -64,7 +64,7 @@ class LoadSound:
 
 @dataclass(frozen=True, slots=True)
 class CreateFile:
-    """Begin a recording's file; failures come back by `Engine.file_failed`."""
+    """Begin a recording's file; failures come back by `Tapes.failed`."""
 
     recorder: int
     path: str
@@ -81,7 +81,7 @@ class AppendFile:
 
 @dataclass(frozen=True, slots=True)
 class FinishFile:
-    """Close the file; answer with `Engine.file_finished`."""
+    """Close the file; answer with `Tapes.finished`."""
 
     recorder: int
 

@@ -18,29 +18,25 @@ import numpy as np
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import LocalError, SwitchError
-from softswitch.media import tones
 from softswitch.media.arena import FRAME, TICK, Address, Arena, Batch, Floats, Packets, Samples
 from softswitch.media.effects import (
     Aim,
-    AppendFile,
     CloseRow,
-    CreateFile,
     Effect,
-    FinishFile,
-    LoadSound,
     OpenRow,
     Settle,
 )
+from softswitch.media.keys import Keys
 from softswitch.media.latch import NOBODY, RELATCH, destination
 from softswitch.media.legs import LAWS, Leg, Legs
 from softswitch.media.mix import Edges, clip
 from softswitch.media.plan import Plan
-from softswitch.media.player import Player
 from softswitch.media.receiver import Receiver
-from softswitch.media.recorder import CHANNELS, Recorder, Recorders
 from softswitch.media.relay import Relay
 from softswitch.media.reports import Reporter
 from softswitch.media.sender import Sender
+from softswitch.media.sounds import Sounds
+from softswitch.media.tapes import Tapes
 from softswitch.wire import dtmf
 from softswitch.wire.control import (
     AskInventory,
@@ -48,7 +44,6 @@ from softswitch.wire.control import (
     CloseLeg,
     Command,
     Connect,
-    Digit,
     Disconnect,
     Edge,
     Failed,
@@ -62,10 +57,7 @@ from softswitch.wire.control import (
     OpenLeg,
     PauseRecord,
     Play,
-    PlayDone,
-    PlayItem,
     Record,
-    RecordDone,
     Report,
     ResumeRecord,
     SendDigits,
@@ -99,21 +91,13 @@ class Engine:
         self.sender = Sender(self.legs, self.effects)
         self.edges = Edges()
         self.plan = Plan(self.legs, self.edges, self.relay)
-        self.recorders = Recorders()
-        self.players: dict[int, Player] = {}
+        self.sounds = Sounds(capacity, self.edges, self.plan, self.effects, self.reports)
+        self.tapes = Tapes(capacity, self.edges, self.plan, self.effects, self.reports)
+        self.keys = Keys(self.legs, self.edges, self.plan, self.relay, self.sounds, self.reports)
         self.free: dict[int, int] = {}  # slot → port
         self._key_of = key_of
         self._ports: dict[int, int] = {}
         self._quarantine: deque[tuple[Instant, int]] = deque()
-        self._places: dict[int, int] = {}  # player → place among the sources
-        self._by_place: dict[int, Player] = {}
-        self._free_places: list[int] = []
-        self._paused: set[int] = set()
-        self._digits: dict[int, Leg] = {}  # legs with telephone-events to send
-        self._tones: dict[int, Player] = {}  # player in band → itself
-        self._finishing: dict[int, tuple[str, int]] = {}  # recorder → path, frames
-        self._paths: dict[int, str] = {}
-        self._next_tone = -1
         self._now = now
         self._tick = int(now / TICK)
 
@@ -143,9 +127,9 @@ class Engine:
         return bool(
             self.receiver.waiting
             or self.edges.count
-            or self.players
-            or self._digits
-            or self.recorders.by_id
+            or self.sounds.players
+            or self.keys.sending
+            or self.tapes.recorders.by_id
             or self.receiver.listening
         )
 
@@ -170,17 +154,16 @@ class Engine:
         if self.receiver.listening:
             self.receiver.wake(now)
             self._tell_keys()
-        if self._digits:
-            self._send_keys(now)
-        self._end_players(tick)
+        if self.keys.sending:
+            self.keys.step(self.sender, now)
+        self.sounds.end(tick, self.keys.ended)
         if self.plan.dirty:
             self.receiver.account_fully(now)
-            self.plan.make(self._paused)
+            self.plan.make(self.tapes.paused)
         packets = None
         if self.plan.product is not None:
             packets = self._mix(tick, now)
-        for recorder in self.recorders.due(tick):
-            self.effects.append(AppendFile(recorder.id, self.recorders.flush(recorder, tick)))
+        self.tapes.flush(tick)
         return packets
 
     def _mix(self, tick: int, now: Instant) -> Packets | None:
@@ -193,7 +176,7 @@ class Engine:
         if heard:
             sound[:heard] = self.legs.jitter.pull(plan.rows)
         for i in range(heard, len(sources)):
-            self._by_place[int(sources[i])].read(tick, sound[i])
+            self.sounds.at(int(sources[i])).read(tick, sound[i])
         frames = clip(product(sound))
         sinks = product.sinks
         ulaw, alaw, odd, end = plan.bounds
@@ -201,7 +184,7 @@ class Engine:
         for i in range(alaw, odd):
             self.sender.pack_odd(int(sinks[i]), frames[i], now)
         if end > odd:
-            self.recorders.write(sinks[odd:] - self.legs.capacity, frames[odd:], tick)
+            self.tapes.recorders.write(sinks[odd:] - self.legs.capacity, frames[odd:], tick)
         if product.ramping():
             self.edges.settle()
             plan.dirty = True
@@ -254,19 +237,21 @@ class Engine:
                 case Disconnect(edges):
                     self._disconnect(edges)
                 case Play(player, items, loops):
-                    self._play(player, items, loops)
+                    self._new_id(player)
+                    self.sounds.play(player, items, loops, self._tick + 1)
                 case StopPlay(player):
-                    self._stop_play(player)
+                    self.sounds.stop(player, self._tick + 1)
                 case Record(recorder, path, channels):
-                    self._record(recorder, path, channels)
+                    self._new_id(recorder)
+                    self.tapes.record(recorder, path, channels, self._tick + 1)
                 case PauseRecord(recorder):
-                    self._pause(recorder, True)
+                    self.tapes.pause(recorder, True)
                 case ResumeRecord(recorder):
-                    self._pause(recorder, False)
+                    self.tapes.pause(recorder, False)
                 case StopRecord(recorder):
-                    self._stop_record(recorder)
+                    self.tapes.stop(recorder, self._tick + 1)
                 case SendDigits(leg, digits, duration):
-                    self._send_digits(self._leg(leg), dtmf.normalise(digits), duration)
+                    self.keys.send(self._leg(leg), dtmf.normalise(digits), duration, self._tick + 1)
                 case AskStats(legs, process_only) if not process_only:
                     self.receiver.account_fully(now)
                     wanted = [self._leg(leg) for leg in legs] if legs else list(self.legs)
@@ -284,8 +269,7 @@ class Engine:
 
     def inventory(self) -> Inventory:
         """What lives."""
-        players = tuple(id for id in self.players if id >= 0)
-        return Inventory(tuple(self.legs.by_id), players, tuple(self.recorders.by_id))
+        return Inventory(tuple(self.legs.by_id), tuple(self.sounds.ids()), tuple(self.tapes.recorders.by_id))
 
     def add_slots(self, slots: Iterable[Slot]) -> None:
         """Slots that the backend has bound; a slot's number is its row."""
@@ -351,13 +335,9 @@ class Engine:
             self.receiver.account_fully(now)
         self.reporter.bye(leg, now)
         stats = self.legs.statistics(leg)
-        for tone in [
-            tone for tone, player in self._tones.items() if leg.row in self.edges.sinks_of(self._places[tone])
-        ]:
-            self._forget_player(tone)
+        self.keys.forget(leg)
         self.edges.drop_source(leg.row)
         self.edges.drop_sink(leg.row)
-        self._digits.pop(leg.id, None)
         self.receiver.listening.pop(leg.id, None)
         self.legs.close(leg)
         self.plan.dirty = True
@@ -366,7 +346,7 @@ class Engine:
         self.reports.append(LegClosed(leg.id, stats))
 
     def _new_id(self, id: int) -> None:
-        if id in self.legs.by_id or id in self.players or id in self.recorders.by_id or id in self._finishing or id < 0:
+        if id in self.legs.by_id or id in self.sounds.players or id in self.tapes or id < 0:
             raise LocalError(f"id {id} is taken")
 
     # --------------------------------------------------------------------------------------------------------- edges
@@ -374,19 +354,14 @@ class Engine:
     def _source(self, id: int) -> int:
         if (leg := self.legs.by_id.get(id)) is not None:
             return leg.row
-        if (place := self._places.get(id)) is not None:
+        if (place := self.sounds.place(id)) is not None:
             return place
         raise LocalError(f"no source {id}")
 
     def _sink(self, edge: Edge) -> int:
         if (leg := self.legs.by_id.get(edge.sink)) is not None:
             return leg.row
-        recorder = self.recorders.by_id.get(edge.sink)
-        if recorder is None:
-            raise LocalError(f"no sink {edge.sink}")
-        if not 0 <= edge.channel < recorder.channels:
-            raise LocalError(f"recorder {edge.sink} has no channel {edge.channel}")
-        return self.legs.capacity + recorder.place * CHANNELS + edge.channel
+        return self.tapes.sink(edge)
 
     def _connect(self, edges: tuple[Edge, ...]) -> None:
         problems = []
@@ -407,151 +382,16 @@ class Engine:
                 continue  # an end is gone, and the edge with it
         self.plan.dirty = True
 
-    # ------------------------------------------------------------------------------------------------------- players
-
-    def _play(self, id: int, items: tuple[PlayItem, ...], loops: int) -> None:
-        self._new_id(id)
-        if loops < 0:
-            raise LocalError(f"loops are 0 or more, not {loops}")
-        player = self._add_player(Player(id, items, loops))
-        if player.needs:
-            self.effects += [LoadSound(path) for path in sorted(player.needs)]
-        else:
-            player.start(self._tick + 1)
-
-    def _add_player(self, player: Player) -> Player:
-        place = self._free_places.pop() if self._free_places else self.legs.capacity + len(self._by_place)
-        self.players[player.id] = self._by_place[place] = player
-        self._places[player.id] = place
-        return player
+    # ------------------------------------------------------------------------------------------------ from the helpers
 
     def loaded(self, path: str, samples: Samples | None, reason: str = "") -> None:
         """The file at `path` was read, or `reason` says why not."""
-        for player in [player for player in self.players.values() if path in player.needs]:
-            if samples is None:
-                self.reports.append(Failed(player.id, "Play", reason))
-                self._forget_player(player.id)
-                self.reports.append(PlayDone(player.id, "failed", 0))
-                continue
-            player.give(path, samples)
-            if not player.needs:
-                player.start(self._tick + 1)
-
-    def _stop_play(self, id: int) -> None:
-        player = self.players.get(id)
-        if player is None:
-            raise LocalError(f"no player {id}")
-        self.reports.append(PlayDone(id, "stopped", player.played_ms(self._tick + 1)))
-        self._forget_player(id)
-
-    def _end_players(self, tick: int) -> None:
-        ended = [player for player in self.players.values() if (ends := player.ends) is not None and ends <= tick]
-        for player in ended:
-            self._forget_player(player.id)
-            if player.id >= 0:
-                self.reports.append(PlayDone(player.id, "end", player.played_ms(tick)))
-
-    def _forget_player(self, id: int) -> None:
-        place = self._places.pop(id)
-        self.edges.drop_source(place)
-        del self.players[id], self._by_place[place]
-        self._tones.pop(id, None)
-        self._free_places.append(place)
-        self.plan.dirty = True
-
-    # ----------------------------------------------------------------------------------------------------- recorders
-
-    def _record(self, id: int, path: str, channels: int) -> None:
-        self._new_id(id)
-        self.recorders.open(id, channels, self._tick + 1)
-        self._paths[id] = path
-        self.effects.append(CreateFile(id, path, channels))
-
-    def _recorder(self, id: int) -> Recorder:
-        if (recorder := self.recorders.by_id.get(id)) is None:
-            raise LocalError(f"no recorder {id}")
-        return recorder
-
-    def _pause(self, id: int, paused: bool) -> None:
-        recorder = self._recorder(id)
-        recorder.paused = paused
-        (self._paused.add if paused else self._paused.discard)(recorder.place)
-        self.plan.dirty = True
-
-    def _stop_record(self, id: int) -> None:
-        recorder = self._recorder(id)
-        self.effects.append(AppendFile(id, self.recorders.flush(recorder, self._tick + 1)))
-        self.effects.append(FinishFile(id))
-        self._finishing[id] = (self._paths.pop(id), (recorder.flushed - recorder.started) * FRAME)
-        self._forget_recorder(recorder)
-
-    def _forget_recorder(self, recorder: Recorder) -> None:
-        for channel in range(recorder.channels):
-            self.edges.drop_sink(self.legs.capacity + recorder.place * CHANNELS + channel)
-        self._paused.discard(recorder.place)
-        self.recorders.close(recorder)
-        self.plan.dirty = True
+        self.sounds.loaded(path, samples, reason, self._tick + 1)
 
     def stop_all_recordings(self) -> None:
         """The process ends: every file is closed properly."""
-        for id in list(self.recorders.by_id):
-            self._stop_record(id)
-
-    def file_finished(self, id: int) -> None:
-        """A recording's file is closed."""
-        if (done := self._finishing.pop(id, None)) is not None:
-            self.reports.append(RecordDone(id, done[0], "stopped", done[1]))
-
-    def file_failed(self, id: int, reason: str, frames: int) -> None:
-        """A recording's file cannot be written any more; `frames` are safe in it. The calls go on."""
-        if id in self._finishing:
-            path = self._finishing.pop(id)[0]
-        elif (recorder := self.recorders.by_id.get(id)) is not None:
-            path = self._paths.pop(id)
-            self._forget_recorder(recorder)
-        else:
-            return
-        self.reports.append(Failed(id, "Record", reason))
-        self.reports.append(RecordDone(id, path, "failed", frames, reason))
-
-    # ---------------------------------------------------------------------------------------------------------- keys
+        self.tapes.stop_all(self._tick + 1)
 
     def _tell_keys(self) -> None:
         pressed, self.receiver.pressed = self.receiver.pressed, []
-        for leg, key in pressed:
-            self.reports.append(Digit(leg.id, key.digit, key.duration_ms))
-            relayed = self.relay.routes.get(leg.row, ())
-            for sink in self.edges.sinks_of(leg.row):
-                to = self.legs.by_row[sink] if sink < self.legs.capacity else None
-                if to is not None and to is not leg and (sink not in relayed or to.spec.event_type < 0):
-                    self._send_digits(to, key.digit, min(max(key.duration_ms, 80), 400))
-
-    def _send_digits(self, leg: Leg, digits: str, duration_ms: int) -> None:
-        if leg.spec.event_type >= 0:
-            if leg.sender is None:
-                leg.sender = dtmf.EventSender()
-            leg.sender.queue(digits, duration_ms)
-            self._digits[leg.id] = leg
-            self.legs.ready(leg)
-        elif leg.spec.codec in LAWS:
-            player = self._add_player(Player(self._next_tone, tones.keys(digits, duration_ms), 1))
-            self._next_tone -= 1
-            self._tones[player.id] = player
-            player.start(self._tick + 1)
-            self.edges.connect(self._places[player.id], leg.row, 1.0)
-        else:
-            raise LocalError(f"leg {leg.id} takes neither telephone-events nor tones")
-        self.plan.dirty = True
-
-    def _send_keys(self, now: Instant) -> None:
-        for leg in list(self._digits.values()):
-            sender = leg.sender
-            if sender is None or not sender.busy:
-                del self._digits[leg.id]
-                self.legs.ready(leg)
-                self.plan.dirty = True
-            elif leg.target is not None and leg.spec.send:
-                if (out := sender.step()) is not None:
-                    self.sender.event(leg, out, now)
-            else:
-                leg.sender = None  # held or unreachable: nobody is there to hear the keys
+        self.keys.tell(pressed, self._tick + 1)

@@ -253,9 +253,9 @@ class Worker:
         elif fd == self._writer.fd:
             for recorder, reason, frames in self._writer.outcomes():
                 if reason:
-                    self._engine.file_failed(recorder, reason, frames)
+                    self._engine.tapes.failed(recorder, reason, frames)
                 else:
-                    self._engine.file_finished(recorder)
+                    self._engine.tapes.finished(recorder)
 
     # ------------------------------------------------------------------------------------------------------- control
 
@@ -331,8 +331,8 @@ class Worker:
         engine, backend = self._engine, self._backend
         return WorkerStats(
             legs=len(engine.legs.by_id),
-            players=len(engine.players),
-            recorders=len(engine.recorders.by_id),
+            players=len(engine.sounds.players),
+            recorders=len(engine.tapes.recorders.by_id),
             ticks=self._ticks,
             late_ticks=self._late,
             received=engine.receiver.received,
@@ -367,9 +367,9 @@ class Worker:
         self._writer.close()
         for recorder, reason, frames in self._writer.outcomes():
             if reason:
-                self._engine.file_failed(recorder, reason, frames)
+                self._engine.tapes.failed(recorder, reason, frames)
             else:
-                self._engine.file_finished(recorder)
+                self._engine.tapes.finished(recorder)
         self._tell()
         self._loader.close()
         for link in list(self._links.values()):

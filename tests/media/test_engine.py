@@ -211,7 +211,7 @@ def test_a_recording_has_each_side_in_its_channel_in_time(stage):
     kinds = [type(e) for e in stage.effects if isinstance(e, CreateFile | AppendFile | FinishFile)]
     assert kinds[0] is CreateFile
     assert kinds[-1] is FinishFile
-    stage.engine.file_finished(9)
+    stage.engine.tapes.finished(9)
     stage.run()
     assert stage.of(control.RecordDone) == [control.RecordDone(9, "/rec.wav", "stopped", 150 * 160)]
 
@@ -238,7 +238,7 @@ def test_a_recording_that_fails_leaves_the_call_alone(stage):
     a, b = bridge(stage)
     stage.command(control.Record(9, "/rec.wav"), Connect((Edge(1, 9, 0),)))
     stage.run(3)
-    stage.engine.file_failed(9, "No space left on device", 160)
+    stage.engine.tapes.failed(9, "No space left on device", 160)
     stage.run(3)
     assert stage.of(control.RecordDone) == [control.RecordDone(9, "/rec.wav", "failed", 160, "No space left on device")]
     a.say(QUIET)
@@ -447,7 +447,7 @@ def test_nothing_is_left_behind(stage):
         stage.run(2)
         stage.command(control.StopRecord(base + 3), control.StopPlay(base + 2))
         stage.command(control.CloseLeg(base), control.CloseLeg(base + 1))
-        stage.engine.file_finished(base + 3)
+        stage.engine.tapes.finished(base + 3)
         stage.run(160)
     engine = stage.engine
     stage.command(control.AskInventory())

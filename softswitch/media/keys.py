@@ -1,0 +1,91 @@
+"""Keys on their way: pressed ones to control and to whoever hears the leg, ordered ones to the leg's peer."""
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError
+from softswitch.media import tones
+from softswitch.media.legs import LAWS, Leg, Legs
+from softswitch.media.mix import Edges
+from softswitch.media.plan import Plan
+from softswitch.media.player import Player
+from softswitch.media.relay import Relay
+from softswitch.media.sender import Sender
+from softswitch.media.sounds import Sounds
+from softswitch.wire import dtmf
+from softswitch.wire.control import Digit, Report
+
+_SHORTEST, _LONGEST = 80, 400  # ms, of a key that we pass on
+
+
+class Keys:
+    """`sending` are the legs with telephone-events to send; keys in band are players with negative ids."""
+
+    __slots__ = ("_edges", "_legs", "_next", "_plan", "_relay", "_reports", "_sounds", "_tones", "sending")
+
+    def __init__(
+        self, legs: Legs, edges: Edges, plan: Plan, relay: Relay, sounds: Sounds, reports: list[Report]
+    ) -> None:
+        self.sending: dict[int, Leg] = {}
+        self._legs = legs
+        self._edges = edges
+        self._plan = plan
+        self._relay = relay
+        self._sounds = sounds
+        self._reports = reports
+        self._tones: dict[int, int] = {}  # player in band → the row that hears it
+        self._next = -1
+
+    def tell(self, pressed: list[tuple[Leg, dtmf.Pressed]], tick: int) -> None:
+        """Report keys, and pass them on to legs that the relay does not reach."""
+        for leg, key in pressed:
+            self._reports.append(Digit(leg.id, key.digit, key.duration_ms))
+            relayed = self._relay.routes.get(leg.row, ())
+            for sink in self._edges.sinks_of(leg.row):
+                to = self._legs.by_row[sink] if sink < self._legs.capacity else None
+                if to is not None and to is not leg and (sink not in relayed or to.spec.event_type < 0):
+                    self.send(to, key.digit, min(max(key.duration_ms, _SHORTEST), _LONGEST), tick)
+
+    def send(self, leg: Leg, digits: str, duration_ms: int, tick: int) -> None:
+        """Normalised digits to the leg's peer, from `tick` on. Raises `LocalError`."""
+        if leg.spec.event_type >= 0:
+            if leg.sender is None:
+                leg.sender = dtmf.EventSender()
+            leg.sender.queue(digits, duration_ms)
+            self.sending[leg.id] = leg
+            self._legs.ready(leg)
+        elif leg.spec.codec in LAWS:
+            player = self._sounds.add(Player(self._next, tones.keys(digits, duration_ms), 1))
+            self._next -= 1
+            self._tones[player.id] = leg.row
+            player.start(tick)
+            place = self._sounds.place(player.id)
+            assert place is not None
+            self._edges.connect(place, leg.row, 1.0)
+        else:
+            raise LocalError(f"leg {leg.id} takes neither telephone-events nor tones")
+        self._plan.dirty = True
+
+    def step(self, sender: Sender, now: Instant) -> None:
+        """Once a tick: the telephone-events that are due."""
+        for leg in list(self.sending.values()):
+            events = leg.sender
+            if events is None or not events.busy:
+                del self.sending[leg.id]
+                self._legs.ready(leg)
+                self._plan.dirty = True
+            elif leg.target is not None and leg.spec.send:
+                if (out := events.step()) is not None:
+                    sender.event(leg, out, now)
+            else:
+                leg.sender = None  # held or unreachable: nobody is there to hear the keys
+
+    def ended(self, player: int) -> None:
+        """Keys in band were played to their end."""
+        self._tones.pop(player, None)
+
+    def forget(self, leg: Leg) -> None:
+        """The leg closes."""
+        self.sending.pop(leg.id, None)
+        if self._tones:
+            for player in [player for player, row in self._tones.items() if row == leg.row]:
+                del self._tones[player]
+                self._sounds.forget(player)
