@@ -6,8 +6,8 @@ of its two phases is a pure delay and the other a filter of 28 taps. Flat within
 4.6 kHz on (an alias of what lies below 3.4 kHz), delay 27 samples at 16 kHz = 1.7 ms each way.
 
 The filter runs as a matrix product over blocks of 32 samples: each block with the one before it. Rows are taken few at
-a time, which keeps the work inside the cache and below the size at which the BLAS would start threads. 0.8 µs a row and frame up, 1.0 µs
-down, at 100 rows.
+a time, which keeps the work inside the cache and below the size at which the BLAS would start threads. 0.8 µs a row and
+frame up, 1.0 µs down, at 100 rows.
 """
 
 from typing import Final
