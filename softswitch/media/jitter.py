@@ -9,6 +9,10 @@ packet that comes too late moves the play point back to itself, which lengthens 
 much too early shorten it by 10 ms now and then, cross-faded. Both also absorb the drift between the clocks. A missing
 block is concealed by the one 20 ms before, fading (simplified from ITU-T G.711 Appendix I). After `GIVE_UP` ticks
 without sound the row rests until the next packet, which starts afresh.
+
+Codecs without state are decoded on arrival and `put`. A codec with state decodes in the order of playing: `place` at
+arrival finds the number of the packet's first block, and before each pull what lies below `due` is decoded and
+filled in with `fill`.
 """
 
 from typing import Final
@@ -17,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softswitch.kernel.clock import Duration
-from softswitch.media.arena import BLOCK, RATE, Floats, Ints, Samples
+from softswitch.media.arena import BLOCK, Floats, Ints, Samples
 from softswitch.media.columns import Table, table
 
 BLOCKS: Final = 64
@@ -32,14 +36,13 @@ _GENTLY = 6  # blocks too many from which on half of them are left out at once, 
 GIVE_UP: Final = 10
 _FADE = 0.7
 
-_ITEM = np.dtype("V160")  # a block of int16 samples moved as one item
 _TWO = np.arange(2, dtype=np.int64)
-_RISE = np.linspace(0.0, 1.0, BLOCK, endpoint=False, dtype=np.float32)
 
 _STATE = np.dtype(
     [
         ("block", "i8"),  # number of the block to play next
         ("ts", "u4"),  # its RTP timestamp
+        ("unit", "u4"),  # RTP clock units in 10 ms
         ("newest", "u4"),  # highest timestamp received
         ("spare", "f4"),  # least time in hand of any packet in this window, seconds
         ("missed", "i2"),  # ticks without sound
@@ -54,61 +57,89 @@ _STATE = np.dtype(
 
 
 class JitterBuffer:
-    """`state` is indexed by row; `late` and `concealed` count for the statistics."""
+    """`block`: samples in 10 ms, 80 or 160. `state` is indexed by row; `late` and `concealed` count for the
+    statistics."""
 
-    __slots__ = ("_items", "_pulls", "_samples", "_tags", "_touched", "state")
+    __slots__ = ("_item", "_items", "_pulls", "_rise", "_samples", "_tags", "_touched", "block", "state")
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, block: int = BLOCK) -> None:
+        self.block = block
         self.state: Table = table(_STATE, rows)
-        self._items = np.zeros(rows * BLOCKS, _ITEM)
-        self._samples: Samples = self._items.view(np.int16).reshape(rows, BLOCKS, BLOCK)
+        self.state["unit"] = block
+        self._item = np.dtype(f"V{2 * block}")  # a block of int16 samples moved as one item
+        self._items = np.zeros(rows * BLOCKS, self._item)
+        self._samples: Samples = self._items.view(np.int16).reshape(rows, BLOCKS, block)
+        self._rise: Floats = np.linspace(0.0, 1.0, block, endpoint=False, dtype=np.float32)
         self._tags: Ints = np.zeros(rows * BLOCKS, np.int64)
         self._touched = np.zeros(rows, bool)
         self._pulls = 0
 
     def reset(self, row: int) -> None:
-        """Forget everything; the next packet starts the row. Block numbers run on, so that old tags stay old."""
+        """Forget everything but the clock; the next packet starts the row. Block numbers run on, so that old tags stay
+        old."""
         if not self._touched[row]:
             return
         self._touched[row] = False
-        block = int(self.state["block"][row]) + BLOCKS
+        block, unit = int(self.state["block"][row]) + BLOCKS, self.state["unit"][row]
         self.state[row] = np.zeros((), _STATE)
         self.state["block"][row] = block
+        self.state["unit"][row] = unit
+
+    def tune(self, row: int, clock: int) -> None:
+        """`clock`: the RTP clock of the row in Hz, where it is not the samples' rate (RFC 3551: G722 says 8000;
+        RFC 7587: opus says 48000)."""
+        self.state["unit"][row] = clock // 100
 
     def put(self, rows: Ints, timestamps: Ints, samples: Samples, spare: Floats) -> None:
-        """Packets of one length: `samples` is [n, k·80], `rows` are distinct, `timestamps` are RTP's.
+        """Packets of one length: `samples` is [n, k·block], `rows` are distinct, `timestamps` are RTP's.
         `spare`: seconds from each packet's arrival to the next tick."""
-        width = samples.shape[1] // BLOCK
+        numbers = self.place(rows, timestamps, spare)
+        if (numbers < 0).any():
+            keep = np.flatnonzero(numbers >= 0)
+            if not len(keep):
+                return
+            rows, samples, numbers = rows[keep], samples[keep], numbers[keep]
+        self.fill(rows, numbers, samples)
+
+    def place(self, rows: Ints, timestamps: Ints, spare: Floats) -> Ints:
+        """Take note of packets that have come, as `put` does, without their sound. Returns the numbers of their first
+        blocks, −1 for those that must be dropped."""
         self._touched[rows] = True
         state = self.state.take(rows)
         stamps = timestamps.astype(np.uint32)
-        ahead = (stamps - state["ts"]).view(np.int32) // BLOCK
+        unit = state["unit"].astype(np.int32)
+        ahead = (stamps - state["ts"]).view(np.int32) // unit
         good = state["on"] & (ahead >= 0) & (ahead < _AHEAD)
         if not good.all():
             good |= _place(state, ~good, stamps, ahead, spare)
-            if not good.all():
-                self.state[rows] = state  # what was counted of those that are dropped
-                keep = np.flatnonzero(good)
-                if not len(keep):
-                    return
-                rows, stamps, samples, spare, state = rows[keep], stamps[keep], samples[keep], spare[keep], state[keep]
-            ahead = (stamps - state["ts"]).view(np.int32) // BLOCK
-        block = (state["block"] + ahead)[:, None] + (_TWO if width == 2 else np.arange(width))
-        at = ((rows * BLOCKS)[:, None] + (block & _MASK)).reshape(-1)
-        self._items[at] = np.ascontiguousarray(samples).view(_ITEM).reshape(-1)
-        self._tags[at] = block.reshape(-1)
-        state["spare"] = np.minimum(state["spare"], ahead * np.float32(0.01) + spare)
-        state["newest"] = np.where((stamps - state["newest"]).view(np.int32) > 0, stamps, state["newest"])
-        state["late_run"] = 0
+            ahead = (stamps - state["ts"]).view(np.int32) // unit
+        state["spare"] = np.where(good, np.minimum(state["spare"], ahead * np.float32(0.01) + spare), state["spare"])
+        state["newest"] = np.where(good & ((stamps - state["newest"]).view(np.int32) > 0), stamps, state["newest"])
+        state["late_run"] = np.where(good, 0, state["late_run"])
         self.state[rows] = state
+        numbers: Ints = np.where(good, state["block"] + ahead, -1)
+        return numbers
+
+    def fill(self, rows: Ints, numbers: Ints, samples: Samples) -> None:
+        """Sound for the blocks from `numbers` on: `samples` is [n, k·block], `rows` are distinct."""
+        width = samples.shape[1] // self.block
+        block = numbers[:, None] + (_TWO if width == 2 else np.arange(width))
+        at = ((rows * BLOCKS)[:, None] + (block & _MASK)).reshape(-1)
+        self._items[at] = np.ascontiguousarray(samples).view(self._item).reshape(-1)
+        self._tags[at] = block.reshape(-1)
+
+    def due(self, rows: Ints) -> Ints:
+        """For each row the number of the first block that the next pull will not look at."""
+        numbers: Ints = self.state["block"][rows] + 2
+        return numbers
 
     def pull(self, rows: Ints) -> Samples:
-        """The next 20 ms of each row: [n, 160], zeros where nothing is heard."""
+        """The next 20 ms of each row: [n, 2·block], zeros where nothing is heard."""
         state = self.state.take(rows)
         block = state["block"][:, None] + _TWO
         at = (rows * BLOCKS)[:, None] + (block & _MASK)
         there = (self._tags.take(at) == block) & state["on"][:, None]
-        frames = self._items.take(at).view(np.int16).reshape(len(rows), 2 * BLOCK)
+        frames = self._items.take(at).view(np.int16).reshape(len(rows), 2 * self.block)
         on = state["on"]
         any_there = there.any(axis=1)
         state["missed"] = np.where(any_there, 0, state["missed"] + 1)
@@ -119,7 +150,7 @@ class JitterBuffer:
             on &= state["missed"] < GIVE_UP
         step = on * np.int64(2)
         state["block"] += step
-        state["ts"] += (step * BLOCK).astype(np.uint32)
+        state["ts"] += step.astype(np.uint32) * state["unit"]
         self._pulls += 1
         turn = rows % _WINDOW == self._pulls % _WINDOW  # each row once a window, not all in one tick
         if turn.any():
@@ -136,7 +167,7 @@ class JitterBuffer:
         if not state["on"]:
             return 0.0
         ahead = (int(state["newest"]) - int(state["ts"])) & 0xFFFFFFFF
-        return ahead / RATE if ahead < 0x80000000 else 0.0
+        return ahead / (100 * int(state["unit"])) if ahead < 0x80000000 else 0.0
 
     def _conceal(self, rows: Ints, state: Table, missing: Ints, half: int, frames: Samples) -> None:
         """Fill the missing halves of `frames` from the ring's blocks 20 ms before, and the ring with the outcome, so
@@ -147,11 +178,11 @@ class JitterBuffer:
         number = state["block"][missing] + half
         before = base + (number - 2 & _MASK)
         known = self._tags.take(before) == number - 2
-        part = (self._items.take(before).view(np.int16).reshape(-1, BLOCK) * np.float32(_FADE)).astype(np.int16)
+        part = (self._items.take(before).view(np.int16).reshape(-1, self.block) * np.float32(_FADE)).astype(np.int16)
         part[~known] = 0
-        frames[missing, half * BLOCK : half * BLOCK + BLOCK] = part
+        frames[missing, half * self.block : (half + 1) * self.block] = part
         at = (base + (number & _MASK))[known]
-        self._items[at] = np.ascontiguousarray(part[known]).view(_ITEM).reshape(-1)
+        self._items[at] = np.ascontiguousarray(part[known]).view(self._item).reshape(-1)
         self._tags[at] = number[known]
         state["concealed"][missing] += known
 
@@ -161,10 +192,10 @@ class JitterBuffer:
         if self._tags[row * BLOCKS + (number & _MASK)] != number:
             return
         later: Floats = self._samples[row, number & _MASK].astype(np.float32)
-        half = frame[BLOCK:]
-        half[:] = half * (1 - _RISE) + later * _RISE
+        half = frame[self.block :]
+        half[:] = half * (1 - self._rise) + later * self._rise
         state["block"][i] += blocks
-        state["ts"][i] += blocks * BLOCK
+        state["ts"][i] += np.uint32(blocks) * state["unit"][i]
         state["depth"][i] = max(int(state["depth"][i]) - blocks, 0)
 
 
@@ -179,14 +210,14 @@ def _place(state: Table, odd: NDArray[np.bool_], stamps: Ints, ahead: Ints, spar
         back = late & newer & (ahead >= -_BEHIND)
         blocks = np.where(back, ahead, 0).astype(np.int64)
         state["block"] += blocks
-        state["ts"] += (blocks * BLOCK).astype(np.uint32)
+        state["ts"] += blocks.astype(np.uint32) * state["unit"]
         state["depth"] = np.minimum(state["depth"] - blocks, _BEHIND)
         start |= late & ~back & (state["late_run"] >= _LATE_RUN)
         late = back
     if start.any():
         lead = state["depth"].astype(np.int64) + (spare < MARGIN)
         state["block"] += start * np.int64(BLOCKS)
-        state["ts"] = np.where(start, stamps - (lead * BLOCK).astype(np.uint32), state["ts"])
+        state["ts"] = np.where(start, stamps - lead.astype(np.uint32) * state["unit"], state["ts"])
         state["newest"] = np.where(start, stamps, state["newest"])
         state["spare"] = np.where(start, np.float32(1.0), state["spare"])
         state["missed"] = np.where(start, 0, state["missed"])

@@ -170,3 +170,32 @@ def test_rows_are_independent():
     )
     frames = buffer.pull(np.array([0, 1, 2]))
     assert frames[:, 0].tolist() == [7, 0, 9]
+
+
+@pytest.mark.parametrize("clock", [8000, 16000, 48000])
+def test_a_wide_row_is_addressed_by_its_codec_s_clock(clock):
+    """16 kHz samples under the clock of G722 (8000, RFC 3551 §4.5.2), L16, or opus (48000, RFC 7587 §4.1)."""
+    buffer = JitterBuffer(1, 160)
+    buffer.tune(0, clock)
+    for n in (0, 2, 1, 3):
+        stamp = np.array([clock // 50 * n], np.uint32)
+        buffer.put(ROWS, stamp, np.full((1, 320), n + 1, np.int16), np.array([0.015], np.float32))
+    assert buffer.delay(0) == pytest.approx(0.06)
+    frames = [pull(buffer) for _ in range(4)]
+    assert [len(frame) for frame in frames] == [320] * 4
+    assert [set(frame.tolist()) for frame in frames] == [{1}, {2}, {3}, {4}]
+
+
+def test_a_codec_with_state_decodes_in_the_order_of_playing():
+    """Payloads wait under their block's number and are filled in when they are due."""
+    buffer = JitterBuffer(1, 160)
+    payloads, played = {}, []
+    for n in (0, 2, 1, 3):
+        number = int(buffer.place(ROWS, np.array([320 * n], np.uint32), np.array([0.015], np.float32))[0])
+        payloads[number] = n + 1
+    for _ in range(4):
+        due = int(buffer.due(ROWS)[0])
+        for number in sorted(number for number in payloads if number < due):
+            buffer.fill(ROWS, np.array([number]), np.full((1, 320), payloads.pop(number), np.int16))
+        played.append(int(pull(buffer)[0]))
+    assert played == [1, 2, 3, 4]
