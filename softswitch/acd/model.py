@@ -27,7 +27,8 @@ class QueueSettings:
     """One `[queues.NAME]`. Times are seconds, 0 switches a limit off. `priority` is the head start of this queue's
     calls in seconds. Targets (`kind:name`) are opaque here. `announce_position`: seconds between announcements.
     `max_no_answer`: an agent who lets that many offers in a row ring out is paused (reason `no-answer`).
-    `retry_after`: how long an agent who did not answer, or was busy, is left alone."""
+    `retry_after`: how long an agent who did not answer, or was busy, is left alone. `record_channels` and `keep_days`:
+    for this queue in place of `[recording]`."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
     strategy: Literal["longest-idle"] = "longest-idle"
@@ -51,6 +52,8 @@ class QueueSettings:
     agent_prompt: str | None = None
     music: str = "hold"
     record: bool = True
+    record_channels: Literal[1, 2] | None = None
+    keep_days: float | None = None
     language: str | None = None
 
 

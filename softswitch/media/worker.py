@@ -220,6 +220,7 @@ class Worker:
         self._engine.effects.clear()
         for effect in effects:
             self._do(effect)
+        self._writer.hand_over()
 
     def _do(self, effect: Effect) -> None:
         backend = self._backend

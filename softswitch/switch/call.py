@@ -16,7 +16,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
 from softswitch.switch.office import Office
-from softswitch.switch.recording import CallRecording
+from softswitch.switch.recording import CallRecording, stars
 from softswitch.switch.records import CallRecord, HungUpBy, LegRecord, Outcome
 from softswitch.switch.stages.build import stage_for
 from softswitch.switch.stages.sounds import PlayStage, ToneStage
@@ -86,6 +86,7 @@ class Call:
         self.language_chosen = False
         self.offers: list[OfferId] = []
         self.ended_legs: list[tuple[Leg, int]] = []
+        self.secrets: set[str] = set()  # collected variables that nobody may read later
         self.parting: tuple[tuple[str, str], ...] = ()  # the Reason that ended the call, for the other side
         self._player: int = 0
 
@@ -294,7 +295,9 @@ class Call:
             reason=facts.reason,
             hung_up_by=self.hung_up_by,
             language=self.language,
-            collected=facts.collected,
+            collected={
+                name: stars(value) if name in self.secrets else value for name, value in facts.collected.items()
+            },
             recording=self.recording.name,
             legs=tuple(_leg_record(leg, status) for leg, status in self.ended_legs),
         )
@@ -314,6 +317,7 @@ class Call:
             queue=self.facts.queue,
             agent=self.facts.agent,
             recording=self.recording.name,
+            recording_paused=self.recording.paused,
             legs=tuple(_leg_view(leg) for leg in legs),
         )
 

@@ -64,6 +64,21 @@ class AgentCommand(msgspec.Struct, frozen=True):
     by: str = "operator"
 
 
+class RecordingCommand(msgspec.Struct, frozen=True):
+    """An operator or a supervisor pauses a call's recording, or lets it go on."""
+
+    call: str
+    verb: Literal["pause", "resume"]
+    by: str = "operator"
+    reason: str = ""
+
+
+class RecordingRoom(msgspec.Struct, frozen=True):
+    """Whether there is room for new recordings; `refusal` says why not, empty: there is."""
+
+    refusal: str = ""
+
+
 class Resolved(msgspec.Struct, frozen=True):
     """The host name of a trunk stands for these addresses now."""
 
@@ -72,7 +87,17 @@ class Resolved(msgspec.Struct, frozen=True):
 
 
 SwitchEvent: TypeAlias = (
-    Resolved | Arrived | FlowFailed | Reported | MediaLost | Reload | Drain | HangUpCall | AgentCommand
+    Resolved
+    | Arrived
+    | FlowFailed
+    | Reported
+    | MediaLost
+    | Reload
+    | Drain
+    | HangUpCall
+    | AgentCommand
+    | RecordingCommand
+    | RecordingRoom
 )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from softswitch.call.fabric import NoPort
 from softswitch.kernel.clock import Instant
 from softswitch.switch.events import Save
-from softswitch.switch.records import SavedRecording
+from softswitch.switch.recording import unknown
 from softswitch.wire.control import (
     AskStats,
     Digit,
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 MEDIA_STATS = "media stats"  # the key of our deadline, beside calls' ids
 _STATS_EVERY = 5.0
 _RATE = 8000
-_WAV_HEAD = 44
-_FRAME_BYTES = 4  # two channels of 16 bit
 
 
 class MediaReports:
@@ -79,10 +77,12 @@ class MediaReports:
             call.facts.outcome = call.facts.outcome or "failed"
             call.facts.cause = 503
             call.end(now, 503, by="switch", reason="media process lost")
-        for recorder, (_, path, began, number) in tuple(office.recordings.items()):
-            if number == worker:
-                # What was written stays valid; how much that is, nobody can tell now.
-                self._record_done(worker, RecordDone(recorder, path, "lost", int((now - began) * _RATE), "lost"), now)
+        for recorder, running in tuple(office.recordings.items()):
+            if running.worker == worker:
+                # What was written stays valid; how much that is, the keeper will tell.
+                frames = int((now - running.started) * _RATE)
+                reason = "media process lost"
+                self._record_done(worker, RecordDone(recorder, running.path, "lost", frames, reason), now)
 
     def ask_stats(self, now: Instant) -> None:
         """Let every media process tell how it fares, and ask again in a while."""
@@ -161,16 +161,19 @@ class MediaReports:
     def _record_done(self, worker: int, report: RecordDone, now: Instant) -> None:
         office = self._office
         office.fabric.recorded(worker, report.recorder)
-        call, path, started, _ = office.recordings.pop(report.recorder, ("", "", now, worker))
-        if not call:
+        running = office.recordings.pop(report.recorder, None)
+        if running is None:
+            row = unknown(report, office.settings.recording.directory, now)
+            if row is not None:
+                office.outbox.append(Save(row))
             return
+        call, path = running.call, running.path
         if report.cause != "stopped":
             office.log("error", "recording failed, the call goes on", call=call, path=path, reason=report.reason)
         office.fact(
             "recording.ended", now, call, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3)
         )
-        size = _WAV_HEAD + _FRAME_BYTES * report.frames
-        office.outbox.append(Save(SavedRecording(path, call, started, report.frames / _RATE, size)))
+        office.outbox.append(Save(running.saved(report)))
         self._switch.recording_done(call)
 
     def _worker_stats(self, worker: int, report: WorkerStats, now: Instant) -> None:

@@ -22,6 +22,7 @@ from softswitch.switch.admission import Admission
 from softswitch.switch.dial_plan import Calendar, DialPlan
 from softswitch.switch.directory import Directory
 from softswitch.switch.events import Effect, Log, Save
+from softswitch.switch.recording import RunningRecording
 from softswitch.switch.registrations import Registrations
 from softswitch.switch.settings import Settings
 from softswitch.switch.targets import Target, parse_target
@@ -54,7 +55,9 @@ class Office:
         self.decisions: deque[AcdEffect] = deque()
         self.deadlines: Deadlines[str] = Deadlines()
         self.offers: dict[OfferId, str] = {}
-        self.recordings: dict[int, tuple[str, str, Instant, int]] = {}  # recorder -> call, path, start, worker
+        self.calls: dict[str, Call] = {}  # the live ones
+        self.recordings: dict[int, RunningRecording] = {}  # by recorder
+        self.recording_refusal = ""  # why no new recording may begin
         self.ended: list[Call] = []  # over since the switch looked last
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)

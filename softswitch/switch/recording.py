@@ -1,20 +1,66 @@
-"""The recording of one call: caller on the left channel, whoever talks with the caller on the right.
+"""The recording of one call: caller on the left channel, whoever talks with the caller on the right; or both mixed.
 
 The recorder is a sink of the mix, not of a leg: it goes on through transfers and holds, and one file holds the call.
 """
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
-from softswitch.wire.control import Edge, PauseRecord, Record, ResumeRecord
+from softswitch.switch.records import SavedRecording
+from softswitch.wire.control import Edge, PauseRecord, Record, RecordDone, ResumeRecord
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
 LEFT, RIGHT = 0, 1
 _SAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|\0\n\r\t ', "_"))
+_RATE = 8000
+_HEADER = 80  # octets before the sound; `media.wav`
+_ORDER = "order"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningRecording:
+    """A recording that media writes now. `path` is relative to the recordings directory."""
+
+    call: str
+    path: str
+    started: Instant
+    worker: int
+    channels: int = 2
+    queue: str = ""
+    agent: str = ""
+    caller: str = ""
+    called: str = ""
+
+    def saved(self, done: RecordDone) -> SavedRecording:
+        """The row for the store; the keeper makes length and size those of the file."""
+        return SavedRecording(
+            self.path,
+            self.call,
+            self.started,
+            done.frames / _RATE,
+            _HEADER + 2 * self.channels * done.frames,
+            queue=self.queue,
+            agent=self.agent,
+            caller=self.caller,
+            called=self.called,
+            channels=self.channels,
+            fault="" if done.cause == "stopped" else done.reason or done.cause,
+        )
+
+
+def unknown(done: RecordDone, directory: str, now: Instant) -> SavedRecording | None:
+    """The row of a recording that an earlier control process began; the keeper finds out which call it was."""
+    folder = directory.rstrip("/") + "/"
+    if not done.path.startswith(folder):
+        return None
+    seconds = done.frames / _RATE
+    path = done.path.removeprefix(folder)
+    return SavedRecording(path, "", now - seconds, seconds, _HEADER + 4 * done.frames, fault=done.reason)
 
 
 class CallRecording:
@@ -25,9 +71,11 @@ class CallRecording:
     def __init__(self, call: "Call") -> None:
         self._call = call
         self._recorder = 0
+        self._channels = 2
         self._right: int | None = None
-        self._paused = False
+        self._paused_by: set[str] = set()
         self._broken = False
+        self._skipped = False
         self.writing = False
         self.name = ""
         self.consented: bool | None = None
@@ -36,47 +84,81 @@ class CallRecording:
     def running(self) -> bool:
         return bool(self._recorder)
 
+    @property
+    def paused(self) -> bool:
+        return bool(self._paused_by)
+
     def start(self, other: Leg, now: Instant) -> None:
         """Record from here on, or let the running recorder hear the new party."""
         call = self._call
         if self.consented is False or self._broken:
             return
+        if not self._recorder and (refusal := call.office.recording_refusal):
+            if not self._skipped:
+                self._skipped = True
+                call.office.fact("recording.skipped", now, call.id, reason=refusal)
+                call.office.log("error", "call is not recorded", call=call.id, reason=refusal)
+            return
         fabric = call.office.fabric
         if not self._recorder:
-            settings = call.office.settings
-            moment = datetime.fromtimestamp(now, UTC)
-            self.name = settings.recording.template.format(
-                date=moment.strftime("%Y-%m-%d"),
-                time=moment.strftime("%H%M%S"),
-                call=call.id,
-                queue=_safe(call.facts.queue),
-                agent=_safe(call.facts.agent),
-                caller=_safe(call.caller),
-                called=_safe(call.called),
-            )
-            self._recorder = fabric.new_id()
-            self.writing = True
-            fabric.record(call.leg.worker, Record(self._recorder, f"{settings.recording.directory}/{self.name}"))
-            fabric.connect(call.leg.worker, Edge(call.leg.id, self._recorder, LEFT))
-            call.office.recordings[self._recorder] = (call.id, self.name, now, call.leg.worker)
-            call.office.fact("recording.started", now, call.id, path=self.name)
+            self._begin(now)
+        right = min(RIGHT, self._channels - 1)
         if self._right is not None:
-            fabric.disconnect(call.leg.worker, Edge(self._right, self._recorder, RIGHT))
-        fabric.connect(call.leg.worker, Edge(other.id, self._recorder, RIGHT))
+            fabric.disconnect(call.leg.worker, Edge(self._right, self._recorder, right))
+        fabric.connect(call.leg.worker, Edge(other.id, self._recorder, right))
         self._right = other.id
 
-    def pause(self, now: Instant) -> None:
-        """Silence of the same length is written from here on."""
-        if self._recorder and not self._paused:
-            self._paused = True
-            self._call.office.fabric.command(self._call.leg.worker, PauseRecord(self._recorder))
-            self._call.office.fact("recording.paused", now, self._call.id)
+    def _begin(self, now: Instant) -> None:
+        call = self._call
+        settings, fabric, facts = call.office.settings, call.office.fabric, call.facts
+        queue = settings.queues.get(facts.queue)
+        self._channels = (queue.record_channels if queue is not None else None) or settings.recording.channels
+        moment = datetime.fromtimestamp(now, UTC)
+        self.name = settings.recording.template.format(
+            date=moment.strftime("%Y-%m-%d"),
+            time=moment.strftime("%H%M%S"),
+            call=call.id,
+            queue=_safe(facts.queue),
+            agent=_safe(facts.agent),
+            caller=_safe(call.caller),
+            called=_safe(call.called),
+        )
+        self._recorder = fabric.new_id()
+        self.writing = True
+        path = f"{settings.recording.directory}/{self.name}"
+        fabric.record(call.leg.worker, Record(self._recorder, path, self._channels))
+        fabric.connect(call.leg.worker, Edge(call.leg.id, self._recorder, LEFT))
+        call.office.recordings[self._recorder] = RunningRecording(
+            call=call.id, path=self.name, started=now, worker=call.leg.worker, channels=self._channels,
+            queue=facts.queue, agent=facts.agent, caller=call.caller, called=call.called,
+        )  # fmt: skip
+        call.office.fact(
+            "recording.started", now, call.id, path=self.name, channels=self._channels, queue=facts.queue,
+            agent=facts.agent, caller=call.caller, called=call.called,
+        )  # fmt: skip
 
-    def resume(self, now: Instant) -> None:
-        if self._recorder and self._paused:
-            self._paused = False
-            self._call.office.fabric.command(self._call.leg.worker, ResumeRecord(self._recorder))
-            self._call.office.fact("recording.resumed", now, self._call.id)
+    def pause(self, now: Instant, *, by: str, reason: str = "", hold: str = _ORDER) -> bool:
+        """Silence of the same length is written from here on, until every `hold` is resumed. False when nothing is
+        recorded."""
+        if not self._recorder:
+            return False
+        if not self._paused_by:
+            self._call.office.fabric.command(self._call.leg.worker, PauseRecord(self._recorder))
+        if hold not in self._paused_by:
+            self._paused_by.add(hold)
+            self._call.office.fact("recording.paused", now, self._call.id, by=by, reason=reason)
+        return True
+
+    def resume(self, now: Instant, *, by: str, reason: str = "", hold: str = _ORDER) -> bool:
+        """False when nothing is recorded."""
+        if not self._recorder:
+            return False
+        if hold in self._paused_by:
+            self._paused_by.discard(hold)
+            self._call.office.fact("recording.resumed", now, self._call.id, by=by, reason=reason)
+            if not self._paused_by:
+                self._call.office.fabric.command(self._call.leg.worker, ResumeRecord(self._recorder))
+        return True
 
     def stop(self) -> None:
         if self._recorder:
@@ -88,6 +170,11 @@ class CallRecording:
         self.writing = False
         self._broken = bool(self._recorder)
         self._recorder = 0
+
+
+def stars(value: str) -> str:
+    """What is shown of a secret: its length."""
+    return "*" * len(value)
 
 
 def _safe(text: str) -> str:

@@ -92,7 +92,9 @@ class SavedAgent:
 
 @dataclass(frozen=True, slots=True)
 class SavedRecording:
-    """A finished recording; `path` is relative to the recordings directory, `sha256` hexadecimal, empty until known."""
+    """A finished recording; `path` is relative to the recordings directory, `sha256` hexadecimal, empty until the
+    keeper has looked at the file and put it into the chain. `fault` is why it ended before the call did, `held` who
+    forbids its deletion and why, `deleted` when the file was deleted."""
 
     path: str
     call: str
@@ -100,3 +102,12 @@ class SavedRecording:
     seconds: float
     bytes: int
     sha256: str = ""
+    queue: str = ""
+    agent: str = ""
+    caller: str = ""
+    called: str = ""
+    format: str = "wav"
+    channels: int = 2
+    fault: str = ""
+    held: str = ""
+    deleted: Instant | None = None

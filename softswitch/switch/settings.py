@@ -164,13 +164,15 @@ class RingGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collect:
-    """Digits that the menu asks for; kept as `variable`, handed to the agent's side (header and event)."""
+    """Digits that the menu asks for; kept as `variable`, handed to the agent's side (header and event). `secret`: a
+    card number or the like; a running recording is paused meanwhile, ledger and call record get stars."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     variable: str
     min: int = 1
     max: int = 20
     end_key: str = "#"
+    secret: bool = False
     next: Target
 
 
@@ -249,17 +251,25 @@ class Codes:
     ready: str = "*48"
     end_wrap_up: str = "*49"
     echo: str = "*43"
+    pause_recording: str = "*41"
+    resume_recording: str = "*42"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """`directory` relative to the data directory; `template` takes {date} {time} {call} {queue} {agent} {caller}
-    {called}."""
+    {called}. `channels`: 2 keeps the caller left and the other side right, 1 mixes them. `format`: what a finished
+    recording is converted to; its ending follows. `keep_days`: older recordings are deleted (0: never) unless held.
+    `min_free_gb`: with less room on the disk no new recording is begun (0: until it is full)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     directory: str = "recordings"
     template: str = "{date}/{call}.wav"
     calls: Literal["none", "queue", "all"] = "queue"
+    channels: Literal[1, 2] = 2
+    format: Literal["wav", "flac", "opus", "mp3"] = "wav"
+    keep_days: float = 0.0
+    min_free_gb: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,8 @@ from softswitch.switch.events import (
     FlowFailed,
     HangUpCall,
     MediaLost,
+    RecordingCommand,
+    RecordingRoom,
     Reload,
     Reported,
     Resolved,
@@ -61,7 +63,7 @@ class Switch:
         self, settings: Settings, addressing: Addressing, dice: Random, now: Instant, find_prompt: FindPrompt
     ) -> None:
         self.office = Office(settings, addressing, find_prompt, dice, now)
-        self.calls: dict[str, Call] = {}
+        self.calls = self.office.calls
         self.desk = Desk(self, now)
         self.draining = False
         self._drained = False
@@ -79,6 +81,8 @@ class Switch:
             Drain: self._drain,
             HangUpCall: self._hang_up,
             AgentCommand: self._agent,
+            RecordingCommand: self._recording,
+            RecordingRoom: self._recording_room,
             Resolved: self._resolved,
         }
         self._on_decision: dict[type, Callable[[Any, Instant], None]] = {
@@ -200,6 +204,15 @@ class Switch:
 
     def _agent(self, event: AgentCommand, now: Instant) -> None:
         self.office.acd(agent_event(event.verb, event.agent, event.reason, event.by), now)
+
+    def _recording(self, event: RecordingCommand, now: Instant) -> None:
+        call = self.calls.get(event.call)
+        if call is not None:
+            order = call.recording.pause if event.verb == "pause" else call.recording.resume
+            order(now, by=event.by, reason=event.reason)
+
+    def _recording_room(self, event: RecordingRoom, now: Instant) -> None:
+        self.office.recording_refusal = event.refusal
 
     def _resolved(self, event: Resolved, now: Instant) -> None:
         self.office.directory.resolved(event.trunk, event.addresses)

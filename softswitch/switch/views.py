@@ -34,6 +34,7 @@ class CallView:
     agent: str
     recording: str
     legs: tuple[LegView, ...]
+    recording_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

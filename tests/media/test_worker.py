@@ -218,10 +218,27 @@ def test_a_full_disk_fails_the_recording_and_not_the_call(media, phones, tmp_pat
     assert running.of(control.Failed).subject == 9
     assert "large" in done.reason
     sound = read_wav(path)
-    assert len(sound) == done.frames == (20_000 - 44) // 4
+    assert len(sound) == done.frames == (20_000 - wav.HEADER) // 4
     before = len(b.heard)
     talk(0.3, (a, LOW), (b, HIGH))
     assert len(b.heard) - before >= 10
+
+
+def test_a_disk_that_hangs_keeps_no_packet_waiting(media, phones, tmp_path):
+    """A recording into a FIFO that nobody reads blocks the writer's thread; sound and commands pass all the same."""
+    a, b = phones
+    running = media()
+    dial(running, a, b)
+    path = tmp_path / "hung.wav"
+    os.mkfifo(path)
+    running.send(control.Record(9, str(path), 2), Connect((Edge(1, 2), Edge(2, 1), Edge(1, 9, 0), Edge(2, 9, 1))))
+    talk(1.2, (a, LOW), (b, HIGH))
+    assert len(b.heard) >= 50
+    running.send(control.AskInventory())
+    assert running.of(control.Inventory).recorders == (9,)
+    assert running.all(control.RecordDone) == []
+    os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # the disk is back, and broken: a clear failure
+    assert running.of(control.RecordDone).cause == "failed"
 
 
 def test_a_folder_that_cannot_be_made_fails_the_recording(media, tmp_path):

@@ -8,6 +8,7 @@ from softswitch.switch.settings import Codes
 from softswitch.switch.stages.sounds import PlayStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.targets import Target
+from softswitch.wire.control import PlayItem, ToneItem
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
@@ -30,6 +31,46 @@ class CodeStage(PlayStage):
         for agent in office.directory.agents_of_phone.get(self._phone, ()):
             office.acd(agent_event(self._verb, agent, self._argument, by=f"phone:{self._phone}"), now)
         super().enter(now)
+
+
+class RecordingCodeStage(Stage):
+    """Pauses or resumes the recording of the calls that the phone is in. One beep: paused; two: it goes on; a low
+    long one: nothing is recorded."""
+
+    label = "playing"
+
+    def __init__(self, call: "Call", verb: str, phone: str) -> None:
+        super().__init__(call, f"recording-{verb}")
+        self._verb = verb
+        self._phone = phone
+
+    def enter(self, now: Instant) -> None:
+        if not self.call.answer(now):
+            return
+        self.call.served(now, f"code:{self.at}")
+        office = self.call.office
+        parties = {f"phone:{self._phone}"}
+        parties |= {f"agent:{agent}" for agent in office.directory.agents_of_phone.get(self._phone, ())}
+        done = [
+            self._order(call, now)
+            for call in office.calls.values()
+            if call is not self.call and any(leg.peer in parties for leg in (call.leg, *call.stage.legs()))
+        ]
+        self.call.play(_BEEPS[self._verb if any(done) else ""])
+
+    def on_played(self, player: int, cause: str, now: Instant) -> None:
+        self.call.end(now, by="switch", reason=self.at)
+
+    def _order(self, call: "Call", now: Instant) -> bool:
+        order = call.recording.pause if self._verb == "pause" else call.recording.resume
+        return order(now, by=f"phone:{self._phone}")
+
+
+_BEEPS: dict[str, tuple[PlayItem, ...]] = {
+    "pause": (ToneItem((880.0,), on=200, off=100),),
+    "resume": (ToneItem((880.0,), on=120, off=100, repeat=2),),
+    "": (ToneItem((220.0,), on=600),),
+}
 
 
 def agent_event(verb: str, agent: str, reason: str, by: str) -> AcdEvent:
@@ -57,6 +98,9 @@ def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage
     """The stage of a feature code, or None when `number` is none. A pause code may carry a reason: `*47*2`."""
     if not number.startswith(("*", "#")) or source.kind != "phone":
         return None
+    for verb, code in (("pause", codes.pause_recording), ("resume", codes.resume_recording)):
+        if code and number == code:
+            return RecordingCodeStage(call, verb, source.name)
     for field, verb, prompt in _VERBS:
         code = getattr(codes, field)
         if code and (number == code or (verb == "pause" and number.startswith(code + "*"))):

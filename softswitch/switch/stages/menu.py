@@ -16,11 +16,14 @@ from softswitch.call.menu import (
     StopPrompts,
 )
 from softswitch.kernel.clock import Instant
+from softswitch.switch.recording import stars
 from softswitch.switch.settings import Menu
 from softswitch.switch.stages.stage import Stage
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
+
+_SECRET = "secret menu"
 
 
 class MenuStage(Stage):
@@ -33,6 +36,7 @@ class MenuStage(Stage):
         self._run = MenuRun(script_of(menu, call), call.language)
         self._tokens: dict[int, int] = {}  # player -> token
         self._inside = False
+        self._secret = menu.collect is not None and menu.collect.secret
 
     def enter(self, now: Instant) -> None:
         if not self.call.answer(now):
@@ -41,9 +45,13 @@ class MenuStage(Stage):
         self.call.facts.outcome = None
         self.call.facts.destination = f"ivr:{self.at}"
         self.call.office.fact("menu.entered", now, self.call.id, menu=self.at)
+        if self._secret:
+            self.call.recording.pause(now, by=f"ivr:{self.at}", reason="secret digits", hold=_SECRET)
         self._perform(self._run.start(now), now)
 
     def leave(self, now: Instant) -> None:
+        if self._secret:
+            self.call.recording.resume(now, by=f"ivr:{self.at}", reason="secret digits", hold=_SECRET)
         if self._inside:  # left by the end of the call, not by a choice
             self._inside = False
             self.call.office.fact(
@@ -86,9 +94,13 @@ class MenuStage(Stage):
         call = self.call
         self._inside = False
         call.facts.collected.update(choice.collected)
+        keys, collected = choice.keys, dict(choice.collected)
+        if self._secret:
+            call.secrets.update(collected)
+            keys, collected = stars(keys), {name: stars(value) for name, value in collected.items()}
         call.office.fact(
-            "menu.left", now, call.id, menu=self.at, cause=choice.cause, keys=choice.keys, target=choice.target,
-            collected=dict(choice.collected),
+            "menu.left", now, call.id, menu=self.at, cause=choice.cause, keys=keys, target=choice.target,
+            collected=collected,
         )  # fmt: skip
         call.go(choice.target, now)
 
