@@ -6,6 +6,8 @@ import sys
 from softswitch.kernel.errors import LocalError
 from softswitch.media.backend import Backend
 from softswitch.media.epoll import EpollBackend
+from softswitch.media.ring import why_not
+from softswitch.media.uring import UringBackend
 from softswitch.media.worker import raise_descriptor_limit, serve, take_precedence
 
 
@@ -18,9 +20,13 @@ def _ports(text: str) -> tuple[int, int]:
 
 def make_backend(name: str, address: str, ports: tuple[int, int]) -> Backend:
     """The backend called `name`; `auto` takes the best that runs here. Raises `LocalError`."""
-    if name not in ("auto", "epoll"):
+    if name == "uring":
+        return UringBackend(address, ports)
+    if name == "epoll":
+        return EpollBackend(address, ports)
+    if name != "auto":
         raise LocalError(f"no media backend {name!r}")
-    return EpollBackend(address, ports)
+    return EpollBackend(address, ports) if why_not() else UringBackend(address, ports)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--address", required=True, help="IPv4 or IPv6 address that RTP is bound to")
     parser.add_argument("--ports", required=True, type=_ports, metavar="LOW-HIGH", help="port range, both included")
     parser.add_argument("--slots", type=int, default=256, help="pairs of sockets bound at start")
-    parser.add_argument("--backend", default="auto", choices=("auto", "epoll"))
+    parser.add_argument("--backend", default="auto", choices=("auto", "epoll", "uring"))
     options = parser.parse_args(arguments)
     try:
         raise_descriptor_limit()

@@ -7,6 +7,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from softswitch.wire.rtp import HEADER, HEADER_DTYPE
+
 Ints: TypeAlias = NDArray[np.integer[Any]]
 Octets: TypeAlias = NDArray[np.uint8]
 Samples: TypeAlias = NDArray[np.int16]
@@ -14,7 +16,7 @@ Floats: TypeAlias = NDArray[np.float32]
 Address: TypeAlias = tuple[str, int]
 
 SIZE: Final = 2048
-"""Octets a slot; a datagram that fills it was cut off and is refused."""
+"""Octets a slot."""
 
 FRAME: Final = 160
 """Samples a tick: 20 ms at 8 kHz."""
@@ -27,32 +29,39 @@ RATE: Final = 8000
 
 
 class Arena:
-    """`octets` is [slots, SIZE]; `memory` the same, flat."""
+    """`octets` is [slots, SIZE]; `flat` and `memory` the same in one row. A packet begins `offset` octets into its
+    slot (a backend may keep notes of its own before it) and is at most `room` octets long; one that fills it was cut
+    off and is refused. `headers` [slots] are the packets' RTP headers."""
 
-    __slots__ = ("memory", "octets")
+    __slots__ = ("flat", "headers", "memory", "octets", "offset", "room")
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, offset: int = 0) -> None:
         self.octets: Octets = np.zeros((slots, SIZE), np.uint8)
-        self.memory = self.octets.reshape(-1).data
+        self.flat: Octets = self.octets.reshape(-1)
+        self.memory = self.flat.data
+        self.offset = offset
+        self.room = SIZE - offset
+        self.headers = self.octets[:, offset : offset + HEADER].view(HEADER_DTYPE)[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Received packets. `slots` says where in the arena they lie; `keys` name the sources' addresses, which
-    `addresses` spells out."""
+    `addresses` spells out. Lists or arrays, as the backend has them."""
 
-    slots: Sequence[int]
-    rows: list[int]
-    lengths: list[int]
-    keys: list[int]
-    addresses: list[Address]
+    slots: Sequence[int] | Ints
+    rows: Sequence[int] | Ints
+    lengths: Sequence[int] | Ints
+    keys: Sequence[int] | Ints
+    addresses: Sequence[Address]
 
 
 @dataclass(frozen=True, slots=True)
 class Packets:
-    """RTP packets to send: octets `starts`…`ends` of `memory` to the destinations of `rows`."""
+    """RTP packets to send: octets `starts`…`ends` of `memory`, which is flat, to the destinations of `rows`. Lists or
+    arrays, as whoever made them has them."""
 
-    memory: memoryview
-    starts: Sequence[int]
-    ends: Sequence[int]
-    rows: Sequence[int]
+    memory: Octets
+    starts: Sequence[int] | Ints
+    ends: Sequence[int] | Ints
+    rows: Sequence[int] | Ints

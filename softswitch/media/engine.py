@@ -125,7 +125,7 @@ class Engine:
     def busy(self) -> bool:
         """Whether ticks have anything to do."""
         return bool(
-            self.receiver.waiting
+            self.receiver.account.waiting
             or self.edges.count
             or self.sounds.players
             or self.keys.sending
@@ -158,7 +158,7 @@ class Engine:
             self.keys.step(self.sender, now)
         self.sounds.end(tick, self.keys.ended)
         if self.plan.dirty:
-            self.receiver.account_fully(now)
+            self.receiver.account.fully(now)
             self.plan.make(self.tapes.paused)
         packets = None
         if self.plan.product is not None:
@@ -204,7 +204,7 @@ class Engine:
             quiet = now - float(heard[leg.row])
             if leg.spec.silence and not leg.silent and leg.spec.receive and quiet >= leg.spec.silence:
                 leg.silent = True
-                self.legs.flows[leg.row] = None  # so that the next packet is looked at
+                self.legs.flows.clear(leg.row)  # so that the next packet is looked at
                 self.reports.append(LegSilent(leg.id, quiet))
             if leg.locked is not None:
                 self._settle(leg, quiet, now)
@@ -253,7 +253,7 @@ class Engine:
                 case SendDigits(leg, digits, duration):
                     self.keys.send(self._leg(leg), dtmf.normalise(digits), duration, self._tick + 1)
                 case AskStats(legs, process_only) if not process_only:
-                    self.receiver.account_fully(now)
+                    self.receiver.account.fully(now)
                     wanted = [self._leg(leg) for leg in legs] if legs else list(self.legs)
                     self.reports += [self.legs.statistics(leg) for leg in wanted]
                 case AskStats():
@@ -312,7 +312,7 @@ class Engine:
         self._aim(leg, leg.signalled if locked is None or spec.latch == "signalled" else locked)
         for source in self.edges.sources_of(leg.row):
             if source < self.legs.capacity:
-                self.legs.flows[source] = None  # what is relayed to this leg looks different from now on
+                self.legs.flows.clear(source)  # what is relayed to this leg looks different from now on
         self.plan.dirty = True
 
     def _aim(self, leg: Leg, address: Address | None) -> None:
@@ -331,8 +331,8 @@ class Engine:
         self.receiver.moved.clear()
 
     def _close_leg(self, leg: Leg, now: Instant) -> None:
-        if self.receiver.awaits(leg.row):
-            self.receiver.account_fully(now)
+        if self.receiver.account.awaits(leg.row):
+            self.receiver.account.fully(now)
         self.reporter.bye(leg, now)
         stats = self.legs.statistics(leg)
         self.keys.forget(leg)

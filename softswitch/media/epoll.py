@@ -1,12 +1,5 @@
-"""The backend for every Linux: non-blocking sockets, `epoll`, one system call a packet.
+"""The backend for every Linux: non-blocking sockets, `epoll`, one system call a packet."""
 
-What a packet costs is its system call, so the kernel is spared work: once a leg's source is settled, a second socket
-of the same port, connected to that source, takes its packets (the kernel prefers the best match) and sends ours;
-without addresses to build and routes to look up both calls take about 40 % less. Everyone else's packets still
-reach the first socket, to be judged and counted.
-"""
-
-import errno
 import select
 import socket
 import time
@@ -14,38 +7,27 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from softswitch.kernel.clock import Duration
-from softswitch.kernel.errors import LocalError
 from softswitch.media.arena import SIZE, Address, Arena, Batch, Packets
+from softswitch.media.ports import Ports
 from softswitch.wire.control import Slot
 
 _EVENTS: Final = 1024  # more than a look returns
 _SLOTS: Final = 4 * _EVENTS
 _STALL: Final = 0.015  # seconds since the last look after which sockets may hold several packets
 _PASSES: Final = 8  # looks at the sockets then, before the clock gets its turn
-_RTP_BUFFER: Final = 128 * 1024  # octets; about 100 packets: two seconds of a stalled process
-_RTCP_BUFFER: Final = 16 * 1024
-_BUSY: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
 class EpollBackend:
-    """Slot n is the n-th even port of the range and the odd one after it."""
+    """See `Backend`."""
 
     name = "epoll"
 
     def __init__(self, host: str, ports: tuple[int, int]) -> None:
         """Raises `LocalError` when the range holds no pair."""
-        self._host = host
-        self._family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._first = ports[0] + ports[0] % 2
-        self.capacity = max((ports[1] - self._first + 1) // 2, 0)
-        if not self.capacity:
-            raise LocalError(f"ports {ports[0]}-{ports[1]}: no room for an even port and the odd one after it")
+        self._ports = Ports(host, ports)
+        self.capacity = self._ports.capacity
         self.sent = self.dropped = 0
-        self._next = 0
         self._epoll = select.epoll()
-        self._rtp: dict[int, socket.socket] = {}
-        self._rtcp: dict[int, socket.socket] = {}
-        self._settled: dict[int, socket.socket] = {}
         self._readers: dict[int, tuple[Callable[..., Any], int, int, Address | None]] = {}
         self._report_rows: dict[int, int] = {}
         self._aims: list[Address | None] = [None] * self.capacity
@@ -63,45 +45,11 @@ class EpollBackend:
     # -------------------------------------------------------------------------------------------------------- sockets
 
     def bind(self, count: int) -> list[Slot]:
-        """See `Backend`. Raises `LocalError` when the address is not ours or descriptors run out at the first slot."""
-        slots: list[Slot] = []
-        while len(slots) < count and self._next < self.capacity:
-            row = self._next
-            port = self._first + 2 * row
-            try:
-                rtp = self._socket(port, _RTP_BUFFER)
-                try:
-                    rtcp = self._socket(port + 1, _RTCP_BUFFER)
-                except OSError:
-                    rtp.close()
-                    raise
-            except OSError as error:
-                if error.errno in _BUSY:
-                    self._next += 1
-                    continue
-                if slots or self._rtp:
-                    break  # out of descriptors or memory: what is bound stays
-                raise LocalError(f"cannot bind {self._host} port {port}: {error.strerror}") from error
-            self._next += 1
-            self._rtp[row], self._rtcp[row] = rtp, rtcp
-            self._sendto[row] = rtp.sendto
-            slots.append(Slot(row, port))
+        """See `Backend`."""
+        slots = self._ports.bind(count)
+        for slot in slots:
+            self._sendto[slot.slot] = self._ports.rtp[slot.slot].sendto
         return slots
-
-    def _socket(self, port: int, buffer: int, *, shared: bool = False) -> socket.socket:
-        made = socket.socket(self._family, socket.SOCK_DGRAM)
-        try:
-            made.setblocking(False)
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
-            if self._family == socket.AF_INET6:
-                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            if shared:
-                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            made.bind((self._host, port))
-        except OSError:
-            made.close()
-            raise
-        return made
 
     def key(self, address: Address) -> int:
         """See `Backend`: Python's salted hash, which a stranger cannot aim at."""
@@ -109,8 +57,8 @@ class EpollBackend:
 
     def open(self, row: int) -> None:
         """See `Backend`."""
-        rtp, rtcp = self._rtp[row], self._rtcp[row]
-        _drain(rtp)  # old RTCP does no harm: it names neither host nor SSRC of the new peer
+        rtp, rtcp = self._ports.rtp[row], self._ports.rtcp[row]
+        self._ports.drain(row)
         self._readers[rtp.fileno()] = (rtp.recvfrom_into, row, 0, None)
         self._report_rows[rtcp.fileno()] = row
         self._epoll.register(rtp.fileno(), select.EPOLLIN)
@@ -118,7 +66,7 @@ class EpollBackend:
 
     def close(self, row: int) -> None:
         """See `Backend`."""
-        rtp, rtcp = self._rtp[row].fileno(), self._rtcp[row].fileno()
+        rtp, rtcp = self._ports.rtp[row].fileno(), self._ports.rtcp[row].fileno()
         self.settle(row, None)
         del self._readers[rtp], self._report_rows[rtcp]
         self._epoll.unregister(rtp)
@@ -130,31 +78,14 @@ class EpollBackend:
         self._aims[row] = address
 
     def settle(self, row: int, address: Address | None) -> None:
-        """See `Backend`: makes or closes the connected socket; without it all works as well."""
-        if (old := self._settled.pop(row, None)) is not None:
+        """See `Backend`: makes or closes the connected twin; without it all works as well."""
+        if (old := self._ports.unsettle(row)) is not None:
             self._send[row] = None
             del self._readers[old.fileno()]
             old.close()
-        if address is None:
+        if address is None or (made := self._ports.settle(row, address)) is None:
             return
-        main = self._rtp[row]
-        try:
-            main.setsockopt(
-                socket.SOL_SOCKET, socket.SO_REUSEPORT, 1
-            )  # after its own bind, so that busy ports are seen
-            try:
-                made = self._socket(main.getsockname()[1], _RTP_BUFFER, shared=True)
-            finally:
-                main.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 0)
-        except OSError:
-            return
-        try:
-            made.connect(address)
-            self._epoll.register(made.fileno(), select.EPOLLIN)
-        except OSError:
-            made.close()
-            return
-        self._settled[row] = made
+        self._epoll.register(made.fileno(), select.EPOLLIN)
         self._readers[made.fileno()] = (made.recv_into, row, self.key(address), address)
         self._send[row] = made.send
 
@@ -231,7 +162,7 @@ class EpollBackend:
     def _read_report(self, fd: int) -> None:
         row = self._report_rows[fd]
         try:
-            data, source = self._rtcp[row].recvfrom(SIZE)
+            data, source = self._ports.rtcp[row].recvfrom(SIZE)
         except OSError:
             return
         self._pending_reports.append((row, data, source[:2]))
@@ -247,14 +178,14 @@ class EpollBackend:
 
     def send(self, packets: Packets) -> None:
         """See `Backend`."""
-        memory, aims, sends, sendtos = packets.memory, self._aims, self._send, self._sendto
+        memory, aims, sends, sendtos = packets.memory.data, self._aims, self._send, self._sendto
         done = 0
         for start, end, row in zip(packets.starts, packets.ends, packets.rows, strict=True):
             try:
                 if (send := sends[row]) is not None:
                     send(memory[start:end])
                 elif (address := aims[row]) is not None:
-                    sendtos[row](memory[start:end], address)  # type: ignore[misc]  # aimed rows are bound
+                    sendtos[row](memory[start:end], address)
                 else:
                     continue
                 done += 1
@@ -264,11 +195,11 @@ class EpollBackend:
 
     def send_one(self, row: int, data: bytes) -> None:
         """See `Backend`."""
-        self._to(self._rtp[row], data, self._aims[row])
+        self._to(self._ports.rtp[row], data, self._aims[row])
 
     def send_report(self, row: int, data: bytes, address: Address, mux: bool) -> None:
         """See `Backend`."""
-        self._to(self._rtp[row] if mux else self._rtcp[row], data, address)
+        self._to(self._ports.rtp[row] if mux else self._ports.rtcp[row], data, address)
 
     def _to(self, via: socket.socket, data: bytes, address: Address | None) -> None:
         if address is None:
@@ -278,11 +209,3 @@ class EpollBackend:
             self.sent += 1
         except OSError:
             self.dropped += 1
-
-
-def _drain(waiting: socket.socket) -> None:
-    try:
-        while True:
-            waiting.recv(1)
-    except OSError:
-        return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from random import Random
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from softswitch.kernel.clock import Duration, Instant
 from softswitch.media import columns, quality
 from softswitch.media.arena import RATE, Address, Ints
 from softswitch.media.columns import Table
+from softswitch.media.flows import Flows
 from softswitch.media.jitter import JitterBuffer
 from softswitch.media.latch import NOBODY
 from softswitch.wire.control import LegSpec, LegStats
@@ -21,11 +22,6 @@ LAWS: Final = {"PCMU": 0, "PCMA": 1}
 
 _FOREIGN: Final = 255  # law of what can only be relayed
 _OTHER_DELAYS_MS = 40.0  # packetisation and the phone's own buffer, for the E-model
-
-
-Flow: TypeAlias = tuple[int, int, int, int, int, int, int, int]
-"""What a row's common packet looks like and where it goes: source key, first two octets (marker aside), SSRC; sink row
-(−1: nowhere), the sink's first two octets, SSRC, and what to add to sequence and timestamp."""
 
 
 class Leg:
@@ -132,7 +128,7 @@ class Legs:
         self.sent: Table = columns.table(columns.SENT, capacity)
         self.jitter = JitterBuffer(capacity)
         self.changed: set[int] = set()  # rows described anew since the last plan
-        self.flows: list[Flow | None] = [None] * capacity
+        self.flows = Flows(capacity)
         self.kind: Ints = np.zeros(capacity, np.int64)
         self.packet_ms: Ints = np.zeros(capacity, np.int64)
         self.sendable = np.zeros(capacity, bool)
@@ -168,7 +164,7 @@ class Legs:
         row = leg.row
         del self.by_id[leg.id]
         self.by_row[row] = None
-        self.flows[row] = None
+        self.flows.clear(row)
         self.received["decode"][row] = False
         self.sendable[row] = False
         self.kind[row] = 0
@@ -179,7 +175,7 @@ class Legs:
         leg.spec = spec
         law = LAWS.get(spec.codec, _FOREIGN)
         self.received["codec"][row] = self.sent["codec"][row] = law
-        self.flows[row] = None
+        self.flows.clear(row)
         self.sent["head"][row] = PLAIN | spec.payload_type
         self.kind[row] = self._kind(spec)
         self.packet_ms[row] = spec.packet_ms

@@ -68,16 +68,16 @@ class Plan:
             relay.routes[row].remove(to)
             if not relay.routes[row]:
                 del relay.routes[row]
-            flows[row] = None
+            flows.clear(row)
             relay.many.discard(row)
             if feed[to] == row:
                 feed[to] = NOTHING
         for pair in np.setdiff1d(pairs, self._relayed, assume_unique=True).tolist():
             row, to = divmod(pair, legs.capacity)
             relay.routes.setdefault(row, []).append(to)
-            flows[row] = None
+            flows.clear(row)
         for row in {row for to in changed for row in self._edges.sources_of(to) if row in relay.routes}:
-            flows[row] = None
+            flows.clear(row)
         changed.clear()
         if len(relay.routes) < len(pairs) or relay.many:
             relay.many = {row for row, sinks in relay.routes.items() if len(sinks) > 1}

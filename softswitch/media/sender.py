@@ -60,7 +60,7 @@ class Sender:
         headers["ssrc"] = state["ssrc"]
         starts = range(0, count * _SIZE, _SIZE)
         ends = range(HEADER + FRAME, count * _SIZE, _SIZE)
-        return Packets(self._banks[self._bank].reshape(-1).data, starts, ends, rows.tolist())
+        return Packets(self._banks[self._bank].reshape(-1), starts, ends, rows.tolist())
 
     def pack_odd(self, row: int, frame: Samples, now: Instant) -> None:
         """A frame for a leg whose packets are not 20 ms long: as many packets as are full."""

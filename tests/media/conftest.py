@@ -1,9 +1,19 @@
 import pytest
 from harness import Media, free_ports
 
+from softswitch.media.ring import why_not
+
+
+@pytest.fixture(params=["epoll", "uring"])
+def backend(request):
+    """Each backend that runs here."""
+    if request.param == "uring" and (reason := why_not()):
+        pytest.skip(f"io_uring: {reason}")
+    return request.param
+
 
 @pytest.fixture
-def media(tmp_path):
+def media(tmp_path, backend):
     """Starts media processes on port ranges of their own; all are ended and must have said nothing on stderr."""
     started = []
 
@@ -11,7 +21,7 @@ def media(tmp_path):
         if ports is None:
             first = free_ports(64, options.get("address", "127.0.0.1"))
             ports = first, first + 63
-        made = Media(tmp_path, ports, **options)
+        made = Media(tmp_path, ports, **{"backend": backend, **options})
         started.append(made)
         return made
 

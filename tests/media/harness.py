@@ -55,7 +55,7 @@ def free_ports(count, address="127.0.0.1"):
 class Media:
     """`python -m softswitch.media` and a control connection to it."""
 
-    def __init__(self, folder, ports, slots=16, address="127.0.0.1", file_limit=None):
+    def __init__(self, folder, ports, slots=16, address="127.0.0.1", file_limit=None, backend="auto"):
         self.path = str(folder / "media.sock")
         environment = dict(os.environ, PYTHONPATH=f"{ROOT}:{ROOT / 'codecs'}")
         before = None
@@ -65,7 +65,7 @@ class Media:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
 
         command = [sys.executable, "-m", "softswitch.media", "--socket", self.path, "--address", address]
-        command += ["--ports", f"{ports[0]}-{ports[1]}", "--slots", str(slots), "--backend", "epoll"]
+        command += ["--ports", f"{ports[0]}-{ports[1]}", "--slots", str(slots), "--backend", backend]
         self.process = subprocess.Popen(
             command,
             env=environment,

@@ -74,7 +74,7 @@ class Stage:
 
     def _send(self, packets):
         for start, end, row in zip(packets.starts, packets.ends, packets.rows, strict=True):
-            self._note(row, bytes(packets.memory[start:end]))
+            self._note(row, packets.memory[start:end].tobytes())
 
     def _gather(self):
         for effect in self.engine.effects:

@@ -1,0 +1,388 @@
+"""The backend for Linux 6.1 and later: io_uring.
+
+Each open socket has one receive request that goes on for ever (multishot) and takes its buffers from the arena, so a
+batch of packets is a slice of the completion ring and no system call of its own. Sends are queued as arrays and leave
+with one call. A buffer holds the kernel's note of 16 octets, the source address, and then the packet.
+"""
+
+import ctypes
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from ipaddress import ip_address
+from random import SystemRandom
+from typing import Final, overload
+
+import numpy as np
+
+from softswitch.kernel.clock import Duration
+from softswitch.kernel.errors import LocalError
+from softswitch.media import ring as kernel
+from softswitch.media.arena import SIZE, Address, Arena, Batch, Ints, Packets
+from softswitch.media.ports import Ports
+from softswitch.media.ring import Buffers, Ring
+from softswitch.wire.control import Slot
+
+_SLOTS: Final = 8192
+_FULL: Final = _SLOTS * 3 // 4
+_ENTRIES: Final = 4096
+_COMPLETIONS: Final = 16384  # more than ever come at once: a wait for so many ends by its time-out
+_NOTE: Final = 16  # struct io_uring_recvmsg_out
+_NAME: Final = 16, 32  # room for a source address: IPv4, IPv6
+
+_RTP, _TWIN, _RTCP, _WATCH, _SENT, _OTHER = range(6)  # what a completion belongs to: the top octet of user_data
+_KIND, _TURN, _ROW = np.uint64(56), np.uint64(40), np.uint64(0xFFFFFFFF)
+_DONTWAIT = 0x40  # MSG_DONTWAIT
+_POLLIN = 1
+
+
+class _Message(ctypes.Structure):
+    """struct msghdr."""
+
+    _fields_ = (
+        ("name", ctypes.c_uint64),
+        ("name_len", ctypes.c_uint32),
+        ("pad", ctypes.c_uint32),
+        ("iov", ctypes.c_uint64),
+        ("iov_len", ctypes.c_uint64),
+        ("control", ctypes.c_uint64),
+        ("control_len", ctypes.c_uint64),
+        ("flags", ctypes.c_uint64),
+    )
+
+
+class _Names(Sequence[Address]):
+    """The sources of a batch, spelled out when asked for."""
+
+    __slots__ = ("_arena", "_slots")
+
+    def __init__(self, arena: Arena, slots: Ints) -> None:
+        self._arena = arena
+        self._slots = slots
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    @overload
+    def __getitem__(self, i: int) -> Address: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Address]: ...
+    def __getitem__(self, i: int | slice) -> Address | Sequence[Address]:
+        if isinstance(i, slice):
+            return _Names(self._arena, self._slots[i])
+        return self.at(int(self._slots[i]))
+
+    def at(self, slot: int) -> Address:
+        """The source of the packet in `slot`."""
+        name = self._arena.octets[slot, _NOTE : self._arena.offset].tobytes()
+        port = name[2] << 8 | name[3]
+        if len(name) == _NAME[0]:
+            return socket.inet_ntop(socket.AF_INET, name[4:8]), port
+        return socket.inet_ntop(socket.AF_INET6, name[8:24]), port
+
+
+class UringBackend:
+    """See `Backend`."""
+
+    name = "uring"
+
+    def __init__(self, host: str, ports: tuple[int, int]) -> None:
+        """Raises `LocalError` when the range holds no pair or the kernel does not let us."""
+        self._ports = Ports(host, ports)
+        self.capacity = capacity = self._ports.capacity
+        self._wide = self._ports.family == socket.AF_INET6
+        name = _NAME[self._wide]
+        try:
+            self._ring = Ring(_ENTRIES, _COMPLETIONS)
+            self.arena = Arena(_SLOTS, _NOTE + name)
+            self._memory = self.arena.octets.ctypes.data
+            self._buffers = Buffers(self._ring, 0, self._memory, _SLOTS, SIZE)
+        except OSError as error:
+            raise LocalError(f"io_uring cannot be used: {kernel.why_not() or error.strerror}") from error
+        self._message = _Message(name_len=name)
+        self.sent = self.dropped = 0
+        self.full = False
+        self._used: list[Ints] = []
+        self._used_count = 0
+        self._turn = 0
+        self._turns = np.zeros((3, capacity), np.int64)  # of the receive request that runs: RTP, twin, RTCP
+        self._rtp: Ints = np.zeros(capacity, np.int32)  # descriptors, by row
+        self._rtcp: Ints = np.zeros(capacity, np.int32)
+        self._via: Ints = np.zeros(capacity, np.int32)  # the descriptor that sends
+        self._names = np.zeros((capacity, 32), np.uint8)  # where to: sockaddr, empty when connected
+        self._name_at: Ints = np.zeros(capacity, np.uint64)  # its address; 0 sends to whom the socket is connected
+        self._aimed = np.zeros(capacity, bool)
+        self._aims: dict[int, Address] = {}
+        self._names_base = self._names.ctypes.data
+        self._watched: set[int] = set()
+        self._unarmed: set[int] = set()
+        self._batch: Batch | None = None
+        self._reports: list[tuple[int, bytes, Address]] = []
+        self._one = np.zeros((4, SIZE), np.uint8)
+        dice = SystemRandom()
+        self._salt = np.array([dice.getrandbits(63) * 2 + 1 for _ in range(3)], np.uint64)
+        self._template = np.zeros(1, kernel.SQE)
+        self._template["opcode"], self._template["flags"] = kernel.OP_SEND, kernel.SKIP_SUCCESS
+        self._template["op_flags"] = _DONTWAIT
+        self._template["user_data"] = _SENT << 56
+        self._name_len = 28 if self._wide else 16
+
+    # -------------------------------------------------------------------------------------------------------- sockets
+
+    def bind(self, count: int) -> list[Slot]:
+        """See `Backend`."""
+        slots = self._ports.bind(count)
+        for slot in slots:
+            row = slot.slot
+            self._rtp[row] = self._via[row] = self._ports.rtp[row].fileno()
+            self._rtcp[row] = self._ports.rtcp[row].fileno()
+        return slots
+
+    def key(self, address: Address) -> int:
+        """See `Backend`: the IPv4 address itself; an IPv6 address mixed with salt that a stranger does not know."""
+        return int(self._keys(np.frombuffer(self._sockaddr(address), np.uint64).reshape(1, -1))[0])
+
+    def _sockaddr(self, address: Address) -> bytes:
+        host, port = address
+        packed = ip_address(host).packed
+        if self._wide:
+            return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0) + packed + bytes(8)
+        return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + packed + bytes(8)
+
+    def _keys(self, names: np.ndarray) -> Ints:
+        """`names` [n, 2 or 4] 64-bit words of socket addresses; the last word is not part of them."""
+        if not self._wide:
+            plain: Ints = names[:, 0].view(np.int64)
+            return plain
+        mixed = (names[:, 0] & np.uint64(0xFFFFFFFF)) * self._salt[0]
+        mixed ^= names[:, 1] * self._salt[1]
+        mixed ^= (mixed >> np.uint64(29)) + names[:, 2] * self._salt[2]
+        keys: Ints = (mixed ^ (mixed >> np.uint64(32)) | np.uint64(1)).view(np.int64)
+        return keys
+
+    def open(self, row: int) -> None:
+        """See `Backend`."""
+        self._ports.drain(row)
+        self._receive(_RTP, row)
+        self._receive(_RTCP, row)
+
+    def close(self, row: int) -> None:
+        """See `Backend`."""
+        self.settle(row, None)
+        self._cancel(_RTP, row)
+        self._cancel(_RTCP, row)
+        self.aim(row, None)
+
+    def _descriptor(self, kind: int, row: int) -> int:
+        if kind == _TWIN:
+            return self._ports.twins[row].fileno()
+        return int(self._rtp[row] if kind == _RTP else self._rtcp[row])
+
+    def _receive(self, kind: int, row: int) -> None:
+        """Start the request; a number tells it from earlier ones of the same socket."""
+        self._turn = self._turn % 0xFFFF + 1
+        self._turns[kind, row] = self._turn
+        entry = self._ring.place()[0]
+        entry["opcode"], entry["flags"] = kernel.OP_RECVMSG, kernel.BUFFER_SELECT
+        entry["ioprio"] = kernel.MULTISHOT
+        entry["fd"] = self._descriptor(kind, row)
+        entry["addr"], entry["len"] = ctypes.addressof(self._message), 1
+        entry["user_data"] = kind << 56 | self._turn << 40 | row
+
+    def _cancel(self, kind: int, row: int) -> None:
+        turn = int(self._turns[kind, row])
+        if not turn:
+            return
+        self._turns[kind, row] = 0
+        entry = self._ring.place()[0]
+        entry["opcode"], entry["flags"] = kernel.OP_ASYNC_CANCEL, kernel.SKIP_SUCCESS
+        entry["fd"] = -1
+        entry["addr"] = kind << 56 | turn << 40 | row
+        entry["user_data"] = _OTHER << 56
+
+    def aim(self, row: int, address: Address | None) -> None:
+        """See `Backend`."""
+        self._aimed[row] = address is not None
+        if address is None:
+            self._aims.pop(row, None)
+            return
+        self._aims[row] = address
+        name = np.frombuffer(self._sockaddr(address), np.uint8)
+        self._names[row, : len(name)] = name
+        if row not in self._ports.twins:
+            self._name_at[row] = self._names_base + 32 * row
+
+    def settle(self, row: int, address: Address | None) -> None:
+        """See `Backend`: makes or closes the connected twin; without it all works as well."""
+        if row in self._ports.twins:
+            self._cancel(_TWIN, row)
+            self._ring.submit()
+            self._via[row] = self._rtp[row]
+            self._name_at[row] = self._names_base + 32 * row
+            old = self._ports.unsettle(row)
+            assert old is not None
+            old.close()
+        if address is not None and (made := self._ports.settle(row, address)) is not None:
+            self._via[row] = made.fileno()
+            self._name_at[row] = 0
+            self._receive(_TWIN, row)
+
+    def watch(self, fd: int) -> None:
+        """See `Backend`."""
+        self._watched.add(fd)
+        self._unarmed.add(fd)
+
+    def unwatch(self, fd: int) -> None:
+        """See `Backend`."""
+        self._watched.discard(fd)
+        if fd in self._unarmed:
+            self._unarmed.discard(fd)
+            return
+        entry = self._ring.place()[0]
+        entry["opcode"], entry["flags"], entry["fd"] = kernel.OP_ASYNC_CANCEL, kernel.SKIP_SUCCESS, -1
+        entry["addr"], entry["user_data"] = _WATCH << 56 | fd, _OTHER << 56
+        self._ring.submit()
+
+    # ------------------------------------------------------------------------------------------------------ receiving
+
+    def wait(self, timeout: Duration | None, gather: Duration) -> list[int]:
+        """See `Backend`."""
+        for fd in self._unarmed:
+            entry = self._ring.place()[0]
+            entry["opcode"], entry["fd"], entry["op_flags"] = kernel.OP_POLL_ADD, fd, _POLLIN
+            entry["user_data"] = _WATCH << 56 | fd
+        self._unarmed.clear()
+        # With a small wanted count the kernel handles about 20 packets a call: ask for more than can come.
+        if gather > 0:
+            self._ring.wait(_COMPLETIONS, gather)
+        else:
+            self._ring.wait(1, timeout)
+        return self._sort(self._ring.completions())
+
+    def _sort(self, found: np.ndarray) -> list[int]:
+        """Take the completions apart. Returns the watched descriptors that are readable."""
+        self._batch = None
+        if not len(found):
+            return []
+        user, results, flags = found["user_data"], found["res"], found["flags"]
+        kinds = user >> _KIND
+        with_packet = (flags & kernel.F_BUFFER) != 0
+        plain = with_packet & (kinds <= _TWIN) & (results >= self.arena.offset)
+        readable: list[int] = []
+        if not (plain & ((flags & kernel.F_MORE) != 0)).all():
+            odd = np.flatnonzero(~plain | ((flags & kernel.F_MORE) == 0))
+            for kind, turn, row, result, flag in zip(
+                kinds[odd].tolist(),
+                (user[odd] >> _TURN & np.uint64(0xFFFF)).tolist(),
+                (user[odd] & _ROW).tolist(),
+                results[odd].tolist(),
+                flags[odd].tolist(),
+                strict=True,
+            ):
+                self._odd(kind, turn, row, result, flag, readable)
+            user, results, flags = user[plain], results[plain], flags[plain]
+        if len(user):
+            slots = (flags >> 16).astype(np.int64)
+            self._use(slots)
+            rows = (user & _ROW).astype(np.int64)
+            words = self.arena.octets[:, _NOTE : self.arena.offset].view(np.uint64)
+            keys = self._keys(words[slots])
+            lengths = (results - self.arena.offset).astype(np.int64)
+            self._batch = Batch(slots, rows, lengths, keys, _Names(self.arena, slots))
+        return readable
+
+    def _odd(self, kind: int, turn: int, row: int, result: int, flags: int, readable: list[int]) -> None:
+        """A completion that is not a packet on an RTP socket, or the last of its request."""
+        if kind == _WATCH:
+            if row in self._watched:
+                readable.append(row)
+                self._unarmed.add(row)
+            return
+        if kind == _SENT:
+            self.dropped += 1
+            self.sent -= 1
+            return
+        if kind > _RTCP:
+            return
+        if kind == _RTCP and flags & kernel.F_BUFFER:
+            slot = flags >> 16
+            self._use(np.array([slot]))
+            if result >= self.arena.offset:
+                data = self.arena.octets[slot, self.arena.offset : result].tobytes()
+                self._reports.append((row, data, _Names(self.arena, np.array([slot]))[0]))
+        elif kind <= _TWIN and flags & kernel.F_BUFFER and result < self.arena.offset:
+            self._use(np.array([flags >> 16]))
+        if not flags & kernel.F_MORE and self._turns[kind, row] == turn:
+            self._receive(kind, row)  # ended by an error for a packet of ours, or for want of buffers
+
+    def _use(self, slots: Ints) -> None:
+        self._used.append(slots)
+        self._used_count += len(slots)
+        self.full = self._used_count > _FULL
+
+    def batches(self) -> Iterator[Batch]:
+        """See `Backend`: all in one."""
+        if self._batch is not None:
+            batch, self._batch = self._batch, None
+            yield batch
+
+    def recycle(self) -> None:
+        """See `Backend`."""
+        if self._used:
+            self._ring.submit()  # what is relayed still lies there
+            self._buffers.give(np.concatenate(self._used) if len(self._used) > 1 else self._used[0])
+            self._used.clear()
+            self._used_count = 0
+        self.full = False
+
+    def reports(self) -> list[tuple[int, bytes, Address]]:
+        """See `Backend`."""
+        if not self._reports:
+            return []
+        reports, self._reports = self._reports, []
+        return reports
+
+    # -------------------------------------------------------------------------------------------------------- sending
+
+    def send(self, packets: Packets) -> None:
+        """See `Backend`."""
+        rows = np.asarray(packets.rows)
+        starts, ends = np.asarray(packets.starts, np.int64), np.asarray(packets.ends, np.int64)
+        if not self._aimed[rows].all():
+            aimed = np.flatnonzero(self._aimed[rows])
+            rows, starts, ends = rows[aimed], starts[aimed], ends[aimed]
+        base = packets.memory.ctypes.data
+        self._queue(self._via.take(rows), self._name_at.take(rows), starts + base, ends - starts)
+        self._ring.submit()
+
+    def _queue(self, via: Ints, names: Ints, addresses: Ints, lengths: Ints) -> None:
+        done, count = 0, len(via)
+        while done < count:
+            entries = self._ring.places(count - done)
+            end = done + len(entries)
+            entries[:] = self._template
+            entries["fd"] = via[done:end]
+            entries["addr2"] = names[done:end]
+            entries["addr"] = addresses[done:end]
+            entries["len"] = lengths[done:end]
+            entries["addr_len"] = np.where(names[done:end] != 0, self._name_len, 0)
+            done = end
+        self.sent += count
+
+    def send_one(self, row: int, data: bytes) -> None:
+        """See `Backend`."""
+        if self._aimed[row]:
+            self._send_bytes(int(self._via[row]), int(self._name_at[row]), data)
+
+    def send_report(self, row: int, data: bytes, address: Address, mux: bool) -> None:
+        """See `Backend`."""
+        name = np.frombuffer(self._sockaddr(address), np.uint8)
+        self._one[1, : len(name)] = name
+        via = self._rtp if mux else self._rtcp
+        self._send_bytes(int(via[row]), self._one[1].ctypes.data, data)
+
+    def _send_bytes(self, via: int, name: int, data: bytes) -> None:
+        self._one[0, : len(data)] = np.frombuffer(data, np.uint8)
+        at = self._one.ctypes.data
+        self._queue(np.array([via]), np.array([name], np.uint64), np.array([at]), np.array([len(data)]))
+        self._ring.submit()
