@@ -8,13 +8,13 @@ DEMO ?=
 TESTS ?= tests
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint peers bench bench-media bench-acd clean
+.PHONY: help run test lint peers bench bench-media bench-media-long bench-acd clean
 
 help:
 	@echo "make run          start the demo: switch, callers, agents, live view  (DEMO='--calls 20' ends by itself)"
 	@echo "make test         lint, types, floors, all tests                      (TESTS=tests/sip for a part)"
 	@echo "make bench        CPU per call, registration and queued call          (needs SIPp)"
-	@echo "make bench-media  CPU per media packet"
+	@echo "make bench-media  CPU per media packet, loss, delay; bench-media-long: ten minutes of 500 recorded calls"
 	@echo "make bench-acd    cost of a match"
 	@echo "make clean        remove the virtual environment and caches"
 
@@ -56,6 +56,9 @@ bench: $(VENV)/.test peers
 
 bench-media: $(VENV)/.test
 	$(BIN)/python -m bench.media
+
+bench-media-long: $(VENV)/.test
+	$(BIN)/python -m bench.media.long_run
 
 bench-acd: $(VENV)/.test
 	$(BIN)/python -m bench.acd

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-REAL = frozenset(("api", "cli", "demo", "interop", "media", "services", "shell"))
+REAL = frozenset(("api", "bench", "cli", "demo", "interop", "media", "services", "shell"))
 HERE = Path(__file__).parent
 
 

@@ -1,0 +1,94 @@
+"""What a mode is: which codecs the phones speak, who hears whom, what is recorded.
+
+Phones 0 … calls − 1 are one side of the calls, calls … 2·calls − 1 the other; phone p is leg p + 1 in media.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from bench.media.generator import Load
+from softswitch.wire import control
+
+_RECORDERS: Final = 1_000_000
+_ALMOST_ONE: Final = 0.999
+"""A gain that is no pass-through, and leaves numbers readable."""
+
+MODES: Final = (
+    "uvloop",
+    "relay",
+    "mix",
+    "record",
+    "mixrecord",
+    "transcode",
+    "conference-10",
+    "conference-50",
+    "churn",
+)
+
+
+@dataclass
+class Scene:
+    """`codecs` and `speaker` (whom one should hear with numbers, −1 nobody) by phone; `recorded` pairs of legs."""
+
+    codecs: list[str]
+    speaker: list[int]
+    edges: list[control.Edge]
+    numbered: list[bool]
+    recorded: list[tuple[int, int]] = field(default_factory=list)
+    mixed: bool = False
+
+    def load(self, seconds: float, cores: set[int]) -> Load:
+        """What the generator plays."""
+        return Load(
+            seconds=seconds,
+            laws=[("PCMU", "PCMA").index(codec) for codec in self.codecs],
+            speaker=self.speaker,
+            numbered=self.numbered,
+            judged=[True] * len(self.codecs),
+            mixed=self.mixed,
+            cores=cores,
+        )
+
+    def commands(self, folder: str) -> list[control.Command]:
+        """Recorders and their edges."""
+        commands: list[control.Command] = []
+        for n, (a, b) in enumerate(self.recorded):
+            commands.append(control.Record(_RECORDERS + n, f"{folder}/{n}.wav"))
+            commands.append(control.Connect((control.Edge(a, _RECORDERS + n, 0), control.Edge(b, _RECORDERS + n, 1))))
+        return commands
+
+
+def scene(mode: str, calls: int) -> Scene:
+    """The scene of `mode`; in conferences `calls` is half of the parties, so that packets compare."""
+    if mode.startswith("conference-"):
+        return _conference(2 * calls, int(mode.removeprefix("conference-")))
+    count = 2 * calls
+    gain = _ALMOST_ONE if mode in ("mix", "mixrecord") else 1.0
+    pairs = [(call + 1, call + calls + 1) for call in range(calls)]
+    edges = [edge for a, b in pairs for edge in (control.Edge(a, b, 0, gain), control.Edge(b, a, 0, gain))]
+    other = "PCMA" if mode == "transcode" else "PCMU"
+    return Scene(
+        codecs=["PCMU"] * calls + [other] * calls,
+        speaker=[(phone + calls) % count for phone in range(count)],
+        edges=edges,
+        numbered=[True] * count,
+        recorded=pairs if mode in ("record", "mixrecord") else [],
+        mixed=mode in ("mix", "mixrecord", "transcode"),
+    )
+
+
+def _conference(parties: int, size: int) -> Scene:
+    """Rooms of `size`; the first of each speaks numbers, the others breathe; each hears all others and not itself."""
+    rooms = max(parties // size, 1)
+    edges, speaker = [], []
+    for room in range(rooms):
+        legs = range(room * size + 1, (room + 1) * size + 1)
+        edges += [control.Edge(a, b) for a in legs for b in legs if a != b]
+        speaker += [-1, *[room * size] * (size - 1)]
+    return Scene(
+        codecs=["PCMU"] * (rooms * size),
+        speaker=speaker,
+        edges=edges,
+        numbered=[heard < 0 for heard in speaker],
+        mixed=True,
+    )
