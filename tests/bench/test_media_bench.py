@@ -94,7 +94,7 @@ def test_what_comes_late_is_out_of_order_and_not_lost():
 
 def test_the_sound_of_another_call_is_strange_and_the_right_one_lost():
     wrong = spoken(50)
-    result = play(tally(), 300, change=lambda frame, hears: [(0, wrong[2])] + hears[1:] if frame == 50 else hears)
+    result = play(tally(), 300, change=lambda frame, hears: [(0, wrong[2]), *hears[1:]] if frame == 50 else hears)
     assert (result["strange"], result["lost"]) == (1, 1)
 
 
