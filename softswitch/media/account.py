@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from softswitch.kernel.clock import Instant
 from softswitch.media import columns
-from softswitch.media.arena import BLOCK, Arena, Floats, Ints
+from softswitch.media.arena import BLOCK, SIZE, Arena, Floats, Ints
+from softswitch.media.codecs import CODED, L16_WIDE, LINEAR
 from softswitch.media.legs import Legs
 from softswitch.media.relay import Relay
-from softswitch_codecs import g711
+from softswitch_codecs import g711, l16
 
 _FEW: Final = 64
 _ONE = np.uint64(1)
@@ -103,6 +104,15 @@ class Account:
         self, rows: Ints, slots: Ints, starts: Ints, ends: Ints, stamps: Ints, laws: Ints, spare: Floats
     ) -> None:
         """Decode into the jitter buffer, packets of one shape at a time; `rows` are distinct."""
+        if (other := laws >= LINEAR).any():
+            at = np.flatnonzero(other)
+            self._others(rows[at], slots[at], starts[at], ends[at], stamps[at], laws[at], spare[at])
+            at = np.flatnonzero(~other)
+            if not len(at):
+                return
+            rows, slots, starts, ends, stamps, laws, spare = (
+                rows[at], slots[at], starts[at], ends[at], stamps[at], laws[at], spare[at],
+            )  # fmt: skip
         groups: list[tuple[int, int, slice | Ints]]
         if (starts == starts[0]).all() and (ends == ends[0]).all():
             groups = [(int(starts[0]), int(ends[0]), slice(None))]
@@ -122,6 +132,24 @@ class Account:
             else:
                 samples = g711.DECODE.reshape(-1).take(octets + (law.astype(np.int64) * 256)[:, None])
             self._legs.jitter.put(rows[part], stamps[part], samples, spare[part])
+
+    def _others(
+        self, rows: Ints, slots: Ints, starts: Ints, ends: Ints, stamps: Ints, codecs: Ints, spare: Floats
+    ) -> None:
+        """What is not G.711: payloads that wait to be decoded, and L16."""
+        coded = np.flatnonzero(codecs >= CODED)
+        if len(coded):
+            memory = self._arena.memory
+            spans = zip((slots * SIZE + starts)[coded].tolist(), (slots * SIZE + ends)[coded].tolist(), strict=True)
+            payloads = [bytes(memory[start:end]) for start, end in spans]
+            self._legs.coded.put(rows[coded], payloads, stamps[coded], spare[coded])
+        for i in np.flatnonzero(codecs < CODED).tolist():
+            buffer = self._legs.wide if codecs[i] == L16_WIDE else self._legs.jitter
+            size = 2 * buffer.block
+            size = int(ends[i] - starts[i]) // size * size
+            if size:
+                samples = l16.decode(self._arena.octets[slots[i : i + 1], starts[i] : starts[i] + size])
+                buffer.put(rows[i : i + 1], stamps[i : i + 1], samples, spare[i : i + 1])
 
 
 def _rounds(rows: Ints) -> list[slice | Ints]:

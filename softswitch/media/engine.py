@@ -28,7 +28,7 @@ from softswitch.media.effects import (
 )
 from softswitch.media.keys import Keys
 from softswitch.media.latch import NOBODY, RELATCH, destination
-from softswitch.media.legs import LAWS, Leg, Legs
+from softswitch.media.legs import Leg, Legs
 from softswitch.media.mix import Edges, clip
 from softswitch.media.plan import Plan
 from softswitch.media.receiver import Receiver
@@ -68,7 +68,7 @@ from softswitch.wire.control import (
     UpdateLeg,
 )
 
-CODECS: Final = tuple(LAWS)
+CODECS: Final = ("PCMU", "PCMA")
 QUARANTINE: Final[Duration] = 2.0
 """A slot rests so long after its leg: the old peer's last packets must not reach the next one."""
 

@@ -3,7 +3,8 @@
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.media import tones
-from softswitch.media.legs import LAWS, Leg, Legs
+from softswitch.media.codecs import CODECS
+from softswitch.media.legs import Leg, Legs
 from softswitch.media.mix import Edges
 from softswitch.media.plan import Plan
 from softswitch.media.player import Player
@@ -52,7 +53,7 @@ class Keys:
             leg.sender.queue(digits, duration_ms)
             self.sending[leg.id] = leg
             self._legs.ready(leg)
-        elif leg.spec.codec in LAWS:
+        elif leg.spec.codec in CODECS:
             player = self._sounds.add(Player(self._next, tones.keys(digits, duration_ms), 1))
             self._next -= 1
             self._tones[player.id] = leg.row

@@ -2,25 +2,23 @@
 
 from collections.abc import Iterator
 from random import Random
-from typing import Final
 
 import numpy as np
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.media import columns, quality
-from softswitch.media.arena import RATE, Address, Ints
+from softswitch.media.arena import BLOCK, RATE, Address, Ints, Samples
+from softswitch.media.codecs import CODECS, FOREIGN, NARROW, WIDE
+from softswitch.media.coded import Coded
 from softswitch.media.columns import Table
 from softswitch.media.flows import Flows
 from softswitch.media.jitter import JitterBuffer
 from softswitch.media.latch import NOBODY
+from softswitch.media.outlet import Outlet
 from softswitch.wire.control import LegSpec, LegStats
 from softswitch.wire.dtmf import EventReceiver, EventSender
 from softswitch.wire.rtp import CLOCK_RATES, PLAIN
 
-LAWS: Final = {"PCMU": 0, "PCMA": 1}
-"""Codecs that are mixed, and their law in the tables."""
-
-_FOREIGN: Final = 255  # law of what can only be relayed
 _OTHER_DELAYS_MS = 40.0  # packetisation and the phone's own buffer, for the E-model
 
 
@@ -43,6 +41,7 @@ class Leg:
         "locked",
         "locked_at",
         "opened",
+        "outlet",
         "packets_reported",
         "rejected",
         "remote_jitter",
@@ -51,7 +50,6 @@ class Leg:
         "report_from",
         "reported",
         "resignalled",
-        "rest",
         "round_trip",
         "row",
         "sender",
@@ -82,7 +80,7 @@ class Leg:
         self.keys: EventReceiver | None = None
         self.sender: EventSender | None = None
         self.event_base = 0
-        self.rest = bytearray()  # encoded sound that does not fill a packet yet
+        self.outlet: Outlet | None = None  # made by the sender when needed
         self.rejected = 0
         self.base = 0  # first extended sequence number of the stream
         self.bad_sequence = -1
@@ -101,7 +99,10 @@ class Leg:
 
 class Legs:
     """All legs by id and by row. `kind` numbers a row's codec with its packet time, 0 when unknown: equal kinds may
-    be relayed; `sendable` are rows that may send; `flows` let common packets pass without a closer look."""
+    be relayed; `sendable` are rows that may send; `flows` let common packets pass without a closer look.
+
+    `plane` says at which rate a row is decoded and mixed (−1: not at all): in the buffer `jitter` at 8 kHz, or `wide`
+    at 16 kHz, where the payloads of some wait as `coded`."""
 
     __slots__ = (
         "_kinds",
@@ -109,14 +110,17 @@ class Legs:
         "by_row",
         "capacity",
         "changed",
+        "coded",
         "dice",
         "flows",
         "jitter",
         "kind",
         "packet_ms",
+        "plane",
         "received",
         "sendable",
         "sent",
+        "wide",
     )
 
     def __init__(self, capacity: int, dice: Random) -> None:
@@ -127,10 +131,13 @@ class Legs:
         self.received: Table = columns.table(columns.RECEIVED, capacity)
         self.sent: Table = columns.table(columns.SENT, capacity)
         self.jitter = JitterBuffer(capacity)
+        self.wide = JitterBuffer(capacity, 2 * BLOCK)
+        self.coded = Coded(capacity, self.wide, self._refuse)
         self.changed: set[int] = set()  # rows described anew since the last plan
         self.flows = Flows(capacity)
         self.kind: Ints = np.zeros(capacity, np.int64)
         self.packet_ms: Ints = np.zeros(capacity, np.int64)
+        self.plane = np.full(capacity, -1, np.int8)
         self.sendable = np.zeros(capacity, bool)
         self._kinds: dict[tuple[str, str, int], int] = {}
 
@@ -142,7 +149,7 @@ class Legs:
         leg = Leg(id, row, spec, now)
         self.by_id[id] = self.by_row[row] = leg
         bits = self.dice.getrandbits(80)
-        self.received[row] = (0, 0, 0, 0, now, 0.0, 0, 0, columns.NOTHING, RATE, _FOREIGN, False)
+        self.received[row] = (0, 0, 0, 0, now, 0.0, 0, 0, columns.NOTHING, RATE, FOREIGN, False)
         self.sent[row] = (
             now,
             0,
@@ -154,9 +161,9 @@ class Legs:
             bits >> 32 & 0xFFFF,
             0,
             0,
-            _FOREIGN,
+            FOREIGN,
         )
-        self.jitter.reset(row)
+        self.quiet(row)
         return leg
 
     def close(self, leg: Leg) -> None:
@@ -168,22 +175,50 @@ class Legs:
         self.received["decode"][row] = False
         self.sendable[row] = False
         self.kind[row] = 0
+        self.plane[row] = -1
+        self.coded.reset(row)
+
+    def quiet(self, row: int) -> None:
+        """What was heard of the row so far says nothing about what comes."""
+        self.jitter.reset(row)
+        self.wide.reset(row)
+        self.coded.reset(row)
+
+    def buffer(self, row: int) -> JitterBuffer:
+        """Where the row's sound waits."""
+        return self.wide if self.plane[row] == WIDE else self.jitter
+
+    def pull(self, rows: Ints, plane: int) -> Samples:
+        """The next 20 ms of each row, which are all of `plane`: [n, 160] or [n, 320]."""
+        if plane == NARROW:
+            return self.jitter.pull(rows)
+        self.coded.advance(rows)
+        return self.wide.pull(rows)
+
+    def _refuse(self, row: int) -> None:
+        if (leg := self.by_row[row]) is not None:
+            leg.rejected += 1
 
     def describe(self, leg: Leg, spec: LegSpec) -> None:
         """Take over what was negotiated."""
         row, before = leg.row, leg.spec
         leg.spec = spec
-        law = LAWS.get(spec.codec, _FOREIGN)
-        self.received["codec"][row] = self.sent["codec"][row] = law
+        codec = CODECS.get(spec.codec)
+        self.received["codec"][row] = self.sent["codec"][row] = FOREIGN if codec is None else codec.number
+        self.plane[row] = -1 if codec is None else codec.plane
         self.flows.clear(row)
         self.sent["head"][row] = PLAIN | spec.payload_type
         self.kind[row] = self._kind(spec)
         self.packet_ms[row] = spec.packet_ms
         self.received["rate"][row] = CLOCK_RATES.get(spec.codec, RATE)
         self.changed.add(row)
+        if (spec.codec, spec.packet_ms) != (before.codec, before.packet_ms):
+            leg.outlet = None
+        if codec is not None:
+            self.coded.assign(row, codec.number)
+            self.buffer(row).tune(row, codec.clock)
         if spec.codec != before.codec:
-            self.jitter.reset(row)
-            leg.rest.clear()
+            self.quiet(row)
         self.ready(leg)
 
     def ready(self, leg: Leg) -> None:
@@ -194,7 +229,7 @@ class Legs:
     def _kind(self, spec: LegSpec) -> int:
         if not spec.codec:
             return 0
-        fmtp = "" if spec.codec in LAWS else spec.fmtp
+        fmtp = "" if spec.codec in CODECS else spec.fmtp  # which of ours says only what its receiver prefers
         return self._kinds.setdefault((spec.codec, fmtp, spec.packet_ms), len(self._kinds) + 1)
 
     def expected(self, leg: Leg) -> int:
@@ -208,7 +243,7 @@ class Legs:
         row = leg.row
         if not leg.heard and not self.sent["packets"][row]:
             return LegStats(leg.id, 0, 0, 0, 0, 0, 0, 0, leg.rejected, 0.0, 0, 0.0, -1.0, 0.0)
-        received, sent, buffer = self.received[row].item(), self.sent[row].item(), self.jitter.state[row]
+        received, sent, buffer = self.received[row].item(), self.sent[row].item(), self.buffer(row).state[row]
         packets, octets, jitter, duplicate = received[2], received[3], received[5], received[7]
         late, rate = int(buffer["late"]), CLOCK_RATES.get(leg.spec.codec, RATE)
         expected = self.expected(leg)
@@ -216,7 +251,7 @@ class Legs:
         jitter_ms = jitter * 1000 / rate
         trip = leg.round_trip * 1000 if leg.round_trip >= 0 else -1.0
         loss = min((lost + late) / expected, 1.0) if expected else 0.0
-        delay = max(trip, 0.0) / 2 + 1000 * self.jitter.delay(row) + _OTHER_DELAYS_MS
+        delay = max(trip, 0.0) / 2 + 1000 * self.buffer(row).delay(row) + _OTHER_DELAYS_MS
         return LegStats(
             leg=leg.id,
             received=packets,

@@ -14,7 +14,7 @@ from softswitch.media.legs import Leg, Legs
 from softswitch.wire import rtp
 from softswitch.wire.rtp import CLOCK_RATES
 
-_LEAST: Final = 160  # clock units between the last packet of one feed and the first of the next
+_LEAST: Final = 2  # blocks of 10 ms between the last packet of one feed and the first of the next
 
 
 class Relay:
@@ -104,4 +104,4 @@ class Relay:
 
 def elapsed(then: Instant, now: Instant, rate: int = RATE) -> int:
     """Clock units from the last packet to a new feed's first, in steps of 10 ms, at least one packet."""
-    return max(_LEAST, round((now - then) * 100) * rate // 100)
+    return max(_LEAST, round((now - then) * 100)) * rate // 100

@@ -9,10 +9,11 @@ from softswitch.media.arena import FRAME, RATE, Ints, Octets, Packets, Samples
 from softswitch.media.columns import EVENTS, MIXED
 from softswitch.media.effects import Effect, SendOne
 from softswitch.media.legs import Leg, Legs
+from softswitch.media.outlet import Outlet
 from softswitch.media.relay import elapsed
 from softswitch.wire import rtp
 from softswitch.wire.dtmf import Outgoing
-from softswitch.wire.rtp import HEADER, HEADER_DTYPE, MARKER
+from softswitch.wire.rtp import CLOCK_RATES, HEADER, HEADER_DTYPE, MARKER
 from softswitch_codecs import g711
 
 _SIZE: Final = 192  # octets a packet's place: 172 used, lines of the cache kept apart
@@ -63,27 +64,28 @@ class Sender:
         return Packets(self._banks[self._bank].reshape(-1), starts, ends, rows.tolist())
 
     def pack_odd(self, row: int, frame: Samples, now: Instant) -> None:
-        """A frame for a leg whose packets are not 20 ms long: as many packets as are full."""
+        """A frame (of the leg's plane) for a leg of another codec or packet time: as many packets as are full."""
         leg = self._legs.by_row[row]
         if leg is None:
             return
-        law = int(self._legs.sent["codec"][row])
-        leg.rest += g711.encode(frame, law).tobytes()
-        size = max(leg.spec.packet_ms, 10) * (RATE // 1000)
-        while len(leg.rest) >= size:
-            payload = bytes(leg.rest[:size])
-            del leg.rest[:size]
-            state = self._legs.sent[row]
-            marker = int(state["feed"]) != MIXED
-            forward = elapsed(float(state["at"]), now) if marker else size
+        outlet = leg.outlet
+        if outlet is None:
+            outlet = leg.outlet = Outlet(leg.spec.codec, leg.spec.packet_ms)
+        state = self._legs.sent[row]
+        if int(state["feed"]) != MIXED:
+            outlet.restart()
             state["feed"] = MIXED
-            self._one(leg, leg.spec.payload_type, marker, (int(state["ts"]) + forward) & 0xFFFFFFFF, payload, now)
+        for payload in outlet.feed(frame):
+            fresh, outlet.fresh = outlet.fresh, False
+            forward = elapsed(float(state["at"]), now, self._rate(leg)) if fresh else outlet.units
+            self._one(leg, leg.spec.payload_type, fresh, (int(state["ts"]) + forward) & 0xFFFFFFFF, payload, now)
 
     def event(self, leg: Leg, out: Outgoing, now: Instant) -> None:
         """One telephone-event packet (RFC 4733 §2.3); all of one event carry the timestamp of its start."""
         state = self._legs.sent[leg.row]
         if out.offset == 0:
-            leg.event_base = (int(state["ts"]) + elapsed(float(state["at"]), now)) & 0xFFFFFFFF
+            forward = elapsed(float(state["at"]), now, self._rate(leg))
+            leg.event_base = (int(state["ts"]) + forward) & 0xFFFFFFFF
         state["feed"] = EVENTS
         at = state["at"].item()
         self._one(leg, leg.spec.event_type, out.marker, leg.event_base, out.payload, now)
@@ -98,6 +100,10 @@ class Sender:
         state["octets"] += len(payload)
         data = rtp.build(kind, marker, sequence, timestamp, int(state["ssrc"]), payload)
         self._effects.append(SendOne(leg.row, data))
+
+    @staticmethod
+    def _rate(leg: Leg) -> int:
+        return CLOCK_RATES.get(leg.spec.codec, RATE)
 
     def _memory(self, count: int) -> Octets:
         self._bank = (self._bank + 1) % _BANKS

@@ -10,7 +10,15 @@ from softswitch.kernel.errors import PeerError
 
 HEADER: Final = 12
 COMFORT_NOISE: Final = 13  # RFC 3551 §6
-CLOCK_RATES: Final = {"opus": 48000, "VP8": 90000, "VP9": 90000, "H264": 90000, "H265": 90000, "AV1": 90000}
+CLOCK_RATES: Final = {
+    "opus": 48000,
+    "L16": 16000,
+    "VP8": 90000,
+    "VP9": 90000,
+    "H264": 90000,
+    "H265": 90000,
+    "AV1": 90000,
+}
 """RTP clock in Hz where it is not 8000 (RFC 3551 §4.5.2: G722 says 8000 too)."""
 
 HEADER_DTYPE: Final = np.dtype([("head", ">u2"), ("seq", ">u2"), ("ts", ">u4"), ("ssrc", ">u4")])
