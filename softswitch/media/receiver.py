@@ -286,7 +286,7 @@ class Receiver:
         state["highest"] = packet.sequence - 1
         state["seen"] = 0
         state["transit"] = (int(now * int(state["rate"])) - packet.timestamp) & 0xFFFFFFFF
-        self._legs.quiet(leg.row)
+        self._legs.jitter.reset(leg.row)
         self._relay.restart(leg.row)
         if leg.keys is not None:
             leg.keys.reset()

@@ -20,12 +20,13 @@ FREQUENCIES: Final = {
 WAIT: Final = "w"
 WAIT_MS: Final = 500
 GAP_MS: Final = 60
-LONGEST_MS: Final = 8000
-"""The 16-bit duration of one event segment holds 8.19 s (§2.5.1.3)."""
+LONGEST_UNITS: Final = 64000
+"""What the 16-bit duration of one event segment may hold (§2.5.1.3): 8 s at 8 kHz, 1.3 s at 48 kHz."""
 END_PACKETS: Final = 3
 LOST_END: Final = 0.12
 """Seconds without a packet after which an event's end counts as lost."""
-_RATE_MS = 8  # clock units a millisecond; telephone-event runs at 8 kHz beside our codecs
+CLOCK: Final = 8000
+"""Hz. Events share the timestamps of the sound beside them (§2.1), so beside opus they count at 48000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,12 @@ class Pressed:
 class EventReceiver:
     """Turns a stream's telephone-events into keys, each once: an event is known by its timestamp (§2.5.1.2). It is
     told at its first end packet; with all ends lost, when another event begins or nothing comes for `LOST_END`
-    seconds, if at least three packets told of it."""
+    seconds, if at least three packets told of it. `clock` in Hz."""
 
-    __slots__ = ("_code", "_duration", "_heard", "_packets", "_timestamp", "_told")
+    __slots__ = ("_clock", "_code", "_duration", "_heard", "_packets", "_timestamp", "_told")
 
-    def __init__(self) -> None:
+    def __init__(self, clock: int = CLOCK) -> None:
+        self._clock = clock
         self._timestamp = -1
         self._code = 0
         self._duration = 0
@@ -95,7 +97,7 @@ class EventReceiver:
         self._duration = max(self._duration, event.duration)
         if event.end and not self._told:
             self._told = True
-            done.append(Pressed(DIGITS[self._code], self._duration // _RATE_MS))
+            done.append(Pressed(DIGITS[self._code], self._duration * 1000 // self._clock))
         return done
 
     def wake(self, now: Instant) -> list[Pressed]:
@@ -115,7 +117,7 @@ class EventReceiver:
         if self._told or self._packets < END_PACKETS:
             return []
         self._told = True
-        return [Pressed(DIGITS[self._code], self._duration // _RATE_MS)]
+        return [Pressed(DIGITS[self._code], self._duration * 1000 // self._clock)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +131,13 @@ class Outgoing:
 
 
 class EventSender:
-    """A queue of digits as telephone-events (§2.5.1): an update every `step_ms`, the end three times, then a gap."""
+    """A queue of digits as telephone-events (§2.5.1): an update every `step_ms`, the end three times, then a gap.
+    `clock` in Hz."""
 
-    __slots__ = ("_count", "_ends", "_queue", "_step", "_wait", "volume")
+    __slots__ = ("_clock", "_count", "_ends", "_queue", "_step", "_wait", "volume")
 
-    def __init__(self, step_ms: int = 20, volume: int = 10) -> None:
+    def __init__(self, step_ms: int = 20, volume: int = 10, clock: int = CLOCK) -> None:
+        self._clock = clock // 1000
         self._queue: deque[tuple[str, int]] = deque()
         self._step = step_ms
         self._count = 0
@@ -142,8 +146,8 @@ class EventSender:
         self.volume = volume
 
     def queue(self, digits: str, duration_ms: int) -> None:
-        """Add normalised digits; each sounds for `duration_ms`, one step to `LONGEST_MS`."""
-        length = min(max(duration_ms, self._step), LONGEST_MS)
+        """Add normalised digits; each sounds for `duration_ms`, one step to `LONGEST_UNITS`."""
+        length = min(max(duration_ms, self._step), LONGEST_UNITS // self._clock // self._step * self._step)
         self._queue.extend((digit, length) for digit in digits)
 
     @property
@@ -164,12 +168,12 @@ class EventSender:
             self._wait = WAIT_MS - self._step
             return None
         count = self._count
-        offset = count * self._step * _RATE_MS
+        offset = count * self._step * self._clock
         duration = min((count + 1) * self._step, length)
         if duration == length:
             self._ends += 1
         self._count += 1
-        payload = build(Event(DIGITS.index(digit), self._ends > 0, self.volume, duration * _RATE_MS))
+        payload = build(Event(DIGITS.index(digit), self._ends > 0, self.volume, duration * self._clock))
         if self._ends == END_PACKETS:
             self._queue.popleft()
             self._count = self._ends = 0

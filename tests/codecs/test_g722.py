@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sounds import chirping, frames, level_of, loudness, tone
+from voices import chirping, frames, level_of, loudness, tone
 
 from softswitch_codecs import g722
 from softswitch_codecs.stateful import CodecError

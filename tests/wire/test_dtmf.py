@@ -101,3 +101,32 @@ def test_frequencies_are_those_of_q23():
     assert dtmf.FREQUENCIES["0"] == (941.0, 1336.0)
     assert dtmf.FREQUENCIES["D"] == (941.0, 1633.0)
     assert len(dtmf.FREQUENCIES) == 16
+
+
+@pytest.mark.parametrize("clock", [8000, 16000, 48000])
+def test_events_count_in_the_clock_of_the_sound_beside_them(clock):
+    """RFC 4733 §2.1, §2.3.5: opus runs at 48 kHz, and so does telephone-event/48000."""
+    sender, receiver = dtmf.EventSender(clock=clock), dtmf.EventReceiver(clock)
+    sender.queue("7", 100)
+    keys, durations, tick = [], [], 0
+    while sender.busy:
+        if (out := sender.step()) is not None:
+            event = dtmf.parse(out.payload)
+            durations.append(event.duration)
+            keys += receiver.receive(event, tick * clock // 50 - out.offset, tick * 0.02)
+        tick += 1
+    assert durations[0] == clock // 50
+    assert max(durations) == clock // 10
+    assert keys == [dtmf.Pressed("7", 100)]
+
+
+def test_a_long_key_stays_inside_the_durations_sixteen_bits():
+    """RFC 4733 §2.5.1.3: 1.3 s at 48 kHz."""
+    sender = dtmf.EventSender(clock=48000)
+    sender.queue("1", 5000)
+    durations = []
+    while sender.busy:
+        if (out := sender.step()) is not None:
+            durations.append(dtmf.parse(out.payload).duration)
+    assert max(durations) == 66 * 960
+    assert durations == sorted(durations)
