@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from softswitch.wire.rtp import HEADER, HEADER_DTYPE
+from softswitch.wire.rtp import HEADER
 
 Ints: TypeAlias = NDArray[np.integer[Any]]
 Octets: TypeAlias = NDArray[np.uint8]
@@ -24,6 +24,8 @@ FRAME: Final = 160
 BLOCK: Final = 80
 """Samples in 10 ms, the grain of the jitter buffer."""
 
+_OPAQUE = np.dtype(("V", HEADER))
+
 TICK: Final = 0.02
 RATE: Final = 8000
 
@@ -31,7 +33,8 @@ RATE: Final = 8000
 class Arena:
     """`octets` is [slots, SIZE]; `flat` and `memory` the same in one row. A packet begins `offset` octets into its
     slot (a backend may keep notes of its own before it) and is at most `room` octets long; one that fills it was cut
-    off and is refused. `headers` [slots] are the packets' RTP headers."""
+    off and is refused. `headers` [slots] are the packets' RTP headers, as twelve octets: `take` and structured access
+    would copy or convert field by field over all slots."""
 
     __slots__ = ("flat", "headers", "memory", "octets", "offset", "room")
 
@@ -41,7 +44,7 @@ class Arena:
         self.memory = self.flat.data
         self.offset = offset
         self.room = SIZE - offset
-        self.headers = self.octets[:, offset : offset + HEADER].view(HEADER_DTYPE)[:, 0]
+        self.headers = self.octets[:, offset : offset + HEADER].view(_OPAQUE)[:, 0]
 
 
 @dataclass(frozen=True, slots=True)
