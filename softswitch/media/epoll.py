@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import numpy as np
+
 from softswitch.kernel.clock import Duration
 from softswitch.media.arena import SIZE, Address, Arena, Batch, Packets
 from softswitch.media.ports import Ports
@@ -180,7 +182,8 @@ class EpollBackend:
         """See `Backend`."""
         memory, aims, sends, sendtos = packets.memory.data, self._aims, self._send, self._sendto
         done = 0
-        for start, end, row in zip(packets.starts, packets.ends, packets.rows, strict=True):
+        starts, ends, rows = (np.asarray(some).tolist() for some in (packets.starts, packets.ends, packets.rows))
+        for start, end, row in zip(starts, ends, rows, strict=True):
             try:
                 if (send := sends[row]) is not None:
                     send(memory[start:end])

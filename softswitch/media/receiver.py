@@ -1,8 +1,8 @@
 """From received packets to relayed packets at once; statistics and jitter buffers come later and in bulk (`account`).
 
 Is it the common packet of its row (source, SSRC, payload type, plain header), and is the row relayed: then its header
-is rewritten where it lies and it goes on. A few packets are looked at one by one, about 0.6 µs each; from `_BULK` on all
-at once in numpy, about 15 µs for the batch and 0.02 µs each.
+is rewritten where it lies and it goes on. A few packets are looked at one by one, about 0.6 µs each; from `_BULK` on
+all at once in numpy, about 15 µs for the batch and 0.02 µs each.
 
 All other packets take the slow way through `_examine`: first packets, telephone-events, strangers, junk. Junk is
 counted and nothing else.

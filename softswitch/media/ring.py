@@ -57,6 +57,7 @@ SQE: Final = np.dtype(
         ("pad2", "u8"),
     ]
 )
+OPAQUE: Final = np.dtype(("V", SQE.itemsize))
 CQE: Final = np.dtype([("user_data", "u8"), ("res", "i4"), ("flags", "u4")])
 _BUFFER = np.dtype([("addr", "u8"), ("len", "u4"), ("bid", "u2"), ("tail", "u2")])
 
@@ -166,6 +167,7 @@ class Ring:
         order = np.frombuffer(self._map, np.uint32, self.entries, sq.array)
         order[:] = np.arange(self.entries)
         self.sqes: Entries = np.frombuffer(self._sqe_map, SQE, self.entries)
+        self._opaque = self.sqes.view(OPAQUE)
         self._cqes: Entries = np.frombuffer(self._map, CQE, parameters.cq_entries, cq.cqes)
         self._tail = words[self._sq_tail]
         self.queued = 0
@@ -181,7 +183,7 @@ class Ring:
 
     def close(self) -> None:
         """End all requests and give the memory back."""
-        del self.sqes, self._cqes
+        del self.sqes, self._opaque, self._cqes
         self._words.release()
         self._sqe_map.close()
         self._map.close()
@@ -198,13 +200,13 @@ class Ring:
         return entry
 
     def places(self, most: int) -> Entries:
-        """Up to `most` submissions in a row, at least one, to be written over as a whole."""
+        """Up to `most` submissions in a row, at least one, each to be written over as a whole (`OPAQUE`)."""
         if self.queued == self.entries:
             self.submit()
         at = (self._tail + self.queued) & (self.entries - 1)
         count = min(most, self.entries - self.queued, self.entries - at)
         self.queued += count
-        return self.sqes[at : at + count]
+        return self._opaque[at : at + count]
 
     def submit(self) -> None:
         """Hand all filled submissions to the kernel."""

@@ -24,12 +24,13 @@ _BANKS: Final = 4
 class Sender:
     """Packs the 20 ms frames of all mixed legs at once, other packet times and telephone-events one by one."""
 
-    __slots__ = ("_bank", "_banks", "_effects", "_legs")
+    __slots__ = ("_bank", "_banks", "_effects", "_flat", "_legs")
 
     def __init__(self, legs: Legs, effects: list[Effect]) -> None:
         self._legs = legs
         self._effects = effects
         self._banks: list[Octets] = [np.zeros((64, _SIZE), np.uint8) for _ in range(_BANKS)]
+        self._flat = [bank.reshape(-1) for bank in self._banks]
         self._bank = 0
 
     def pack(self, rows: Ints, frames: Samples, ulaw: int, now: Instant) -> Packets | None:
@@ -59,9 +60,8 @@ class Sender:
         headers = octets[:, :HEADER].view(HEADER_DTYPE)[:, 0]
         headers["head"], headers["seq"], headers["ts"] = head, state["seq"], state["ts"]
         headers["ssrc"] = state["ssrc"]
-        starts = range(0, count * _SIZE, _SIZE)
-        ends = range(HEADER + FRAME, count * _SIZE, _SIZE)
-        return Packets(self._banks[self._bank].reshape(-1), starts, ends, rows.tolist())
+        starts = np.arange(0, count * _SIZE, _SIZE)
+        return Packets(self._flat[self._bank], starts, starts + (HEADER + FRAME), rows)
 
     def pack_odd(self, row: int, frame: Samples, now: Instant) -> None:
         """A frame (of the leg's plane) for a leg of another codec or packet time: as many packets as are full."""
@@ -108,5 +108,6 @@ class Sender:
     def _memory(self, count: int) -> Octets:
         self._bank = (self._bank + 1) % _BANKS
         if len(self._banks[self._bank]) < count:
-            self._banks[self._bank] = np.zeros((2 * count, _SIZE), np.uint8)
+            bank = self._banks[self._bank] = np.zeros((2 * count, _SIZE), np.uint8)
+            self._flat[self._bank] = bank.reshape(-1)
         return self._banks[self._bank]

@@ -18,7 +18,7 @@ import numpy as np
 from softswitch.kernel.clock import Duration
 from softswitch.kernel.errors import LocalError
 from softswitch.media import ring as kernel
-from softswitch.media.arena import SIZE, Address, Arena, Batch, Ints, Packets
+from softswitch.media.arena import SIZE, Address, Arena, Batch, Ints, Octets, Packets
 from softswitch.media.ports import Ports
 from softswitch.media.ring import Buffers, Ring
 from softswitch.wire.control import Slot
@@ -32,8 +32,13 @@ _NAME: Final = 16, 32  # room for a source address: IPv4, IPv6
 
 _RTP, _TWIN, _RTCP, _WATCH, _SENT, _OTHER = range(6)  # what a completion belongs to: the top octet of user_data
 _KIND, _TURN, _ROW = np.uint64(56), np.uint64(40), np.uint64(0xFFFFFFFF)
+_SLOT = np.uint64(48)  # of a buffer's number in a completion's second word
+_PLAIN_BELOW = np.uint64(_RTCP << 56)
+_WITH_PACKET = np.uint64(kernel.F_BUFFER << 32)
+_PLAIN_FLAGS = np.uint64((kernel.F_BUFFER | kernel.F_MORE) << 32)
 _DONTWAIT = 0x40  # MSG_DONTWAIT
 _POLLIN = 1
+_MEMORIES: Final = 16  # that packets lie in: the arena, the banks of the sender
 
 
 class _Message(ctypes.Structure):
@@ -100,6 +105,7 @@ class UringBackend:
         except OSError as error:
             raise LocalError(f"io_uring cannot be used: {kernel.why_not() or error.strerror}") from error
         self._message = _Message(name_len=name)
+        self._words = self.arena.octets[:, _NOTE : self.arena.offset].view(np.uint64)
         self.sent = self.dropped = 0
         self.full = False
         self._used: list[Ints] = []
@@ -108,23 +114,21 @@ class UringBackend:
         self._turns = np.zeros((3, capacity), np.int64)  # of the receive request that runs: RTP, twin, RTCP
         self._rtp: Ints = np.zeros(capacity, np.int32)  # descriptors, by row
         self._rtcp: Ints = np.zeros(capacity, np.int32)
-        self._via: Ints = np.zeros(capacity, np.int32)  # the descriptor that sends
-        self._names = np.zeros((capacity, 32), np.uint8)  # where to: sockaddr, empty when connected
-        self._name_at: Ints = np.zeros(capacity, np.uint64)  # its address; 0 sends to whom the socket is connected
-        self._aimed = np.zeros(capacity, bool)
-        self._aims: dict[int, Address] = {}
+        self._names = np.zeros((capacity + 1, 32), np.uint8)  # where rows send to: sockaddr; the last is for reports
         self._names_base = self._names.ctypes.data
+        self._sends = np.zeros(capacity + 1, kernel.SQE)  # what is the same in all of a row's submissions
+        self._sends["opcode"], self._sends["flags"] = kernel.OP_SEND, kernel.SKIP_SUCCESS
+        self._sends["op_flags"], self._sends["user_data"] = _DONTWAIT, _SENT << 56
+        self._opaque = self._sends.view(kernel.OPAQUE)
+        self._aimed: set[int] = set()
+        self._bases: dict[int, tuple[Octets, int]] = {}  # id of a memory → itself, its address
         self._watched: set[int] = set()
         self._unarmed: set[int] = set()
         self._batch: Batch | None = None
         self._reports: list[tuple[int, bytes, Address]] = []
-        self._one = np.zeros((4, SIZE), np.uint8)
+        self._one = np.zeros(SIZE, np.uint8)
         dice = SystemRandom()
         self._salt = np.array([dice.getrandbits(63) * 2 + 1 for _ in range(3)], np.uint64)
-        self._template = np.zeros(1, kernel.SQE)
-        self._template["opcode"], self._template["flags"] = kernel.OP_SEND, kernel.SKIP_SUCCESS
-        self._template["op_flags"] = _DONTWAIT
-        self._template["user_data"] = _SENT << 56
         self._name_len = 28 if self._wide else 16
 
     # -------------------------------------------------------------------------------------------------------- sockets
@@ -134,7 +138,7 @@ class UringBackend:
         slots = self._ports.bind(count)
         for slot in slots:
             row = slot.slot
-            self._rtp[row] = self._via[row] = self._ports.rtp[row].fileno()
+            self._rtp[row] = self._sends["fd"][row] = self._ports.rtp[row].fileno()
             self._rtcp[row] = self._ports.rtcp[row].fileno()
         return slots
 
@@ -201,31 +205,32 @@ class UringBackend:
         entry["user_data"] = _OTHER << 56
 
     def aim(self, row: int, address: Address | None) -> None:
-        """See `Backend`."""
-        self._aimed[row] = address is not None
+        """See `Backend`. Who has no aim has no name either, and the kernel refuses."""
         if address is None:
-            self._aims.pop(row, None)
-            return
-        self._aims[row] = address
-        name = np.frombuffer(self._sockaddr(address), np.uint8)
-        self._names[row, : len(name)] = name
-        if row not in self._ports.twins:
-            self._name_at[row] = self._names_base + 32 * row
+            self._aimed.discard(row)
+        else:
+            self._aimed.add(row)
+            self._names[row] = np.frombuffer(self._sockaddr(address).ljust(32, b"\0"), np.uint8)
+        self._name(row)
+
+    def _name(self, row: int) -> None:
+        named = row in self._aimed and row not in self._ports.twins
+        self._sends["addr2"][row] = self._names_base + 32 * row if named else 0
+        self._sends["addr_len"][row] = self._name_len if named else 0
 
     def settle(self, row: int, address: Address | None) -> None:
         """See `Backend`: makes or closes the connected twin; without it all works as well."""
         if row in self._ports.twins:
             self._cancel(_TWIN, row)
             self._ring.submit()
-            self._via[row] = self._rtp[row]
-            self._name_at[row] = self._names_base + 32 * row
             old = self._ports.unsettle(row)
             assert old is not None
             old.close()
+            self._sends["fd"][row] = self._rtp[row]
         if address is not None and (made := self._ports.settle(row, address)) is not None:
-            self._via[row] = made.fileno()
-            self._name_at[row] = 0
+            self._sends["fd"][row] = made.fileno()
             self._receive(_TWIN, row)
+        self._name(row)
 
     def watch(self, fd: int) -> None:
         """See `Backend`."""
@@ -264,31 +269,26 @@ class UringBackend:
         self._batch = None
         if not len(found):
             return []
-        user, results, flags = found["user_data"], found["res"], found["flags"]
-        kinds = user >> _KIND
-        with_packet = (flags & kernel.F_BUFFER) != 0
-        plain = with_packet & (kinds <= _TWIN) & (results >= self.arena.offset)
+        words = found.view(np.uint64).reshape(-1, 2)  # user_data; res, and flags above it
+        user, rest = words[:, 0], words[:, 1]
+        plain = (user < _PLAIN_BELOW) & (rest & _PLAIN_FLAGS == _PLAIN_FLAGS) & (found["res"] >= self.arena.offset)
         readable: list[int] = []
-        if not (plain & ((flags & kernel.F_MORE) != 0)).all():
-            odd = np.flatnonzero(~plain | ((flags & kernel.F_MORE) == 0))
+        if not plain.all():
+            plain = (user < _PLAIN_BELOW) & (rest & _WITH_PACKET != 0) & (found["res"] >= self.arena.offset)
+            odd = np.flatnonzero(~plain | (rest & _PLAIN_FLAGS != _PLAIN_FLAGS))
+            kinds, turns = user[odd] >> _KIND, user[odd] >> _TURN & np.uint64(0xFFFF)
             for kind, turn, row, result, flag in zip(
-                kinds[odd].tolist(),
-                (user[odd] >> _TURN & np.uint64(0xFFFF)).tolist(),
-                (user[odd] & _ROW).tolist(),
-                results[odd].tolist(),
-                flags[odd].tolist(),
-                strict=True,
-            ):
+                kinds.tolist(), turns.tolist(), (user[odd] & _ROW).tolist(),
+                found["res"][odd].tolist(), found["flags"][odd].tolist(), strict=True,
+            ):  # fmt: skip
                 self._odd(kind, turn, row, result, flag, readable)
-            user, results, flags = user[plain], results[plain], flags[plain]
+            user, rest = user[plain], rest[plain]
         if len(user):
-            slots = (flags >> 16).astype(np.int64)
+            slots: Ints = (rest >> _SLOT).view(np.int64)
             self._use(slots)
-            rows = (user & _ROW).astype(np.int64)
-            words = self.arena.octets[:, _NOTE : self.arena.offset].view(np.uint64)
-            keys = self._keys(words[slots])
-            lengths = (results - self.arena.offset).astype(np.int64)
-            self._batch = Batch(slots, rows, lengths, keys, _Names(self.arena, slots))
+            rows: Ints = (user & _ROW).view(np.int64)
+            lengths: Ints = (rest & _ROW).view(np.int64) - self.arena.offset
+            self._batch = Batch(slots, rows, lengths, self._keys(self._words[slots]), _Names(self.arena, slots))
         return readable
 
     def _odd(self, kind: int, turn: int, row: int, result: int, flags: int, readable: list[int]) -> None:
@@ -310,7 +310,7 @@ class UringBackend:
             if result >= self.arena.offset:
                 data = self.arena.octets[slot, self.arena.offset : result].tobytes()
                 self._reports.append((row, data, _Names(self.arena, np.array([slot]))[0]))
-        elif kind <= _TWIN and flags & kernel.F_BUFFER and result < self.arena.offset:
+        elif flags & kernel.F_BUFFER and result < self.arena.offset:
             self._use(np.array([flags >> 16]))
         if not flags & kernel.F_MORE and self._turns[kind, row] == turn:
             self._receive(kind, row)  # ended by an error for a packet of ours, or for want of buffers
@@ -347,42 +347,45 @@ class UringBackend:
     def send(self, packets: Packets) -> None:
         """See `Backend`."""
         rows = np.asarray(packets.rows)
-        starts, ends = np.asarray(packets.starts, np.int64), np.asarray(packets.ends, np.int64)
-        if not self._aimed[rows].all():
-            aimed = np.flatnonzero(self._aimed[rows])
-            rows, starts, ends = rows[aimed], starts[aimed], ends[aimed]
-        base = packets.memory.ctypes.data
-        self._queue(self._via.take(rows), self._name_at.take(rows), starts + base, ends - starts)
+        starts, ends = np.asarray(packets.starts), np.asarray(packets.ends)
+        self._queue(rows, starts + self._base(packets.memory), ends - starts)
         self._ring.submit()
 
-    def _queue(self, via: Ints, names: Ints, addresses: Ints, lengths: Ints) -> None:
-        done, count = 0, len(via)
+    def _base(self, memory: Octets) -> int:
+        """Where the memory begins; asking numpy takes longer than sending a packet."""
+        known = self._bases.get(id(memory))
+        if known is None or known[0] is not memory:
+            if len(self._bases) >= _MEMORIES:
+                self._bases.clear()
+            known = self._bases[id(memory)] = memory, memory.ctypes.data
+        return known[1]
+
+    def _queue(self, rows: Ints, addresses: Ints, lengths: Ints) -> None:
+        done, count = 0, len(rows)
+        sends = self._opaque[rows].view(kernel.SQE)  # numpy copies structures field by field, opaque items at once
+        sends["addr"], sends["len"] = addresses, lengths
+        items = sends.view(kernel.OPAQUE)
         while done < count:
             entries = self._ring.places(count - done)
-            end = done + len(entries)
-            entries[:] = self._template
-            entries["fd"] = via[done:end]
-            entries["addr2"] = names[done:end]
-            entries["addr"] = addresses[done:end]
-            entries["len"] = lengths[done:end]
-            entries["addr_len"] = np.where(names[done:end] != 0, self._name_len, 0)
-            done = end
+            entries[:] = items[done : done + len(entries)]
+            done += len(entries)
         self.sent += count
 
     def send_one(self, row: int, data: bytes) -> None:
         """See `Backend`."""
-        if self._aimed[row]:
-            self._send_bytes(int(self._via[row]), int(self._name_at[row]), data)
+        if row in self._aimed:
+            self._send_bytes(row, data)
 
     def send_report(self, row: int, data: bytes, address: Address, mux: bool) -> None:
         """See `Backend`."""
-        name = np.frombuffer(self._sockaddr(address), np.uint8)
-        self._one[1, : len(name)] = name
-        via = self._rtp if mux else self._rtcp
-        self._send_bytes(int(via[row]), self._one[1].ctypes.data, data)
+        via = self.capacity
+        self._names[via] = np.frombuffer(self._sockaddr(address).ljust(32, b"\0"), np.uint8)
+        self._sends["fd"][via] = (self._rtp if mux else self._rtcp)[row]
+        self._sends["addr2"][via] = self._names_base + 32 * via
+        self._sends["addr_len"][via] = self._name_len
+        self._send_bytes(via, data)
 
-    def _send_bytes(self, via: int, name: int, data: bytes) -> None:
-        self._one[0, : len(data)] = np.frombuffer(data, np.uint8)
-        at = self._one.ctypes.data
-        self._queue(np.array([via]), np.array([name], np.uint64), np.array([at]), np.array([len(data)]))
+    def _send_bytes(self, row: int, data: bytes) -> None:
+        self._one[: len(data)] = np.frombuffer(data, np.uint8)
+        self._queue(np.array([row]), np.array([self._base(self._one)]), np.array([len(data)]))
         self._ring.submit()
