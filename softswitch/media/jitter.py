@@ -2,13 +2,14 @@
 
 Each row owns a ring of 10 ms blocks of samples, addressed by RTP timestamp: a packet is written where it belongs, so
 order and duplicates need no thought, and any packet time that is a multiple of 10 ms fits. A tag on each block says
-which block of the stream it holds. Each tick plays two blocks of every row.
+which block of the stream it holds. Each tick plays 20 ms of every row, from any sample on.
 
-The delay is 10–20 ms when all is well: playing starts so that the first packet had at least `MARGIN` to spare. A
-packet that comes too late moves the play point back to itself, which lengthens the delay; packets that always come
-much too early shorten it by 10 ms now and then, cross-faded. Both also absorb the drift between the clocks. A missing
-block is concealed by the one 20 ms before, fading (simplified from ITU-T G.711 Appendix I). After `GIVE_UP` ticks
-without sound the row rests until the next packet, which starts afresh.
+The delay follows the jitter. How long before its time each packet came is its spare time; the second lowest in a second
+is kept for the last `_SECONDS` of them. Playing starts so that a packet of the usual spare time is in time. It moves
+back at once for a packet that is too late, and as soon as the spare time gets scarce; it moves forward when for some
+seconds there was more than enough. Both are done where the sound resembles itself or is silent (`stretch`), so the
+drift between the clocks is not heard. A missing block is concealed (`conceal`); after `GIVE_UP` ticks without sound the
+row rests until packets come again. Comfort noise, if any was announced, fills the gaps instead.
 
 Codecs without state are decoded on arrival and `put`. A codec with state decodes in the order of playing: `place` at
 arrival finds the number of the packet's first block, and before each pull what lies below `due` is decoded and
@@ -21,74 +22,118 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softswitch.kernel.clock import Duration
+from softswitch.media import conceal, stretch
 from softswitch.media.arena import BLOCK, Floats, Ints, Samples
 from softswitch.media.columns import Table, table
+from softswitch.media.placing import AHEAD, BLOCKS, FRAME, LEARNED, NEVER, STATE, TIGHT, move, place_odd
 
-BLOCKS: Final = 64
 _MASK = BLOCKS - 1
-_AHEAD = BLOCKS - 16  # blocks that a packet may lie ahead of the play point
-_BEHIND = 25  # blocks that the play point may move back for a late packet
-_LATE_RUN = 4  # packets far too late in a row: the timestamps have jumped
-MARGIN: Final[Duration] = 0.010
-_ROOMY: Duration = 0.032  # the least time to spare in a window that lets the delay shrink
-_WINDOW = 50  # ticks
-_GENTLY = 6  # blocks too many from which on half of them are left out at once, else one
+_LINE = BLOCKS + 2  # items a row: a copy of the last block, the ring, a copy of the first
 GIVE_UP: Final = 10
-_FADE = 0.7
+NOISE: Final = 48
+"""Blocks in the loop of comfort noise."""
 
+_WINDOW = 50  # ticks
+_ENOUGH = 3  # windows after a start before the delay shrinks
+_ROOMY = 0.010  # spare time that must be left when it shrinks, seconds
+_FEW = 8  # packets in a window that is too short to have a quantile
+_HASTE = 0.1  # spare time from which on shrinking does not wait for good places
+_REST = 3  # ticks from one step forward to the next
 _TWO = np.arange(2, dtype=np.int64)
-
-_STATE = np.dtype(
-    [
-        ("block", "i8"),  # number of the block to play next
-        ("ts", "u4"),  # its RTP timestamp
-        ("unit", "u4"),  # RTP clock units in 10 ms
-        ("newest", "u4"),  # highest timestamp received
-        ("spare", "f4"),  # least time in hand of any packet in this window, seconds
-        ("missed", "i2"),  # ticks without sound
-        ("late_run", "i2"),
-        ("depth", "i2"),  # blocks of delay that lateness has taught, for the next start
-        ("late", "i4"),
-        ("concealed", "i4"),  # blocks
-        ("on", "?"),
-    ],
-    align=True,
-)
 
 
 class JitterBuffer:
-    """`block`: samples in 10 ms, 80 or 160. `state` is indexed by row; `late` and `concealed` count for the
-    statistics."""
+    """`block`: samples in 10 ms, 80 or 160. `state` and `learned` are indexed by row; `learned` holds the counters
+    `late` (packets) and `concealed` (blocks)."""
 
-    __slots__ = ("_item", "_items", "_pulls", "_rise", "_samples", "_tags", "_touched", "block", "state")
+    __slots__ = (
+        "_flat",
+        "_frames",
+        "_item",
+        "_items",
+        "_noise",
+        "_noises",
+        "_noisy",
+        "_patches",
+        "_pulls",
+        "_rate",
+        "_rises",
+        "_tags",
+        "_touched",
+        "block",
+        "learned",
+        "state",
+    )
 
     def __init__(self, rows: int, block: int = BLOCK) -> None:
         self.block = block
-        self.state: Table = table(_STATE, rows)
+        self._rate = 100 * block
+        self.state: Table = table(STATE, rows)
         self.state["unit"] = block
+        self.learned: Table = table(LEARNED, rows)
         self._item = np.dtype(f"V{2 * block}")  # a block of int16 samples moved as one item
-        self._items = np.zeros(rows * BLOCKS, self._item)
-        self._samples: Samples = self._items.view(np.int16).reshape(rows, BLOCKS, block)
-        self._rise: Floats = np.linspace(0.0, 1.0, block, endpoint=False, dtype=np.float32)
+        self._items = np.zeros(rows * _LINE + 2, self._item)
+        self._flat: Samples = self._items.view(np.int16)
+        # The 20 ms from every sample on, as overlapping items: an unaligned frame is one copy (8 ns; 250 by index).
+        self._frames = np.ndarray(len(self._flat) - 2 * block, np.dtype(f"V{4 * block}"), self._items.data, 0, (2,))
         self._tags: Ints = np.zeros(rows * BLOCKS, np.int64)
+        self._patches: Samples = np.zeros((rows, conceal.BLOCKS + 1, block), np.int16)  # the last one stays silent
+        self._noise = np.zeros((rows, NOISE), self._item)
+        self._noisy = np.zeros(rows, bool)
+        self._noises = 0  # rows that are noisy
         self._touched = np.zeros(rows, bool)
+        self._rises = _rises(block)
         self._pulls = 0
 
+    # --------------------------------------------------------------------------------------------------------- rows
+
     def reset(self, row: int) -> None:
-        """Forget everything but the clock; the next packet starts the row. Block numbers run on, so that old tags stay
-        old."""
+        """A new leg: forget everything but the clock. Block numbers run on, so that old tags stay old."""
         if not self._touched[row]:
             return
         self._touched[row] = False
-        block, unit = int(self.state["block"][row]) + BLOCKS, self.state["unit"][row]
-        self.state[row] = np.zeros((), _STATE)
-        self.state["block"][row] = block
-        self.state["unit"][row] = unit
+        state = self.state[row]
+        block, unit = int(state["block"]) + BLOCKS, state["unit"]
+        self.state[row] = np.zeros((), STATE)
+        state["block"], state["unit"] = block, unit
+        self.learned[row] = np.zeros((), LEARNED)
+        self._silence(row)
+        self._hush(row)
+
+    def restart(self, row: int) -> None:
+        """Another stream of the same leg begins with the next packet; what was learned of its way stays."""
+        state = self.state[row]
+        if state["on"]:
+            state["on"], state["gap"] = False, -1
+        self.learned["started"][row] = False
 
     def tune(self, row: int, clock: int) -> None:
         """`clock`: the RTP clock of the row in Hz, where it is not the samples' rate (RFC 3551: G722 says 8000;
         RFC 7587: opus says 48000)."""
         self.state["unit"][row] = clock // 100
+
+    def comfort(self, row: int, timestamp: int, noise: Samples) -> None:
+        """From `timestamp` on there is silence that sounds like `noise` [NOISE · block], a loop (RFC 3389)."""
+        self._noise[row] = noise.view(self._item)
+        self._touched[row] = True
+        if self._noisy[row]:
+            return
+        state = self.state[row]
+        ahead = (timestamp - int(state["ts"]) + 0x80000000 & 0xFFFFFFFF) - 0x80000000
+        number = int(state["block"]) + min(ahead // int(state["unit"]), AHEAD)
+        self.learned["noise_from"][row] = number if state["on"] else 0
+        self._noisy[row] = True
+        self._noises += 1
+
+    def _silence(self, row: int) -> None:
+        self._noises -= int(self._noisy[row])
+        self._noisy[row] = False
+
+    def _hush(self, row: int) -> None:
+        """Nothing was heard before."""
+        self._items[row * _LINE : (row + 1) * _LINE] = np.zeros((), self._item)
+
+    # ------------------------------------------------------------------------------------------------------ packets
 
     def put(self, rows: Ints, timestamps: Ints, samples: Samples, spare: Floats) -> None:
         """Packets of one length: `samples` is [n, k·block], `rows` are distinct, `timestamps` are RTP's.
@@ -109,57 +154,227 @@ class JitterBuffer:
         stamps = timestamps.astype(np.uint32)
         unit = state["unit"].astype(np.int32)
         ahead = (stamps - state["ts"]).view(np.int32) // unit
-        good = state["on"] & (ahead >= 0) & (ahead < _AHEAD)
-        if not good.all():
-            good |= _place(state, ~good, stamps, ahead, spare)
+        good = state["on"] & (ahead >= 0) & (ahead < AHEAD)
+        if good.all():
+            state["late_run"] = 0
+        else:
+            odd = np.flatnonzero(~good)
+            part, learned = state[odd], self.learned.take(rows[odd])
+            good[odd] = place_odd(part, learned, stamps[odd], ahead[odd], spare[odd], self.block)
+            state[odd] = part
+            self.learned[rows[odd]] = learned
             ahead = (stamps - state["ts"]).view(np.int32) // unit
-        state["spare"] = np.where(good, np.minimum(state["spare"], ahead * np.float32(0.01) + spare), state["spare"])
+            state["late_run"] = np.where(good, 0, state["late_run"])
+        held = ahead * np.float32(0.01) + state["back"] * np.float32(1 / self._rate) + spare
+        in_time = (ahead >> 1) * np.float32(FRAME) + spare
+        if not good.all():
+            held, in_time = np.where(good, held, 0), np.where(good, in_time, np.float32(NEVER))
+        state["second"] = np.minimum(state["second"], np.maximum(state["least"], in_time))
+        state["least"] = np.minimum(state["least"], in_time)
+        state["offset"] = np.minimum(state["offset"], (ahead & 1) * self.block + state["back"])
+        state["held"] += held
+        state["placed"] += good
         state["newest"] = np.where(good & ((stamps - state["newest"]).view(np.int32) > 0), stamps, state["newest"])
-        state["late_run"] = np.where(good, 0, state["late_run"])
         self.state[rows] = state
         numbers: Ints = np.where(good, state["block"] + ahead, -1)
         return numbers
 
     def fill(self, rows: Ints, numbers: Ints, samples: Samples) -> None:
-        """Sound for the blocks from `numbers` on: `samples` is [n, k·block], `rows` are distinct."""
+        """Sound for the blocks from `numbers` on: `samples` is [n, k·block], `rows` are distinct. What has begun to be
+        played is left alone."""
         width = samples.shape[1] // self.block
         block = numbers[:, None] + (_TWO if width == 2 else np.arange(width))
-        at = ((rows * BLOCKS)[:, None] + (block & _MASK)).reshape(-1)
-        self._items[at] = np.ascontiguousarray(samples).view(self._item).reshape(-1)
-        self._tags[at] = block.reshape(-1)
+        items = np.ascontiguousarray(samples).view(self._item).reshape(-1)
+        ring = block & _MASK
+        at, tag = (rows * _LINE + 1)[:, None] + ring, (rows * BLOCKS)[:, None] + ring
+        first = self.state["block"].take(rows)
+        if (numbers < first).any():
+            open_ = block >= first[:, None]
+            at, tag, block, items = at[open_], tag[open_], block[open_], items[open_.reshape(-1)]
+        self._items[at.reshape(-1)] = items
+        self._tags[tag.reshape(-1)] = block.reshape(-1)
+
+    # ------------------------------------------------------------------------------------------------------ playing
 
     def due(self, rows: Ints) -> Ints:
         """For each row the number of the first block that the next pull will not look at."""
-        numbers: Ints = self.state["block"][rows] + 2
+        state = self.state.take(rows)
+        numbers: Ints = state["block"] + np.where(state["want"] > 0, 4, 2)
         return numbers
 
     def pull(self, rows: Ints) -> Samples:
         """The next 20 ms of each row: [n, 2·block], zeros where nothing is heard."""
         state = self.state.take(rows)
-        block = state["block"][:, None] + _TWO
-        at = (rows * BLOCKS)[:, None] + (block & _MASK)
-        there = (self._tags.take(at) == block) & state["on"][:, None]
-        frames = self._items.take(at).view(np.int16).reshape(len(rows), 2 * self.block)
-        on = state["on"]
-        any_there = there.any(axis=1)
-        state["missed"] = np.where(any_there, 0, state["missed"] + 1)
-        if not there.all():
-            frames[~on] = 0
-            for half in (0, 1):
-                self._conceal(rows, state, np.flatnonzero(on & ~there[:, half]), half, frames)
-            on &= state["missed"] < GIVE_UP
-        step = on * np.int64(2)
-        state["block"] += step
-        state["ts"] += step.astype(np.uint32) * state["unit"]
         self._pulls += 1
+        on = state["on"]
+        moving = np.flatnonzero(state["want"])
+        if len(moving):
+            self._splice(rows, state, moving)
+        number = state["block"][:, None] + _TWO
+        there = self._tags.take((rows * BLOCKS)[:, None] + (number & _MASK)) == number
+        fine = there.all(axis=1) & (state["gap"] == 0)
+        if not fine.all():
+            odd = np.flatnonzero(on & ~fine)
+            if len(odd):
+                self._repair(rows, state, odd, there)
+        if self._noises:
+            self._end_noise(rows, state, there)
+        frames = self._gather(rows, state)
+        if not on.all():
+            self._rest(rows, state, np.flatnonzero(~on), frames)
+        state["block"] += 2
+        state["ts"] += state["unit"] * np.uint32(2)
         turn = rows % _WINDOW == self._pulls % _WINDOW  # each row once a window, not all in one tick
         if turn.any():
-            for i in np.flatnonzero(turn & on & any_there & (state["spare"] > _ROOMY)).tolist():
-                many = int((float(state["spare"][i]) - MARGIN) / 0.01) - 1
-                self._shorten(int(rows[i]), state, i, frames[i], many // 2 if many > _GENTLY else 1)
-            state["spare"] = np.where(turn, np.float32(1.0), state["spare"])
+            self._learn(rows, state, np.flatnonzero(turn & on))
         self.state[rows] = state
         return frames
+
+    def _gather(self, rows: Ints, state: Table) -> Samples:
+        place = state["block"] & _MASK
+        line = rows * _LINE
+        wrapped = np.flatnonzero((place == 0) & (state["back"] > 0))
+        if len(wrapped):
+            self._items[line[wrapped]] = self._items[line[wrapped] + BLOCKS]
+        wrapped = np.flatnonzero(place == BLOCKS - 1)
+        if len(wrapped):
+            self._items[line[wrapped] + BLOCKS + 1] = self._items[line[wrapped] + 1]
+        at = (line + 1 + place) * self.block - state["back"]
+        frames: Samples = self._frames[at].view(np.int16).reshape(len(rows), 2 * self.block)
+        return frames
+
+    def _index(self, rows: Ints, ends: Ints, size: int) -> Ints:
+        """Where in the memory the `size` samples before sample number `ends` lie: [n, size]."""
+        place = (ends[:, None] - size + np.arange(size)) % (BLOCKS * self.block)
+        index: Ints = (rows * _LINE + 1)[:, None] * self.block + place
+        return index
+
+    def _repair(self, rows: Ints, state: Table, odd: Ints, there: NDArray[np.bool_]) -> None:
+        """Put a patch into the ring where blocks are missing, and fade from the patch into what comes after."""
+        part, own = state[odd], rows[odd]
+        concealed = np.zeros(len(odd), np.int32)
+        for half in (0, 1):
+            here, gap = there[odd, half], part["gap"]
+            number = part["block"] + half
+            fresh = np.flatnonzero((gap < 0) | (~here & (gap == 0)))
+            if len(fresh):
+                size = conceal.history(self.block)
+                patch = conceal.patch(self._flat[self._index(own[fresh], number[fresh] * self.block, size)], self.block)
+                self._patches[own[fresh], :-1] = patch.reshape(len(fresh), conceal.BLOCKS, self.block)
+            change = np.flatnonzero(~here | (gap != 0))
+            if not len(change):
+                continue
+            row, ring, missing = own[change], number[change] & _MASK, ~here[change]
+            so_far = np.clip(gap[change], 0, conceal.BLOCKS)
+            sound = self._patches[row, so_far]
+            if self._noises:
+                self._fill_noise(row, number[change], so_far, sound)
+            at = row * _LINE + 1 + ring
+            came = np.flatnonzero(~missing)
+            if len(came):
+                real = self._items[at[came]].view(np.int16).reshape(-1, self.block)
+                rise = self._rises[so_far[came]]
+                sound[came] = (sound[came] * (1 - rise) + real * rise).astype(np.int16)
+            self._items[at] = sound.view(self._item).reshape(-1)
+            self._tags[row * BLOCKS + ring] = number[change]
+            ended = ~missing & (gap[change] > 0) & (gap[change] < 2 * GIVE_UP)  # a stream that stops misses nothing
+            concealed[change] += np.where(ended, gap[change], 0)
+            gap[change] = np.where(missing, np.maximum(gap[change], 0) + 1, 0)
+        part["on"] = part["gap"] < 2 * GIVE_UP
+        state[odd] = part
+        self.learned["concealed"][own] += concealed
+        for row in own[~part["on"]].tolist():
+            self._hush(row)
+
+    def _rest(self, rows: Ints, state: Table, idle: Ints, frames: Samples) -> None:
+        """Rows without sound are silent, or noisy."""
+        frames[idle] = 0
+        if self._noises:
+            noisy = idle[self._noisy[rows[idle]]]
+            numbers = state["block"][noisy][:, None] + _TWO
+            frames[noisy] = self._noise[rows[noisy][:, None], numbers % NOISE].view(np.int16)
+
+    def _fill_noise(self, rows: Ints, numbers: Ints, so_far: Ints, sound: Samples) -> None:
+        noisy = np.flatnonzero(self._noisy[rows] & (numbers >= self.learned["noise_from"][rows]))
+        noise = self._noise[rows[noisy], numbers[noisy] % NOISE].view(np.int16).reshape(-1, self.block)
+        rise = np.where((so_far[noisy] == 0)[:, None], self._rises[-2], np.float32(1.0))
+        sound[noisy] = (sound[noisy] * (1 - rise) + noise * rise).astype(np.int16)
+
+    def _end_noise(self, rows: Ints, state: Table, there: NDArray[np.bool_]) -> None:
+        """Noise ends where sound comes again."""
+        heard = self._noisy[rows] & state["on"] & there[:, 1]
+        heard &= state["block"] + 1 >= self.learned["noise_from"][rows]
+        for row in rows[heard].tolist():
+            self._silence(row)
+
+    # --------------------------------------------------------------------------------------------------------- delay
+
+    def _learn(self, rows: Ints, state: Table, turn: Ints) -> None:
+        """A window ends: is there too little or too much time in hand?"""
+        turn = turn[state["placed"][turn] > 0]
+        if not len(turn):
+            return
+        part, learned = state[turn], self.learned.take(rows[turn])
+        low = learned["low"]
+        low[:, 1:] = low[:, :-1]
+        low[:, 0] = np.where(part["placed"] < _FEW, part["least"], part["second"])
+        learned["windows"] += 1
+        learned["held"] += part["held"]
+        learned["placed"] += part["placed"]
+        learned["usual"] = part["held"] / part["placed"]
+        learned["offset"] = part["offset"]
+        recent, floor = low[:, :2].min(axis=1), low.min(axis=1)
+        slower = recent < TIGHT
+        frames = np.where(slower, np.floor((recent - TIGHT) / FRAME), np.floor((floor - _ROOMY) / FRAME).clip(0))
+        want = learned["offset"] + (frames * (2 * self.block)).astype(np.int32)
+        faster = (learned["windows"] >= _ENOUGH) & (want >= self.block // 2)
+        part["want"] = np.where(slower | faster, want, 0)
+        learned["tries"] = np.where(slower | faster, learned["tries"], 0)
+        part["offset"] = 2 * self.block
+        part["least"] = part["second"] = NEVER
+        part["held"] = part["placed"] = 0
+        state[turn] = part
+        self.learned[rows[turn]] = learned
+
+    def _splice(self, rows: Ints, state: Table, moving: Ints) -> None:
+        """Move play points as far as it cannot be heard."""
+        moving = moving[state["on"][moving] & (state["gap"][moving] == 0)]
+        turn = (rows[moving] + self._pulls) % _REST == 0
+        moving = moving[turn | (state["want"][moving] < 0)]  # more delay is urgent
+        for faster in (False, True):
+            some = moving[(state["want"][moving] > 0) == faster]
+            around = state["block"][some][:, None] + np.arange(-2, 4 if faster else 2)
+            known = self._tags[(rows[some] * BLOCKS)[:, None] + (around & _MASK)] == around
+            some = some[known.all(axis=1)]
+            if len(some):
+                self._move(rows, state, some, faster)
+
+    def _move(self, rows: Ints, state: Table, some: Ints, faster: bool) -> None:
+        block, reach = self.block, stretch.reach(self.block)
+        part, own = state[some], rows[some]
+        learned = self.learned.take(own)
+        play = part["block"] * block - part["back"]
+        sound = self._flat[self._index(own, play + reach + block, 2 * reach + block)].astype(np.float32)
+        wanted, tries = np.abs(part["want"]), learned["tries"]
+        limits = np.minimum(wanted, reach) if faster else np.full(len(some), reach)
+        moves, likeness, fade = stretch.splice(sound, block, limits, faster)
+        urgent = (wanted > _HASTE * self._rate) | (not faster)
+        go = (moves > 0) & (likeness >= np.where(urgent, 0.85 - 0.02 * tries, 0.97 - 0.003 * tries))
+        learned["tries"] = np.where(go, 0, tries + 1)
+        moves = np.where(go, moves, 0) * (1 if faster else -1)
+        play = play + moves
+        at = self._index(own[go], play[go] + block, block)
+        self._flat[at] = np.clip(fade[go], -32768, 32767).astype(np.int16)
+        number = -(-play // block)
+        part["ts"] += (number - part["block"]).astype(np.uint32) * part["unit"]
+        part["block"] = number
+        part["back"] = number * block - play
+        left = part["want"] - moves
+        done = left < block // 4 if faster else left >= 0
+        part["want"] = np.where(done, 0, left)
+        move(part, learned, moves, self.block)
+        state[some] = part
+        self.learned[own] = learned
 
     def delay(self, row: int) -> Duration:
         """Seconds of sound in hand."""
@@ -167,60 +382,23 @@ class JitterBuffer:
         if not state["on"]:
             return 0.0
         ahead = (int(state["newest"]) - int(state["ts"])) & 0xFFFFFFFF
-        return ahead / (100 * int(state["unit"])) if ahead < 0x80000000 else 0.0
+        back = int(state["back"]) / self._rate
+        return ahead / (100 * int(state["unit"])) + back if ahead < 0x80000000 else back
 
-    def _conceal(self, rows: Ints, state: Table, missing: Ints, half: int, frames: Samples) -> None:
-        """Fill the missing halves of `frames` from the ring's blocks 20 ms before, and the ring with the outcome, so
-        that a longer gap fades further."""
-        if not len(missing):
-            return
-        base = rows[missing] * BLOCKS
-        number = state["block"][missing] + half
-        before = base + (number - 2 & _MASK)
-        known = self._tags.take(before) == number - 2
-        part = (self._items.take(before).view(np.int16).reshape(-1, self.block) * np.float32(_FADE)).astype(np.int16)
-        part[~known] = 0
-        frames[missing, half * self.block : (half + 1) * self.block] = part
-        at = (base + (number & _MASK))[known]
-        self._items[at] = np.ascontiguousarray(part[known]).view(self._item).reshape(-1)
-        self._tags[at] = number[known]
-        state["concealed"][missing] += known
-
-    def _shorten(self, row: int, state: Table, i: int, frame: Samples, blocks: int) -> None:
-        """Leave out `blocks`: the second half of `frame` fades into the last of them."""
-        number = int(state["block"][i]) + blocks - 1
-        if self._tags[row * BLOCKS + (number & _MASK)] != number:
-            return
-        later: Floats = self._samples[row, number & _MASK].astype(np.float32)
-        half = frame[self.block :]
-        half[:] = half * (1 - self._rise) + later * self._rise
-        state["block"][i] += blocks
-        state["ts"][i] += np.uint32(blocks) * state["unit"][i]
-        state["depth"][i] = max(int(state["depth"][i]) - blocks, 0)
+    def held(self, row: int) -> tuple[Duration, Duration]:
+        """How long packets waited here before they were played: lately, and on average since the leg began."""
+        learned, state = self.learned[row], self.state[row]
+        packets = int(learned["placed"]) + int(state["placed"])
+        if not packets:
+            return 0.0, 0.0
+        mean = (float(learned["held"]) + float(state["held"])) / packets
+        return (float(learned["usual"]) if learned["windows"] else mean), mean
 
 
-def _place(state: Table, odd: NDArray[np.bool_], stamps: Ints, ahead: Ints, spare: Floats) -> NDArray[np.bool_]:
-    """Packets that are not where their rows expect them: make place in `state`. Which of them may be written now."""
-    start = odd & (~state["on"] | (ahead >= _AHEAD))
-    late = odd & ~start
-    if late.any():
-        state["late"] += late
-        state["late_run"] += late
-        newer = (stamps - state["newest"]).view(np.int32) > 0
-        back = late & newer & (ahead >= -_BEHIND)
-        blocks = np.where(back, ahead, 0).astype(np.int64)
-        state["block"] += blocks
-        state["ts"] += blocks.astype(np.uint32) * state["unit"]
-        state["depth"] = np.minimum(state["depth"] - blocks, _BEHIND)
-        start |= late & ~back & (state["late_run"] >= _LATE_RUN)
-        late = back
-    if start.any():
-        lead = state["depth"].astype(np.int64) + (spare < MARGIN)
-        state["block"] += start * np.int64(BLOCKS)
-        state["ts"] = np.where(start, stamps - lead.astype(np.uint32) * state["unit"], state["ts"])
-        state["newest"] = np.where(start, stamps, state["newest"])
-        state["spare"] = np.where(start, np.float32(1.0), state["spare"])
-        state["missed"] = np.where(start, 0, state["missed"])
-        state["late_run"] = np.where(start, 0, state["late_run"])
-        state["on"] |= start
-    return start | late
+def _rises(block: int) -> Floats:
+    """How sound comes in after so many missing blocks: [blocks, block]. The Appendix: over 4 ms more for each 10 ms,
+    10 ms at most; after silence over 4 ms."""
+    lengths = [0.4, 0.4, *([1.0] * (conceal.BLOCKS - 2)), 0.4]
+    lengths[2] = 0.8
+    at = np.arange(block, dtype=np.float32)
+    return np.array([np.minimum((at + 1) / (length * block), 1) for length in lengths], np.float32)

@@ -243,7 +243,7 @@ class Legs:
         row = leg.row
         if not leg.heard and not self.sent["packets"][row]:
             return LegStats(leg.id, 0, 0, 0, 0, 0, 0, 0, leg.rejected, 0.0, 0, 0.0, -1.0, 0.0)
-        received, sent, buffer = self.received[row].item(), self.sent[row].item(), self.buffer(row).state[row]
+        received, sent, buffer = self.received[row].item(), self.sent[row].item(), self.buffer(row).learned[row]
         packets, octets, jitter, duplicate = received[2], received[3], received[5], received[7]
         late, rate = int(buffer["late"]), CLOCK_RATES.get(leg.spec.codec, RATE)
         expected = self.expected(leg)

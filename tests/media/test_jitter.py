@@ -36,12 +36,13 @@ def test_a_packet_with_time_to_spare_is_played_at_the_next_tick(buffer):
         assert (pull(buffer) == n + 1).all()
 
 
-def test_a_first_packet_that_came_just_before_the_tick_gets_ten_milliseconds_more(buffer):
-    """MARGIN: 2 ms of jitter must not be a loss."""
-    put(buffer, 0, spare=0.002)
-    first = pull(buffer)
-    assert (first[:80] == 0).all()
-    assert (first[80:] == 1).all()
+def test_a_first_packet_that_came_just_before_the_tick_waits_for_the_next(buffer):
+    """TIGHT: 2 ms of jitter must not be a loss. The sound fades in over 8 ms."""
+    put(buffer, 0, value=1000, spare=0.002)
+    assert (pull(buffer) == 0).all()
+    frame = pull(buffer)
+    assert (np.diff(frame.astype(int)) >= 0).all()
+    assert (frame[64:] == 1000).all()
 
 
 def test_order_does_not_matter_within_the_delay(buffer):
@@ -58,67 +59,146 @@ def test_a_duplicate_changes_nothing(buffer):
     assert [int(pull(buffer)[5]) for _ in range(2)] == [1, 2]
 
 
-def test_a_lost_packet_is_concealed_by_the_one_before_fading(buffer):
-    """G.711 Appendix I in its simplest form; the stream goes on in time."""
+def test_a_lost_packet_is_concealed_and_the_stream_goes_on_in_time(buffer):
+    """G.711 Appendix I: the same for 10 ms, then 20 % less each 10 ms; the next packet fades in over 8 ms."""
     put(buffer, 0, value=1000)
     put(buffer, 2, value=3000)
-    played = [int(pull(buffer)[40]) for _ in range(3)]
-    assert played[0] == 1000
-    assert 500 < played[1] < 1000
-    assert played[2] == 3000
-    assert buffer.state["concealed"][0] == 2
+    frames = [pull(buffer) for _ in range(3)]
+    assert (frames[0] == 1000).all()
+    assert (frames[1][:80] == 1000).all()
+    assert 795 <= frames[1][159] <= 805
+    assert (frames[2][80:] == 3000).all()
+    assert (np.abs(np.diff(np.concatenate(frames).astype(int))) < 60).all()
+    assert buffer.learned["concealed"][0] == 2
 
 
-def test_a_stream_that_stops_fades_out_and_rests(buffer):
+def test_a_stream_that_stops_fades_to_nothing_in_60_ms_and_rests(buffer):
+    """G.711 Appendix I: nothing after 60 ms. A stream that ends is no loss."""
     put(buffer, 0, value=1000)
     levels = [int(pull(buffer)[40]) for _ in range(GIVE_UP + 3)]
     assert levels == sorted(levels, reverse=True)
-    assert levels[-1] == 0
+    assert levels[4:] == [0] * (GIVE_UP - 1)
     assert not buffer.state["on"][0]
+    assert buffer.learned["concealed"][0] == 0
 
 
-def test_after_a_rest_the_next_packet_starts_afresh(buffer):
-    """Comfort-noise gaps and hold: the timestamps have gone on meanwhile."""
-    put(buffer, 0)
-    for _ in range(GIVE_UP + 5):
+def test_after_a_rest_the_stream_goes_on_where_its_timestamps_say(buffer):
+    """Silence suppression: the timestamps have gone on meanwhile (RFC 3550 §5.1), the delay is the same as before."""
+    put(buffer, 0, value=1000)
+    for _ in range(50):
         pull(buffer)
-    put(buffer, 50)
-    assert (pull(buffer) == 51).all()
+    put(buffer, 50, value=1000)
+    assert (pull(buffer)[32:] == 1000).all()
+    assert buffer.delay(0) == 0.0
+
+
+def test_after_a_rest_timestamps_that_stood_still_start_afresh(buffer):
+    """Senders that do not count through silence or hold."""
+    put(buffer, 0, value=1000)
+    for _ in range(50):
+        pull(buffer)
+    put(buffer, 1, value=1000)
+    assert (pull(buffer)[32:] == 1000).all()
 
 
 def test_a_late_packet_lengthens_the_delay_instead_of_being_lost(buffer):
     """Packet 1 misses its tick: it is played at the next one, and so is everything after it."""
-    put(buffer, 0)
+    put(buffer, 0, value=1000)
     pull(buffer)
     pull(buffer)  # packet 1 is not here
-    put(buffer, 1)
-    put(buffer, 2)
-    assert (pull(buffer) == 2).all()
-    assert (pull(buffer) == 3).all()
-    assert buffer.state["late"][0] == 1
+    put(buffer, 1, value=2000)
+    put(buffer, 2, value=3000)
+    assert (pull(buffer)[80:] == 2000).all()
+    assert (pull(buffer) == 3000).all()
+    assert buffer.learned["late"][0] == 0
 
 
-def test_a_straggler_behind_newer_packets_is_dropped(buffer):
+def test_a_straggler_behind_newer_packets_is_dropped_and_counted_once(buffer):
     for n in (0, 2, 3):
-        put(buffer, n)
+        put(buffer, n, value=1000)
     for _ in range(3):
         pull(buffer)
-    put(buffer, 1)
-    assert (pull(buffer) == 4).all()
-    assert buffer.state["late"][0] == 1
+    put(buffer, 1, value=9000)
+    assert (pull(buffer) == 1000).all()
+    assert buffer.learned["late"][0] == 1
+    assert buffer.state["second"][0] > 0
 
 
-def test_a_timestamp_jump_restarts_the_row(buffer):
-    """Forward at once; backward after a few packets that are all far too late."""
-    put(buffer, 0)
-    pull(buffer)
-    put(buffer, 5000)
-    assert (pull(buffer) == 5001).all()
+def test_a_second_straggler_in_a_second_lengthens_the_delay(buffer):
+    """The delay follows the jitter, at once: 60 ms late for its place, 60 ms more delay, cross-faded."""
+    for n in range(60):
+        if n not in (30, 34):
+            put(buffer, n, value=1000)
+        if n in (33, 37):
+            put(buffer, n - 3, value=1000)
+        pull(buffer)
+    assert buffer.learned["late"][0] == 2
+    assert buffer.delay(0) >= 0.035  # after the pull
+
+
+def test_timestamps_that_jump_cost_one_packet_at_most(buffer):
+    """Forward, backward, to any new base: the second packet of the new time is believed."""
+    number = 0
+    for jump in (0, 5000, -100_000, 2**20, 90, -90):
+        number += jump
+        heard = []
+        for _ in range(8):
+            put(buffer, number, value=1000)
+            heard.append(pull(buffer))
+            number += 1
+        assert (np.concatenate(heard[2:]) == 1000).all(), jump
+        assert buffer.delay(0) <= 0.02
+
+
+def test_one_packet_of_a_wild_timestamp_is_dropped(buffer):
+    for n in range(20):
+        put(buffer, n, value=1000)
+        if n == 10:
+            put(buffer, 7777, value=30000)
+            put(buffer, 2**25, value=30000)
+        assert (pull(buffer) == 1000).all()
+    assert buffer.learned["late"][0] == 2
+
+
+def test_a_burst_after_a_stall_is_played_in_full(buffer):
+    """300 ms of silence, then everything at once: nothing of it is lost, and the delay is given back later."""
     heard = []
-    for n in range(100, 108):
-        put(buffer, n)
-        heard.append(int(pull(buffer)[0]))
-    assert heard[-1] == 108
+    for n in range(1500):
+        if 20 <= n < 35:
+            pass
+        elif n == 35:
+            for late in range(20, 36):
+                put(buffer, late, value=100 + late)
+        else:
+            put(buffer, n, value=100 + n if n < 60 else 1000)
+        heard.append(pull(buffer))
+    heard = np.concatenate(heard)
+    for n in range(21, 60):
+        assert (heard == 100 + n).sum() >= 100
+    assert buffer.delay(0) <= 0.04
+
+
+def test_the_delay_is_bounded(buffer):
+    """Packets that come later and later: no more than half a second."""
+    for n in range(400):
+        if n % 5 == 4:
+            for late in range(n // 2 - 2, n // 2 + 1):
+                put(buffer, late, value=1000)
+        pull(buffer)
+        assert buffer.delay(0) <= 0.5
+
+
+def test_a_new_stream_fades_in_where_the_old_one_was(buffer):
+    """Another SSRC: `restart` keeps what was learned; the joint is smooth."""
+    for n in range(5):
+        put(buffer, n, value=1000)
+        pull(buffer)
+    buffer.restart(0)
+    put(buffer, 88888, value=1100)
+    frame = pull(buffer).astype(int)
+    assert (np.diff(frame) >= 0).all()
+    assert frame[0] < 1010
+    assert (frame[80:] == 1100).all()
 
 
 def test_too_much_delay_is_given_back(buffer):
@@ -133,20 +213,28 @@ def test_too_much_delay_is_given_back(buffer):
     assert buffer.delay(0) <= 0.021
 
 
-@pytest.mark.parametrize("drift", [-200, 200])
-def test_clock_drift_is_absorbed(buffer, drift):
-    """A sender whose clock is off by 200 ppm: over 4 minutes the delay stays small and hardly anything is lost."""
-    sent = 0
-    concealed_before = 0
-    for tick in range(12_000):
-        while sent * 0.02 * (1 - drift * 1e-6) <= tick * 0.02 + 0.005:
-            put(buffer, sent, value=1000, spare=0.015)
+@pytest.mark.parametrize("ppm", [-200, 200])
+def test_clock_drift_is_neither_heard_nor_does_it_add_up(ppm):
+    """A sender whose clock is off by 200 ppm, for ten minutes: the delay stays small, nothing is concealed or late, and
+    a voice-like sound keeps its shape: no click where the play point moves (120 ms in all)."""
+    buffer = JitterBuffer(1)
+    time = np.arange(160 * 30_100)
+    voice = sum(3000 / k * np.sin(2 * np.pi * 125 * k * time / 8000) for k in (1, 2, 3, 5))
+    sound = voice.astype(np.int16).reshape(-1, 1, 160)
+    steepest = np.abs(np.diff(sound[:200].reshape(-1).astype(int))).max()
+    sent, delays, before = 0, [], sound[0, :, :0]
+    for tick in range(30_000):
+        while (at := 0.005 + sent * 0.02 * (1 - ppm * 1e-6)) <= tick * 0.02:
+            buffer.put(ROWS, np.array([160 * sent], np.uint32), sound[sent], np.array([tick * 0.02 - at], np.float32))
             sent += 1
-        pull(buffer)
-        if tick == 100:
-            concealed_before = int(buffer.state["concealed"][0])
-    assert buffer.delay(0) < 0.06
-    assert int(buffer.state["concealed"][0]) - concealed_before < 60
+        frame = pull(buffer)
+        delays.append(buffer.delay(0))
+        if tick > 10:
+            assert np.abs(np.diff(np.concatenate((before, frame)).astype(int))).max() < 1.3 * steepest
+        before = frame[-1:]
+    assert max(delays) < 0.05
+    assert buffer.learned["concealed"][0] <= 2
+    assert buffer.learned["late"][0] == 0
 
 
 def test_other_packet_times_fit(buffer):
