@@ -17,7 +17,8 @@ import numpy as np
 
 from softswitch.media.arena import Floats, Ints, Samples
 from softswitch.media.codecs import G722, OPUS
-from softswitch.media.jitter import BLOCKS, JitterBuffer
+from softswitch.media.jitter import JitterBuffer
+from softswitch.media.placing import BLOCKS
 from softswitch_codecs import g722, opus
 from softswitch_codecs.stateful import BLOCK, CodecError, Decoder
 
@@ -152,7 +153,7 @@ class Coded:
             else:
                 samples = stream.decoder.conceal(count * BLOCK)
             stream.gap += count
-            self._buffer.state["concealed"][row] += count
+            self._buffer.learned["concealed"][row] += count
             self._done.append((row, number, samples))
             self._next[row] = until
             self._go_on(row, stream)

@@ -25,7 +25,7 @@ from softswitch.kernel.clock import Duration
 from softswitch.media import conceal, stretch
 from softswitch.media.arena import BLOCK, Floats, Ints, Samples
 from softswitch.media.columns import Table, table
-from softswitch.media.placing import AHEAD, BLOCKS, FRAME, LEARNED, NEVER, STATE, TIGHT, move, place_odd
+from softswitch.media.placing import AHEAD, BLOCKS, FRAME, LEAD_IN, LEARNED, NEVER, STATE, TIGHT, move, place_odd
 
 _MASK = BLOCKS - 1
 _LINE = BLOCKS + 2  # items a row: a copy of the last block, the ring, a copy of the first
@@ -197,9 +197,8 @@ class JitterBuffer:
     # ------------------------------------------------------------------------------------------------------ playing
 
     def due(self, rows: Ints) -> Ints:
-        """For each row the number of the first block that the next pull will not look at."""
-        state = self.state.take(rows)
-        numbers: Ints = state["block"] + np.where(state["want"] > 0, 4, 2)
+        """For each row the number of the first block that the next pull does not need."""
+        numbers: Ints = self.state["block"][rows] + 2
         return numbers
 
     def pull(self, rows: Ints) -> Samples:
@@ -273,14 +272,14 @@ class JitterBuffer:
             came = np.flatnonzero(~missing)
             if len(came):
                 real = self._items[at[came]].view(np.int16).reshape(-1, self.block)
-                rise = self._rises[so_far[came]]
+                rise = self._rises[np.where(gap[change[came]] >= LEAD_IN, -1, so_far[came])]
                 sound[came] = (sound[came] * (1 - rise) + real * rise).astype(np.int16)
             self._items[at] = sound.view(self._item).reshape(-1)
             self._tags[row * BLOCKS + ring] = number[change]
             ended = ~missing & (gap[change] > 0) & (gap[change] < 2 * GIVE_UP)  # a stream that stops misses nothing
             concealed[change] += np.where(ended, gap[change], 0)
             gap[change] = np.where(missing, np.maximum(gap[change], 0) + 1, 0)
-        part["on"] = part["gap"] < 2 * GIVE_UP
+        part["on"] = (part["gap"] < 2 * GIVE_UP) | (part["gap"] >= LEAD_IN)
         state[odd] = part
         self.learned["concealed"][own] += concealed
         for row in own[~part["on"]].tolist():
@@ -297,7 +296,7 @@ class JitterBuffer:
     def _fill_noise(self, rows: Ints, numbers: Ints, so_far: Ints, sound: Samples) -> None:
         noisy = np.flatnonzero(self._noisy[rows] & (numbers >= self.learned["noise_from"][rows]))
         noise = self._noise[rows[noisy], numbers[noisy] % NOISE].view(np.int16).reshape(-1, self.block)
-        rise = np.where((so_far[noisy] == 0)[:, None], self._rises[-2], np.float32(1.0))
+        rise = np.where((so_far[noisy] == 0)[:, None], self._rises[-3], np.float32(1.0))
         sound[noisy] = (sound[noisy] * (1 - rise) + noise * rise).astype(np.int16)
 
     def _end_noise(self, rows: Ints, state: Table, there: NDArray[np.bool_]) -> None:
@@ -397,8 +396,7 @@ class JitterBuffer:
 
 def _rises(block: int) -> Floats:
     """How sound comes in after so many missing blocks: [blocks, block]. The Appendix: over 4 ms more for each 10 ms,
-    10 ms at most; after silence over 4 ms."""
-    lengths = [0.4, 0.4, *([1.0] * (conceal.BLOCKS - 2)), 0.4]
-    lengths[2] = 0.8
+    10 ms at most; after more than the patch over 4 ms; and the last, at the start of a talk spurt, at once."""
+    lengths = [0.4, 0.4, 0.8, *([1.0] * (conceal.BLOCKS - 3)), 0.4, 1 / block]
     at = np.arange(block, dtype=np.float32)
     return np.array([np.minimum((at + 1) / (length * block), 1) for length in lengths], np.float32)

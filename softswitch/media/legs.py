@@ -6,13 +6,13 @@ from random import Random
 import numpy as np
 
 from softswitch.kernel.clock import Duration, Instant
-from softswitch.media import columns, quality
+from softswitch.media import columns, comfort, quality
 from softswitch.media.arena import BLOCK, RATE, Address, Ints, Samples
 from softswitch.media.codecs import CODECS, FOREIGN, NARROW, WIDE
 from softswitch.media.coded import Coded
 from softswitch.media.columns import Table
 from softswitch.media.flows import Flows
-from softswitch.media.jitter import JitterBuffer
+from softswitch.media.jitter import NOISE, JitterBuffer
 from softswitch.media.latch import NOBODY
 from softswitch.media.outlet import Outlet
 from softswitch.wire.control import LegSpec, LegStats
@@ -183,6 +183,16 @@ class Legs:
         self.jitter.reset(row)
         self.wide.reset(row)
         self.coded.reset(row)
+
+    def restart(self, row: int) -> None:
+        """Another stream of the same leg begins."""
+        self.buffer(row).restart(row)
+        self.coded.reset(row)
+
+    def comfort(self, row: int, timestamp: int, payload: bytes) -> None:
+        """The peer is silent from `timestamp` on, and says how that sounds (RFC 3389; `payload` is not empty)."""
+        buffer = self.buffer(row)
+        buffer.comfort(row, timestamp, comfort.noise(payload, NOISE * buffer.block))
 
     def buffer(self, row: int) -> JitterBuffer:
         """Where the row's sound waits."""

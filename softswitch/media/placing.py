@@ -24,6 +24,8 @@ TIGHT: Final = 0.004
 NEVER: Final = 9.0
 """Spare time where there was no packet."""
 
+LEAD_IN: Final = 1000
+
 _WINDOWS = 8
 _LONGEST = 0.45  # delay beyond which late packets are dropped, seconds
 _MISPLACED = 50  # blocks behind the play point from which on a packet is not late but of another time
@@ -43,7 +45,7 @@ STATE: Final = np.dtype(
         ("held", "f4"),  # sum of what packets of this window are held, seconds
         ("placed", "i4"),  # packets in this window
         ("want", "i4"),  # samples by which the play point is to move: forward, or back if negative
-        ("gap", "i2"),  # blocks missing up to here; −1: another stream begins
+        ("gap", "i2"),  # blocks missing up to here; −1: another stream begins; from LEAD_IN on: after silence
         ("offset", "i2"),  # lowest in this window, samples
         ("back", "i2"),  # samples of the block before that are still to be played
         ("late_run", "i2"),  # packets dropped in a row
@@ -102,6 +104,7 @@ def place_odd(state: Table, learned: Table, stamps: Ints, ahead: Ints, spare: Fl
         state["want"] = np.where(waits, 0, state["want"])
     if starts.any():
         _start(state, learned, starts, stamps, spare)
+    state["gap"] = np.where(resumes, LEAD_IN, state["gap"])
     state["on"] |= resumes
     placed: NDArray[np.bool_] = resumes | waits | starts
     return placed
@@ -135,7 +138,7 @@ def _start(state: Table, learned: Table, starts: NDArray[np.bool_], stamps: Ints
     state["block"] += starts * np.int64(BLOCKS)  # the same place in the ring, so that what was heard stays before it
     state["ts"] = np.where(starts, stamps - lead.astype(np.uint32) * state["unit"], state["ts"])
     state["newest"] = np.where(starts, stamps, state["newest"])
-    state["gap"] = np.where(starts & on, -1, state["gap"])
+    state["gap"] = np.where(starts, np.where(on | (state["gap"] < 0), -1, LEAD_IN), state["gap"])
     state["back"] = np.where(starts & ~on, 0, state["back"])
     for name in ("want", "late_run", "held", "placed"):
         state[name] = np.where(starts, 0, state[name])

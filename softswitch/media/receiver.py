@@ -286,7 +286,7 @@ class Receiver:
         state["highest"] = packet.sequence - 1
         state["seen"] = 0
         state["transit"] = (int(now * int(state["rate"])) - packet.timestamp) & 0xFFFFFFFF
-        self._legs.jitter.reset(leg.row)
+        self._legs.restart(leg.row)
         self._relay.restart(leg.row)
         if leg.keys is not None:
             leg.keys.reset()
@@ -307,6 +307,7 @@ class Receiver:
             return
         self._relay.beside(leg, packet, bytes(data[packet.start : packet.end]), now)
         if packet.payload_type != leg.spec.event_type:
+            self._legs.comfort(leg.row, packet.timestamp, bytes(data[packet.start : packet.end]))
             return
         try:
             event = dtmf.parse(data[packet.start : packet.end])

@@ -37,12 +37,11 @@ def test_a_packet_with_time_to_spare_is_played_at_the_next_tick(buffer):
 
 
 def test_a_first_packet_that_came_just_before_the_tick_waits_for_the_next(buffer):
-    """TIGHT: 2 ms of jitter must not be a loss. The sound fades in over 8 ms."""
+    """TIGHT: 2 ms of jitter must not be a loss."""
     put(buffer, 0, value=1000, spare=0.002)
     assert (pull(buffer) == 0).all()
-    frame = pull(buffer)
-    assert (np.diff(frame.astype(int)) >= 0).all()
-    assert (frame[64:] == 1000).all()
+    assert (pull(buffer) == 1000).all()
+    assert buffer.learned["concealed"][0] == 0
 
 
 def test_order_does_not_matter_within_the_delay(buffer):
@@ -88,7 +87,7 @@ def test_after_a_rest_the_stream_goes_on_where_its_timestamps_say(buffer):
     for _ in range(50):
         pull(buffer)
     put(buffer, 50, value=1000)
-    assert (pull(buffer)[32:] == 1000).all()
+    assert (pull(buffer) == 1000).all()
     assert buffer.delay(0) == 0.0
 
 
@@ -98,7 +97,7 @@ def test_after_a_rest_timestamps_that_stood_still_start_afresh(buffer):
     for _ in range(50):
         pull(buffer)
     put(buffer, 1, value=1000)
-    assert (pull(buffer)[32:] == 1000).all()
+    assert (pull(buffer) == 1000).all()
 
 
 def test_a_late_packet_lengthens_the_delay_instead_of_being_lost(buffer):
