@@ -15,6 +15,7 @@ from random import Random
 from typing import Final
 
 import numpy as np
+from msgspec.structs import replace
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import LocalError, SwitchError
@@ -55,6 +56,7 @@ from softswitch.wire.control import (
     LegSilent,
     LegSpec,
     OpenLeg,
+    Other,
     PauseRecord,
     Play,
     Record,
@@ -87,7 +89,7 @@ class Engine:
         self.relay = Relay(self.legs, self.effects)
         self.receiver = Receiver(self.legs, self.relay, arena)
         self.receiver.reports = self.reports
-        self.reporter = Reporter(self.legs, self.effects)
+        self.reporter = Reporter(self.legs, self.effects, self.relay.routes)
         self.sender = Sender(self.legs, self.effects)
         self.edges = Edges()
         self.plan = Plan(self.legs, self.edges, self.relay)
@@ -108,6 +110,8 @@ class Engine:
         packets = self.receiver.receive(batch, now)
         if self.receiver.moved:
             self._retarget()
+        if self.receiver.switched:
+            self._switch_formats()
         if self.receiver.control:
             for leg, data, source in self.receiver.control:
                 self.reporter.receive(leg, data, source, now)
@@ -329,6 +333,26 @@ class Engine:
                 self.effects.append(Settle(leg.row, None))
             self._aim(leg, leg.locked)
         self.receiver.moved.clear()
+
+    def _switch_formats(self) -> None:
+        """Peers send another agreed format than before: they are sent the same from now on."""
+        switched, self.receiver.switched = self.receiver.switched, []
+        for leg, other in switched:
+            spec = leg.spec
+            if other.codec == spec.codec:
+                continue  # two packets of one batch
+            left = Other(spec.codec, spec.payload_type, -1, spec.clock, spec.fmtp)
+            self._describe(
+                leg,
+                replace(
+                    spec,
+                    codec=other.codec,
+                    payload_type=other.payload_type,
+                    clock=other.clock,
+                    fmtp=other.fmtp,
+                    also=tuple(dict.fromkeys((left, *spec.also))),
+                ),
+            )
 
     def _close_leg(self, leg: Leg, now: Instant) -> None:
         if self.receiver.account.awaits(leg.row):

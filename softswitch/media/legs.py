@@ -15,10 +15,11 @@ from softswitch.media.flows import Flows
 from softswitch.media.jitter import NOISE, JitterBuffer
 from softswitch.media.latch import NOBODY
 from softswitch.media.outlet import Outlet
-from softswitch.wire.control import LegSpec, LegStats
+from softswitch.wire.control import LegSpec, LegStats, Other
 from softswitch.wire.dtmf import EventReceiver, EventSender
 from softswitch.wire.rtp import CLOCK_RATES, PLAIN
 
+_NO_BOUND: Final = 1 << 30
 _OTHER_DELAYS_MS = 40.0  # packetisation and the phone's own buffer, for the E-model
 
 
@@ -36,6 +37,7 @@ class Leg:
         "id",
         "key",
         "keys",
+        "kinds",
         "last_sr",
         "last_sr_at",
         "locked",
@@ -78,6 +80,7 @@ class Leg:
         self.target: Address | None = None
         self.heard = self.silent = False
         self.keys: EventReceiver | None = None
+        self.kinds: dict[int, Other] = {}  # what arrives beside the first codec and its events
         self.sender: EventSender | None = None
         self.event_base = 0
         self.outlet: Outlet | None = None  # made by the sender when needed
@@ -98,8 +101,9 @@ class Leg:
 
 
 class Legs:
-    """All legs by id and by row. `kind` numbers a row's codec with its packet time, 0 when unknown: equal kinds may
-    be relayed; `sendable` are rows that may send; `flows` let common packets pass without a closer look.
+    """All legs by id and by row. `kind` numbers a row's codec, 0 when unknown: equal kinds may be relayed when the
+    source's `packet_ms` is within the sink's `longest_ms` (ptime is a wish, maxptime is not: RFC 8866 §6.4, §6.5);
+    `sendable` are rows that may send; `flows` let common packets pass without a closer look.
 
     `plane` says at which rate a row is decoded and mixed (−1: not at all): in the buffer `jitter` at 8 kHz, or `wide`
     at 16 kHz, where the payloads of some wait as `coded`."""
@@ -115,6 +119,7 @@ class Legs:
         "flows",
         "jitter",
         "kind",
+        "longest_ms",
         "packet_ms",
         "plane",
         "received",
@@ -138,6 +143,7 @@ class Legs:
         self.kind: Ints = np.zeros(capacity, np.int64)
         self.packet_ms: Ints = np.zeros(capacity, np.int64)
         self.plane = np.full(capacity, -1, np.int8)
+        self.longest_ms: Ints = np.zeros(capacity, np.int64)
         self.sendable = np.zeros(capacity, bool)
         self._kinds: dict[tuple[str, str, int], int] = {}
 
@@ -220,7 +226,9 @@ class Legs:
         self.sent["head"][row] = PLAIN | spec.payload_type
         self.kind[row] = self._kind(spec)
         self.packet_ms[row] = spec.packet_ms
-        self.received["rate"][row] = CLOCK_RATES.get(spec.codec, RATE)
+        self.longest_ms[row] = spec.max_packet_ms if spec.max_packet_ms and codec is not None else _NO_BOUND
+        self.received["rate"][row] = spec.clock or CLOCK_RATES.get(spec.codec, RATE)
+        leg.kinds = {(other.payload_type if other.arrives < 0 else other.arrives): other for other in spec.also}
         self.changed.add(row)
         if (spec.codec, spec.packet_ms) != (before.codec, before.packet_ms):
             leg.outlet = None
@@ -240,7 +248,7 @@ class Legs:
         if not spec.codec:
             return 0
         fmtp = "" if spec.codec in CODECS else spec.fmtp  # which of ours says only what its receiver prefers
-        return self._kinds.setdefault((spec.codec, fmtp, spec.packet_ms), len(self._kinds) + 1)
+        return self._kinds.setdefault((spec.codec, fmtp, spec.clock), len(self._kinds) + 1)
 
     def expected(self, leg: Leg) -> int:
         """Packets that the peer has sent by its sequence numbers (RFC 3550 A.3)."""
@@ -255,7 +263,7 @@ class Legs:
             return LegStats(leg.id, 0, 0, 0, 0, 0, 0, 0, leg.rejected, 0.0, 0, 0.0, -1.0, 0.0)
         received, sent, buffer = self.received[row].item(), self.sent[row].item(), self.buffer(row).learned[row]
         packets, octets, jitter, duplicate = received[2], received[3], received[5], received[7]
-        late, rate = int(buffer["late"]), CLOCK_RATES.get(leg.spec.codec, RATE)
+        late, rate = int(buffer["late"]), int(self.received["rate"][row])
         expected = self.expected(leg)
         lost = max(expected - packets, 0)
         jitter_ms = jitter * 1000 / rate

@@ -52,6 +52,7 @@ class Plan:
         relayed = (
             usable & to_leg & from_leg & alone & (edges.aim[:count] == 1.0) & (kind == legs.kind[row]) & (kind > 0)
         )
+        relayed &= legs.packet_ms[feeder] <= legs.longest_ms[row]
         edges.gain[:count][relayed] = 1.0
         law_in, law_out = legs.received["codec"][feeder], legs.sent["codec"][row]
         mixed = usable & ~relayed & (~from_leg | (law_in < _LAWS)) & (~to_leg | (law_out < _LAWS))

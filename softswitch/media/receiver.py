@@ -10,6 +10,7 @@ counted and nothing else.
 
 import struct
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -23,18 +24,20 @@ from softswitch.media.latch import CARRY_ON, may_take_over
 from softswitch.media.legs import Leg, Legs
 from softswitch.media.relay import Relay
 from softswitch.wire import dtmf, rtp
-from softswitch.wire.control import LegHeard, LegLatched, Report
+from softswitch.wire.control import LegHeard, LegLatched, Other, Report
 from softswitch.wire.rtp import HEADER, HEADER_DTYPE, MARKER, PLAIN
 
 _MISORDER: Final = 100  # RFC 3550 A.1, MAX_MISORDER
 _BULK: Final = 16  # packets from which on numpy is the cheaper way
 _FLOOD: Final = 32  # odd packets of one row in a batch that are looked at
+_FLOOD_OF_FRAMES: Final = 256  # the same for video, whose large frames may change between SSRCs
 _header = struct.Struct("!HHII")
 
 
 class Receiver:
-    """`reports`, `pressed`, `control` (RTCP on the RTP port) and `moved` (legs with a new source) gather what the
-    engine has to see to; it empties them. The memory of packets must stay until `account`."""
+    """`reports`, `pressed`, `control` (RTCP on the RTP port), `moved` (legs with a new source) and `switched` (legs
+    whose peer sends another of the agreed formats) gather what the engine has to see to; it empties them. The memory
+    of packets must stay until `account`."""
 
     __slots__ = (
         "_arena",
@@ -47,6 +50,7 @@ class Receiver:
         "pressed",
         "received",
         "reports",
+        "switched",
     )
 
     def __init__(self, legs: Legs, relay: Relay, arena: Arena) -> None:
@@ -58,6 +62,7 @@ class Receiver:
         self.pressed: list[tuple[Leg, dtmf.Pressed]] = []
         self.control: list[tuple[Leg, bytes, Address]] = []
         self.moved: list[Leg] = []
+        self.switched: list[tuple[Leg, Other]] = []
         self.listening: dict[int, Leg] = {}  # legs with a key still down
         self.received = 0
 
@@ -128,9 +133,11 @@ class Receiver:
             return chosen
         counts = np.bincount(rows[strange])
         for row in np.flatnonzero(counts > _FLOOD).tolist():
-            refused = strange[rows[strange] == row][_FLOOD:]
+            leg = self._legs.by_row[row]
+            most = _FLOOD_OF_FRAMES if leg is not None and leg.spec.transparent else _FLOOD
+            refused = strange[rows[strange] == row][most:]
             chosen = np.setdiff1d(chosen, refused, assume_unique=True)
-            if (leg := self._legs.by_row[row]) is not None:
+            if leg is not None:
                 leg.rejected += len(refused)
         return chosen
 
@@ -203,13 +210,18 @@ class Receiver:
             return None
         if not spec.receive or not spec.codec:
             return None
+        if spec.transparent:
+            return self._hand_on(leg, key, batch.addresses[i], data, now)
         try:
             packet = rtp.parse(data)
         except PeerError:
             leg.rejected += 1
             return None
         kind = packet.payload_type
-        sound = kind == spec.payload_type
+        if (other := leg.kinds.get(kind)) is not None and other.codec == "telephone-event":
+            kind = spec.event_type
+            packet = replace(packet, payload_type=kind)
+        sound = kind == spec.payload_type or other is not None
         event = kind == spec.event_type
         known = sound or event or kind == rtp.COMFORT_NOISE
         if len(data) >= self._arena.room or not known or packet.start == packet.end:
@@ -230,10 +242,38 @@ class Receiver:
         if not leg.heard or leg.silent:
             leg.heard, leg.silent = True, False
             self.reports.append(LegHeard(leg.id))
-        if not sound:
+        if other is not None and not event and other.codec != spec.codec:
+            self.switched.append((leg, other))
+            return None
+        if not sound or event:
             self._beside(leg, packet, data, now)
             return None
         return packet.start, packet.end, self._flow(leg, packet, now)
+
+    def _hand_on(
+        self, leg: Leg, key: int, source: Address, data: memoryview, now: Instant
+    ) -> tuple[int, int, bool] | None:
+        """A packet of a transparent stream: its peer, version and length are looked at, nothing else. Those that look
+        like it are common from here on, and leave with the header that they came with."""
+        legs, row = self._legs, leg.row
+        sound = HEADER <= len(data) < self._arena.room and data[0] >> 6 == 2
+        if not sound or (key != leg.key and not self._take_over(leg, key, False, source, now)):
+            leg.rejected += 1
+            return None
+        if not leg.heard or leg.silent:
+            leg.heard, leg.silent = True, False
+            self.reports.append(LegHeard(leg.id))
+        sinks = self._relay.routes.get(row, ())
+        sink = columns.NOTHING
+        if sinks and legs.sendable[sinks[0]] and legs.kind[sinks[0]] == legs.kind[row]:
+            sink = sinks[0]
+            legs.sent["feed"][sink] = row
+            legs.sent["seq_shift"][sink] = legs.sent["ts_shift"][sink] = 0
+        legs.received["relay"][row] = sink
+        head, _, _, ssrc = _header.unpack_from(data)
+        head &= 0xFFFF ^ MARKER
+        legs.flows.set(row, (leg.key, head, ssrc, sink, head, ssrc, 0, 0), alone=True)
+        return HEADER, len(data), False
 
     def _step(self, leg: Leg, sequence: int) -> int:
         """How far `sequence` is ahead of the row's highest, −32768 … 32767."""

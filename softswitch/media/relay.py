@@ -1,6 +1,7 @@
-"""Pass-through: a sink that hears one leg alone, at unity, in its own codec and packet time, gets the payload
-untouched and at once. Only the header is ours: SSRC, sequence and timestamp go on from whatever the sink was sent
-before, so a change between relay and mix is no break for the peer; lost packets stay lost in the numbers."""
+"""Pass-through: a sink that hears one leg alone, at unity, in its own codec and in packets no longer than it takes,
+gets the payload untouched and at once. Only the header is ours: SSRC, sequence and timestamp go on from whatever the
+sink was sent before, so a change between relay and mix is no break for the peer; lost packets stay lost in the
+numbers. Transparent streams (video) pass with their headers."""
 
 from typing import Final
 
@@ -12,7 +13,6 @@ from softswitch.media.columns import NOTHING
 from softswitch.media.effects import Effect, SendOne
 from softswitch.media.legs import Leg, Legs
 from softswitch.wire import rtp
-from softswitch.wire.rtp import CLOCK_RATES
 
 _LEAST: Final = 2  # blocks of 10 ms between the last packet of one feed and the first of the next
 
@@ -38,7 +38,7 @@ class Relay:
         fresh = int(sent["feed"][sink]) != row
         if fresh:
             leg = self._legs.by_row[row]
-            rate = RATE if leg is None else CLOCK_RATES.get(leg.spec.codec, RATE)
+            rate = RATE if leg is None else int(self._legs.received["rate"][row])
             state = sent[sink]
             stamp = int(state["ts"]) + elapsed(float(state["at"]), now, rate)
             state["seq_shift"] = (int(state["seq"]) + 1 - sequence) & 0xFFFF

@@ -4,24 +4,24 @@ from typing import Final
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import PeerError
-from softswitch.media.arena import RATE, Address
+from softswitch.media.arena import Address
 from softswitch.media.effects import Effect, SendReport
 from softswitch.media.latch import destination
 from softswitch.media.legs import Leg, Legs
 from softswitch.wire import rtcp
-from softswitch.wire.rtp import CLOCK_RATES
 
 INTERVAL: Final[Duration] = 5.0
 _RECENT: Duration = 2 * INTERVAL
 
 
 class Reporter:
-    """Reads what peers report and says what we saw."""
+    """Reads what peers report and says what we saw. `routes`: see `Relay`."""
 
-    __slots__ = ("_effects", "_legs")
+    __slots__ = ("_effects", "_legs", "_routes")
 
-    def __init__(self, legs: Legs, effects: list[Effect]) -> None:
+    def __init__(self, legs: Legs, effects: list[Effect], routes: dict[int, list[int]]) -> None:
         self._legs = legs
+        self._routes = routes
         self._effects = effects
 
     def receive(self, leg: Leg, data: bytes, source: Address, now: Instant) -> None:
@@ -35,6 +35,9 @@ class Reporter:
             leg.rejected += 1
             return
         leg.report_from = source
+        if leg.spec.transparent:
+            self._hand_on(leg, data)
+            return
         ours = int(self._legs.sent["ssrc"][leg.row])
         for part in parts:
             match part:
@@ -46,6 +49,13 @@ class Reporter:
                 case _:
                     pass
 
+    def _hand_on(self, leg: Leg, data: bytes) -> None:
+        """Reports and feedback of a transparent stream are for the far end (RFC 4585, RFC 5104)."""
+        for sink in self._routes.get(leg.row, ()):
+            other = self._legs.by_row[sink]
+            if other is not None and (to := self._to(other)) is not None:
+                self._effects.append(SendReport(sink, data, to, other.spec.rtcp_mux))
+
     def _blocks(self, leg: Leg, ours: int, blocks: tuple[rtcp.Block, ...], now: Instant) -> None:
         for block in blocks:
             if block.ssrc == ours:
@@ -55,6 +65,8 @@ class Reporter:
 
     def wake(self, leg: Leg, now: Instant) -> None:
         """Call about once a second: reports when it is time and anything was sent or heard."""
+        if leg.spec.transparent:
+            return  # the ends report to each other
         if leg.report_at == 0.0:
             if self._talks(leg):
                 leg.report_at = now + INTERVAL * self._legs.dice.uniform(0.25, 0.75)  # §6.2: the first one comes early
@@ -68,7 +80,7 @@ class Reporter:
 
     def bye(self, leg: Leg, now: Instant) -> None:
         """The leg closes. Who never sent anything says no BYE (§6.3.7)."""
-        if leg.target is None or not (leg.reported or self._legs.sent["packets"][leg.row]):
+        if leg.target is None or leg.spec.transparent or not (leg.reported or self._legs.sent["packets"][leg.row]):
             return
         if (to := self._to(leg)) is not None:
             ssrc = int(self._legs.sent["ssrc"][leg.row])
@@ -98,7 +110,7 @@ class Reporter:
         blocks = (self._block(leg, now),) if leg.heard else ()
         report: rtcp.Part
         if int(sent["packets"]) and now - float(sent["at"]) < _RECENT:
-            rate = CLOCK_RATES.get(leg.spec.codec, RATE)
+            rate = int(self._legs.received["rate"][leg.row])
             timestamp = (int(sent["ts"]) + int((now - float(sent["at"])) * rate)) & 0xFFFFFFFF
             report = rtcp.SenderReport(
                 ssrc, rtcp.ntp_time(now), timestamp, int(sent["packets"]), int(sent["octets"]), blocks

@@ -30,6 +30,20 @@ class _Message(msgspec.Struct, frozen=True, array_like=True, tag=True):
 # ---------------------------------------------------------------------------------------------- what legs look like
 
 
+class Other(msgspec.Struct, frozen=True, array_like=True):
+    """Another format that was agreed on beside the first (RFC 3264 §6.1), or another number of the first: the
+    offerer's numbers are those that it receives, the answerer's those that it receives (§5.1, §6.1).
+
+    `payload_type` sends it; it arrives with `arrives`, with `payload_type` when that is −1. `clock` and `fmtp` as in
+    `LegSpec`. `telephone-event` may stand here too."""
+
+    codec: str
+    payload_type: int
+    arrives: int = -1
+    clock: int = 0
+    fmtp: str = ""
+
+
 class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     """How a leg's stream looks, as negotiated.
 
@@ -39,6 +53,10 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     `latch`: `signalled` takes packets from the signalled address only; `learn` locks onto the first source heard
     (symmetric RTP), prefers the signalled address while it speaks, and shuts strangers out afterwards.
     `silence`: seconds without a packet until `LegSilent`; 0 never.
+    `also`: other formats that the peer may send; what it sends is what it is sent from then on. `clock`: RTP clock in
+    Hz, 0 for the codec's usual one. `max_packet_ms`: longer packets are not passed through to it; 0 is no bound.
+    `transparent`: packets and RTCP go to who hears the leg as they are, headers and all (video: feedback names SSRCs
+    and sequence numbers of the far end, RFC 4585); `codec` is then any word, and nothing is decoded.
     """
 
     codec: str = ""
@@ -53,6 +71,10 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     rtcp_mux: bool = False
     silence: float = 0.0
     fmtp: str = ""
+    also: tuple[Other, ...] = ()
+    clock: int = 0
+    max_packet_ms: int = 0
+    transparent: bool = False
 
 
 class Edge(msgspec.Struct, frozen=True, array_like=True):

@@ -27,6 +27,7 @@ class Stage:
         self.engine.add_slots(control.Slot(i, 20000 + 2 * i) for i in range(slots))
         self.engine.skip(self.tick + 1)
         self.sent = {}  # row → [(now, packet, payload)]
+        self.raw = {}  # row → [datagram]
         self.reports = []
         self.effects = []
         self.slot = 0
@@ -48,6 +49,20 @@ class Stage:
         self.slot += 1
         if (packets := self.engine.receive(batch, self.now)) is not None:
             self._send(packets)
+        self._gather()
+
+    def receive_many(self, datagrams):
+        """A batch of (row, data, source)."""
+        slots = list(range(self.slot, self.slot + len(datagrams)))
+        self.slot += len(datagrams)
+        for slot, (_, data, _) in zip(slots, datagrams, strict=True):
+            base = slot * SIZE + self.arena.offset
+            self.arena.memory[base : base + len(data)] = data
+        rows, packets, sources = zip(*datagrams, strict=True)
+        keys = [key_of(source) for source in sources]
+        batch = Batch(slots, list(rows), [len(data) for data in packets], keys, list(sources))
+        if (relayed := self.engine.receive(batch, self.now)) is not None:
+            self._send(relayed)
         self._gather()
 
     def run(self, ticks=1, wake=False):
@@ -87,6 +102,7 @@ class Stage:
 
     def _note(self, row, data):
         packet = rtp.parse(data)
+        self.raw.setdefault(row, []).append(data)
         self.sent.setdefault(row, []).append((self.now, packet, data[packet.start : packet.end]))
 
     def rtcp(self):
