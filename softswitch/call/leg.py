@@ -121,7 +121,7 @@ class Leg:
         """The first codec of the caller's offer that its policy allows; empty without an offer.
         Raises `PeerError` (400, 488) when the offer is unusable."""
         if not self._first_offered and self.offer:
-            self._first_offered = first_common(self.offer, self.policy.codecs)
+            self._first_offered = first_common(self.offer, self.policy.codecs).name
         return self._first_offered if self.offer else ""
 
     # -------------------------------------------------------------------------------------------------- as called (UAS)

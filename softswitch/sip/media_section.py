@@ -9,17 +9,19 @@ from ipaddress import IPv6Address
 import msgspec
 
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.codec_table import BY_ENCODING, Codec
+from softswitch.sip.codec_table import Format, format_of
 from softswitch.wire.sdp import Attribute, Direction, Media, RtpMap
 
 PLAIN_RTP = ("RTP/AVP", "RTP/AVPF")
+# beside a codec: keys, comfort noise, and wrappings that name other payload types
+_NO_CODECS = frozenset(("telephone-event", "tone", "cn", "red", "rtx", "ulpfec", "flexfec", "parityfec", "t140"))
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What the attributes of a media section say. `codecs`: those that we know, by name, in the section's order."""
+    """What the attributes of a media section say. `formats`: the codecs, in the section's order."""
 
     maps: Mapping[int, RtpMap]
-    codecs: Mapping[str, tuple[Codec, int]]
+    formats: tuple[Format, ...]
     ptime: int | None
     maxptime: int | None
     mux: bool
@@ -31,17 +33,12 @@ def terms_of(formats: tuple[str, ...], attributes: tuple[Attribute, ...]) -> Ter
     """Cached: phones of one make say the same in each call."""
     media = Media("audio", 0, "", formats, attributes=attributes)
     maps = media.rtpmaps()
-    codecs: dict[str, tuple[Codec, int]] = {}
-    for payload, entry in maps.items():
-        codec = BY_ENCODING.get((entry.encoding.lower(), entry.clock, entry.channels))
-        if codec is not None:
-            codecs.setdefault(codec.name, (codec, payload))
-    return Terms(maps, codecs, media.ptime, media.maxptime, media.get("rtcp-mux") is not None, media.get("rtcp") or "")
-
-
-def payloads_of(media: Media) -> dict[tuple[str, int], int]:
-    """Payload types of a section by (encoding, clock)."""
-    return {(entry.encoding.lower(), entry.clock): payload for payload, entry in media.rtpmaps().items()}
+    sound = tuple(
+        format_of(payload, entry, media.fmtp(payload))
+        for payload, entry in maps.items()
+        if entry.encoding.lower() not in _NO_CODECS
+    )
+    return Terms(maps, sound, media.ptime, media.maxptime, media.get("rtcp-mux") is not None, media.get("rtcp") or "")
 
 
 def encodings(maps: Iterable[RtpMap], media: Media) -> str:
@@ -94,13 +91,16 @@ def rtcp_of(terms: Terms, remote: tuple[str, int] | None, mux: bool) -> tuple[st
     return (remote[0], remote[1] + 1) if remote[1] < 65535 else None
 
 
-def packet_time(terms: Terms, packet_times: tuple[int, ...]) -> int:
-    """The peer's `ptime` if we can, else our usual one, never above its `maxptime` if that leaves a choice."""
+def packet_time(terms: Terms, packet_times: tuple[int, ...], chosen: Format) -> int:
+    """The peer's `ptime` if we and the codec can, else our usual one, never above its `maxptime` if that leaves a
+    choice."""
+    codec = chosen.codec
+    if codec is not None:
+        packet_times = tuple([ms for ms in packet_times if ms in codec.packet_times]) or codec.packet_times
     wanted, most = terms.ptime, terms.maxptime
-    if most is None:
-        return wanted if wanted in packet_times else packet_times[0]
-    allowed = [ms for ms in packet_times if ms <= most] or [min(packet_times)]
-    return wanted if wanted in allowed else allowed[0]
+    if most:
+        packet_times = tuple([ms for ms in packet_times if ms <= most]) or (min(packet_times),)
+    return wanted if wanted in packet_times else packet_times[0]
 
 
 def direction_of(send: bool, receive: bool) -> Direction:

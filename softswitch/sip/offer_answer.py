@@ -2,12 +2,14 @@
 
 What we can do is a `Capabilities`; what both sides agreed on is a `Negotiated`. An answer names exactly one codec
 (and telephone-event beside it), so nobody has to guess what comes next. Media lines that we do not take are refused
-with port 0 and keep their place, in answers and in later offers (RFC 3264 §6, §8).
+with port 0 and keep their place, in answers and in later offers (RFC 3264 §6, §8); `sections` are those that the
+caller takes, ready-made (`sip/relayed_media.py`).
 
 Versions: hand the last description that we sent as `previous`; then an unchanged description comes out byte for byte,
 and a changed one with the version counted up (RFC 3264 §8).
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -15,7 +17,18 @@ from typing import Literal
 import msgspec
 
 from softswitch.kernel.errors import LocalError, PeerError
-from softswitch.sip.codec_table import EVENT, Codec, answer_lines, event_payload, first_lines, offer_lines
+from softswitch.sip.codec_table import (
+    EVENT,
+    Format,
+    answer_lines,
+    event_payload,
+    first_lines,
+    match,
+    offer_lines,
+    our_formats,
+    taken_by,
+)
+from softswitch.sip.counterpart import Counterpart, offered_formats
 from softswitch.sip.media_section import (
     HELD,
     PLAIN_RTP,
@@ -23,15 +36,14 @@ from softswitch.sip.media_section import (
     direction_of,
     encodings,
     packet_time,
-    payloads_of,
     refused_section,
     remote_of,
     rtcp_of,
     stream_section,
     terms_of,
 )
-from softswitch.wire.control import LegSpec
-from softswitch.wire.sdp import Direction, Media, SessionDescription, parse_sdp
+from softswitch.wire.control import LegSpec, Other
+from softswitch.wire.sdp import Direction, Media, RtpMap, SessionDescription, parse_sdp
 
 DEFAULT_PACKET_MS = 20
 
@@ -41,7 +53,7 @@ class Capabilities:
     """What our side of a leg can do. `codecs`: names of `CODECS`, best first. `address`, `port`: where we receive
     RTP; RTCP on `rtcp_port`, the next port unless given. `offer_rtcp_mux` puts `a=rtcp-mux` into our offers; in
     answers it is agreed to whenever the peer offers it (RFC 5761). `packet_times`: ms that we can send in one packet,
-    the usual one first."""
+    the usual one first. `through`: codecs that we do not know may pass from end to end."""
 
     codecs: tuple[str, ...]
     dtmf: bool
@@ -51,13 +63,16 @@ class Capabilities:
     rtcp_mux: bool = True
     offer_rtcp_mux: bool = False
     packet_times: tuple[int, ...] = (DEFAULT_PACKET_MS,)
+    through: bool = True
 
 
 class Negotiated(msgspec.Struct, frozen=True, gc=False):
     """What was agreed. `codec` is the RTP name; `payload_type` the number to send it with; `event_type` that of
     telephone-event, −1 without. `remote` is None when the peer gave no address to send to (hold by 0.0.0.0, or a name
     instead of an address). `direction_send`/`direction_receive` are ours. `held_by_remote`: it does not listen.
-    `fmtp` are the peer's format parameters."""
+    `fmtp` are the peer's format parameters, `clock` and `channels` the codec's. `also`: other formats that the peer
+    agreed to and may send, and numbers of ours that differ from its own. `max_packet_ms`: the peer's maxptime, 0
+    without."""
 
     codec: str
     payload_type: int
@@ -70,9 +85,19 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     rtcp_mux: bool = False
     fmtp: str = ""
     held_by_remote: bool = False
+    clock: int = 8000
+    channels: int = 1
+    also: tuple[Other, ...] = ()
+    max_packet_ms: int = 0
+
+    @property
+    def format(self) -> Format:
+        """The codec as the peer's section has it."""
+        return Format(self.codec, self.clock, self.payload_type, self.channels, self.fmtp)
 
     def to_leg_spec(self, latch: str = "learn", silence: float = 0.0) -> LegSpec:
         """The same in the words of the media process."""
+        format = self.format
         return LegSpec(
             codec=self.codec,
             payload_type=self.payload_type,
@@ -85,7 +110,10 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
             latch=latch,
             rtcp_mux=self.rtcp_mux,
             silence=silence,
-            fmtp=self.fmtp,
+            fmtp=self.fmtp if format.mixed else format.identity,
+            also=self.also,
+            clock=self.clock,
+            max_packet_ms=self.max_packet_ms,
         )
 
 
@@ -96,25 +124,37 @@ def make_offer(
     *,
     hold: bool = False,
     prefer: str | None = None,
+    far: Counterpart | None = None,
     previous: bytes | None = None,
+    sections: Sequence[str] = (),
 ) -> bytes:
-    """Our offer: every codec of `caps`, `prefer` first if it is among them; `sendonly` with `hold`.
+    """Our offer: every codec of `caps`, `prefer` first if it is among them; with `far`, what fits this party
+    (`offered_formats`); `sendonly` with `hold`. `sections` of other kinds follow the audio.
 
     `previous`, the last description that we sent in this dialog, keeps the number and order of media lines and the
     meaning of payload types (RFC 3264 §8.2, §8.3.2), and the version when nothing changed.
-    Raises `LocalError` on a codec that `CODECS` does not know.
+    Raises `LocalError` on a codec that `CODECS` does not know, `PeerError` (488) when nothing fits `far`.
     """
     old = None if previous is None else parse_sdp(previous)
-    place = 0 if old is None else _our_place(old)
     mux = caps.offer_rtcp_mux and caps.rtcp_mux
-    if old is None or not old.media:
-        formats, lines = first_lines(caps.codecs, prefer, caps.dtmf, mux)
-    else:
-        formats, lines = offer_lines(caps.codecs, prefer, caps.dtmf, mux, payloads_of(old.media[place]))
+    offered = our_formats(caps.codecs, prefer) if far is None else offered_formats(caps.codecs, far, caps.through)
+    if far is not None and not offered:
+        raise PeerError(
+            f"no codec that both sides could hear: {_names(far.formats)}; {', '.join(caps.codecs)}", status=488
+        )
     direction: Direction = "sendonly" if hold else "sendrecv"
-    stream = stream_section("RTP/AVP", caps.port, caps.rtcp_port, formats, lines, caps.packet_times[0], direction)
-    streams = [stream] if old is None or not old.media else [refused_section(media) for media in old.media]
-    streams[place] = stream
+    if old is None or not old.media:
+        formats, lines = first_lines(offered, caps.dtmf, mux)
+        streams = ["", *sections]
+        place = 0
+    else:
+        place = our_place(old)
+        terms = terms_of(old.media[place].formats, old.media[place].attributes)
+        formats, lines = offer_lines(offered, caps.dtmf, mux, taken_by(terms.formats, terms.maps))
+        streams = _in_places(old, sections)
+    streams[place] = stream_section(
+        "RTP/AVP", caps.port, caps.rtcp_port, formats, lines, caps.packet_times[0], direction
+    )
     return _description(caps, session_id, version, streams, previous, old)
 
 
@@ -126,36 +166,42 @@ def answer(
     hold: bool = False,
     *,
     prefer: str | None = None,
+    like: Format | None = None,
     order: Literal["theirs", "ours"] = "theirs",
     previous: bytes | None = None,
+    sections: Mapping[int, str] | None = None,
 ) -> tuple[bytes, Negotiated]:
     """Our answer to `offer`, and what is agreed by it.
 
-    The codec is `prefer` when both have it, else the first of the offer that we have, or with `order="ours"` our
-    first that the offer has. Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits.
+    The codec is `like` when the offer has it, with the parameters of `like`: what the far party has settled on. Else
+    it is `prefer` when both have it, else the first of the offer that we have, or with `order="ours"` our first that
+    the offer has. `sections`: those of other kinds that are taken, by their place in the offer.
+    Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits.
     """
     theirs = parse_sdp(offer)
-    place, media, terms, codec, payload = _choose(theirs, caps.codecs, prefer, order)
-    event = event_payload(terms.maps, codec.clock) if caps.dtmf else -1
+    place, media, terms, chosen, fmtp = _choose(theirs, caps.codecs, like, prefer, order)
+    event = event_payload(terms.maps, chosen.clock) if caps.dtmf else -1
     remote = remote_of(media)
     listens = media.direction in ("sendrecv", "recvonly") and remote is not HELD
     speaks = media.direction in ("sendrecv", "sendonly")
     direction = direction_of(listens, speaks and not hold)
     mux = caps.rtcp_mux and terms.mux
-    packet_ms = packet_time(terms, caps.packet_times)
-    formats, lines = answer_lines(codec.name, payload, event, terms.maps[event].clock if event >= 0 else 0, mux)
+    packet_ms = packet_time(terms, caps.packet_times, chosen)
+    formats, lines = answer_lines(chosen, fmtp, event, terms.maps[event].clock if event >= 0 else 0, mux)
     stream = stream_section(media.proto, caps.port, caps.rtcp_port, formats, lines, packet_ms, direction)
     if len(theirs.media) == 1:
         streams = [stream]
     else:
         streams = [refused_section(other) for other in theirs.media]
+        for taken, section in (sections or {}).items():
+            streams[taken] = section
         streams[place] = stream
     old = None if previous is None else parse_sdp(previous)
     body = _description(caps, session_id, version, streams, previous, old)
     target = remote if remote is not HELD else None
     return body, Negotiated(
-        codec=codec.name,
-        payload_type=payload,
+        codec=chosen.encoding,
+        payload_type=chosen.payload_type,
         event_type=event,
         remote=target,
         remote_rtcp=rtcp_of(terms, target, mux),
@@ -163,20 +209,33 @@ def answer(
         direction_receive=speaks and not hold,
         packet_ms=packet_ms,
         rtcp_mux=mux,
-        fmtp=media.fmtp(payload),
+        fmtp=chosen.fmtp,
         held_by_remote=not listens,
+        clock=chosen.clock,
+        channels=chosen.channels,
+        max_packet_ms=terms.maxptime or 0,
     )
 
 
-def first_common(offer: bytes, codecs: tuple[str, ...]) -> str:
-    """The codec that `answer` would take with these, to look before anybody else is rung.
+def formats_offered(offer: bytes) -> tuple[Format, ...]:
+    """The codecs of the first audio line that we could take, in its order; empty without one.
+
+    Raises `PeerError` (400) when the offer cannot be read."""
+    for media in parse_sdp(offer).media:
+        if media.kind == "audio" and media.port and media.proto in PLAIN_RTP:
+            return terms_of(media.formats, media.attributes).formats
+    return ()
+
+
+def first_common(offer: bytes, codecs: tuple[str, ...]) -> Format:
+    """What `answer` would take with these codecs, to look before anybody else is rung.
 
     Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits."""
-    return _choose(parse_sdp(offer), codecs, None, "theirs")[3].name
+    return _choose(parse_sdp(offer), codecs, None, None, "theirs")[3]
 
 
 def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] = (DEFAULT_PACKET_MS,)) -> Negotiated:
-    """What is agreed by the peer's answer to `our_offer`.
+    """What is agreed by the peer's answer to `our_offer`: the first codec of the answer that we offered.
 
     Raises `PeerError`: 400 when the answer cannot be read or has no line for our stream, 488 when it refuses the
     stream or takes no codec that we offered.
@@ -191,34 +250,59 @@ def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] 
     if media.proto not in PLAIN_RTP:
         raise PeerError(f"the answer changes the transport to {media.proto}", status=488)
     terms = terms_of(media.formats, media.attributes)
-    codec, payload = next((pair for pair in terms.codecs.values() if pair[0].name in offered.codecs), (None, -1))
-    if codec is None:
+    pairs = [(format, ours) for format in terms.formats if (ours := match(format, offered.formats)) is not None]
+    if not pairs:
         names = encodings(terms.maps.values(), media)
         raise PeerError(f"the answer takes no codec that we offered: {names}", status=488)
+    chosen, ours = pairs[0]
+    if not chosen.mixed and not chosen.fmtp:
+        chosen = msgspec.structs.replace(chosen, fmtp=ours.fmtp)  # a careless peer; what it took is what we offered
     remote = remote_of(media)
     listens = media.direction in ("sendrecv", "recvonly") and remote is not HELD
     target = remote if remote is not HELD else None
     mux = offered.rtcp_mux and terms.mux
+    event = event_payload(terms.maps, chosen.clock) if offered.dtmf else -1
     return Negotiated(
-        codec=codec.name,
-        payload_type=payload,
-        event_type=event_payload(terms.maps, codec.clock) if offered.dtmf else -1,
+        codec=chosen.encoding,
+        payload_type=chosen.payload_type,
+        event_type=event,
         remote=target,
         remote_rtcp=rtcp_of(terms, target, mux),
         direction_send=listens,
         direction_receive=offered.receive and media.direction in ("sendrecv", "sendonly"),
-        packet_ms=packet_time(terms, packet_times),
+        packet_ms=packet_time(terms, packet_times, chosen),
         rtcp_mux=mux,
-        fmtp=media.fmtp(payload),
+        fmtp=chosen.fmtp,
         held_by_remote=not listens,
+        clock=chosen.clock,
+        channels=chosen.channels,
+        also=_also(pairs, event, offered.maps),
+        max_packet_ms=terms.maxptime or 0,
     )
 
 
+def our_place(ours: SessionDescription) -> int:
+    """Which media line of a description of ours carries the sound: the audio one with a port."""
+    for place, media in enumerate(ours.media):
+        if media.kind == "audio" and media.port:
+            return place
+    return 0
+
+
+# ---------------------------------------------------------------------------------------------------------- within
+
+
 def _choose(
-    theirs: SessionDescription, codecs: tuple[str, ...], prefer: str | None, order: Literal["theirs", "ours"]
-) -> tuple[int, Media, Terms, Codec, int]:
-    """The first audio line that fits, and the codec on it. Raises `PeerError` (488) with the reason if none does."""
+    theirs: SessionDescription,
+    codecs: tuple[str, ...],
+    like: Format | None,
+    prefer: str | None,
+    order: Literal["theirs", "ours"],
+) -> tuple[int, Media, Terms, Format, str]:
+    """The first audio line that fits, the codec on it, and the parameters that we say. Raises `PeerError` (488) with
+    the reason if none does."""
     reason = "the offer has no audio line"
+    ours = our_formats(codecs)
     for place, media in enumerate(theirs.media):
         if media.kind != "audio":
             continue
@@ -229,16 +313,55 @@ def _choose(
             reason = f"transport {media.proto} is not supported, only RTP/AVP is"
             continue
         terms = terms_of(media.formats, media.attributes)
-        offered = terms.codecs
-        if prefer in codecs and prefer in offered:
-            codec, payload = offered[prefer]
-            return place, media, terms, codec, payload
-        for name in codecs if order == "ours" else offered:
-            if name in offered and name in codecs:
-                codec, payload = offered[name]
-                return place, media, terms, codec, payload
+        if like is not None and (found := match(like, terms.formats)) is not None:
+            return place, media, terms, found, like.fmtp
+        both = [(format, row) for format in terms.formats for row in ours if format.same(row)]
+        if both:
+            if order == "ours":
+                both.sort(key=lambda pair: ours.index(pair[1]))
+            format, row = next((pair for pair in both if pair[1].name == prefer), both[0])
+            return place, media, terms, format, row.fmtp
         reason = f"no codec in common: offered {encodings(terms.maps.values(), media)}; we have {', '.join(codecs)}"
     raise PeerError(reason, status=488)
+
+
+def _names(formats: Sequence[Format]) -> str:
+    return ", ".join(format.name for format in formats) or "nothing"
+
+
+def _also(pairs: Sequence[tuple[Format, Format]], event: int, ours: Mapping[int, RtpMap]) -> tuple[Other, ...]:
+    """What else may arrive. The numbers of our offer are those that we receive (RFC 3264 §5.1); careless peers send
+    with their own."""
+    chosen = pairs[0][0]
+    others: list[Other] = []
+    for number, (theirs, our) in enumerate(pairs):
+        if number and (not theirs.mixed or not chosen.mixed):
+            continue
+        numbers = {our.payload_type, theirs.payload_type} - ({theirs.payload_type} if number == 0 else set())
+        others += [
+            Other(theirs.encoding, theirs.payload_type, arrives, theirs.clock, theirs.fmtp)
+            for arrives in sorted(numbers)
+        ]
+    if event >= 0:
+        our_event = event_payload(ours, chosen.clock)
+        if our_event not in (event, -1):
+            others.append(Other(EVENT, event, our_event))
+    return tuple(others)
+
+
+def _in_places(old: SessionDescription, sections: Sequence[str]) -> list[str]:
+    """A later offer: each section where its kind has its place, new ones behind, all others refused (RFC 3264 §8.1)."""
+    streams = [refused_section(media) for media in old.media]
+    free = [media.kind for media in old.media]
+    for section in sections:
+        kind = section[2 : section.index(" ")]
+        if kind in free:
+            place = free.index(kind)
+            free[place] = ""
+            streams[place] = section
+        else:
+            streams.append(section)
+    return streams
 
 
 def _description(
@@ -262,35 +385,28 @@ def _description(
 
 @dataclass(frozen=True, slots=True)
 class _Offered:
-    """What a media section of ours offered."""
+    """What our audio section offered."""
 
-    codecs: frozenset[str]
+    formats: tuple[Format, ...]
+    maps: Mapping[int, RtpMap]
     dtmf: bool
     rtcp_mux: bool
     receive: bool
 
 
 def _offered(ours: bytes) -> tuple[int, _Offered]:
-    """Place and content of the stream in a description that `make_offer` made."""
-    place = 0
+    """Place and content of the audio in a description that `make_offer` made."""
     for place, section in enumerate(ours.split(b"\r\nm=")[1:]):
-        _, port, rest = section.split(b" ", 2)
-        if port != b"0":
+        kind, port, rest = section.split(b" ", 2)
+        if port != b"0" and kind == b"audio":
             return place, _offered_section(rest)
     raise LocalError("our offer has no stream")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def _offered_section(rest: bytes) -> _Offered:
     """Cached: behind the port, our offers differ by capabilities only, not by call."""
     media = parse_sdp(b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\nc=IN IP4 0.0.0.0\r\nm=audio 1 " + rest).media[0]
-    names = frozenset(entry.encoding for entry in media.rtpmaps().values())
-    return _Offered(names - {EVENT}, EVENT in names, media.get("rtcp-mux") is not None, media.direction == "sendrecv")
-
-
-def _our_place(ours: SessionDescription) -> int:
-    """Which media line of a description of ours carries the stream: the one with a port."""
-    for place, media in enumerate(ours.media):
-        if media.port:
-            return place
-    return 0
+    terms = terms_of(media.formats, media.attributes)
+    dtmf = any(entry.encoding == EVENT for entry in terms.maps.values())
+    return _Offered(terms.formats, terms.maps, dtmf, terms.mux, media.direction == "sendrecv")

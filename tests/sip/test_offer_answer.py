@@ -306,7 +306,7 @@ def test_two_of_us_understand_each_other() -> None:
         assert (agreed.codec, agreed.payload_type, agreed.event_type) == (
             theirs.codec, theirs.payload_type, theirs.event_type,
         )  # fmt: skip
-        assert agreed.codec == name
+        assert agreed.format.name == name
         assert agreed.event_type >= 0
 
 
@@ -362,4 +362,5 @@ def test_the_leg_spec_says_the_same() -> None:
     assert agreed.to_leg_spec("signalled", 30.0) == LegSpec(
         codec="PCMU", payload_type=0, event_type=101, remote=("192.0.2.1", 40000), remote_rtcp=("192.0.2.1", 40001),
         send=False, receive=True, packet_ms=20, latch="signalled", rtcp_mux=False, silence=30.0,
+        clock=8000,
     )  # fmt: skip
