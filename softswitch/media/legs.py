@@ -19,7 +19,7 @@ from softswitch.wire.control import LegSpec, LegStats, Other
 from softswitch.wire.dtmf import EventReceiver, EventSender
 from softswitch.wire.rtp import CLOCK_RATES, PLAIN
 
-_NO_BOUND: Final = 1 << 30
+_NO_BOUND = 1 << 30
 _OTHER_DELAYS_MS = 40.0  # packetisation and the phone's own buffer, for the E-model
 
 

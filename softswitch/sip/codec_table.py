@@ -91,6 +91,12 @@ class Format(msgspec.Struct, frozen=True):
         return f"{self.encoding}/{self.clock}" if codec is None else codec.name
 
     @property
+    def wire_name(self) -> str:
+        """As `LegSpec` has it: the table's name for what is mixed, else the encoding name."""
+        codec = self.codec
+        return self.encoding if codec is None or not codec.mixed else codec.name
+
+    @property
     def identity(self) -> str:
         """What must be equal, beside name and clock, for one side's stream to be the other's."""
         codec = self.codec

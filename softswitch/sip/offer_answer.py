@@ -99,7 +99,7 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
         """The same in the words of the media process."""
         format = self.format
         return LegSpec(
-            codec=self.codec,
+            codec=format.wire_name,
             payload_type=self.payload_type,
             event_type=self.event_type,
             remote=self.remote,
@@ -339,7 +339,7 @@ def _also(pairs: Sequence[tuple[Format, Format]], event: int, ours: Mapping[int,
             continue
         numbers = {our.payload_type, theirs.payload_type} - ({theirs.payload_type} if number == 0 else set())
         others += [
-            Other(theirs.encoding, theirs.payload_type, arrives, theirs.clock, theirs.fmtp)
+            Other(theirs.wire_name, theirs.payload_type, arrives, theirs.clock, theirs.fmtp)
             for arrives in sorted(numbers)
         ]
     if event >= 0:
