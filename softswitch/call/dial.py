@@ -4,7 +4,7 @@ A wave is rung at once. When all its branches have failed, or its time is up, th
 ring group in order, or the backup of a trunk. RFC 3261 §16.7 says which failure is told on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
 from typing import TypeAlias
 
@@ -16,10 +16,12 @@ from softswitch.call.leg import Leg, StreamPolicy
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
+from softswitch.sip.counterpart import Counterpart
 from softswitch.sip.digest import Credentials
 from softswitch.sip.events import Invitation, Output
 from softswitch.sip.flow import Flow
 from softswitch.sip.user_agent import UserAgent
+from softswitch.wire.sdp import Media
 from softswitch.wire.sip import NameAddr, Response, Uri
 
 
@@ -75,7 +77,8 @@ News: TypeAlias = Rings | Wins | Fails | None
 
 
 class Dial:
-    """`legs` are the branches that live; the owner routes their sessions' events here. `ended` are those that did not
+    """`far` is what the caller can do, `further` what it offers beside the sound (video).
+    `legs` are the branches that live; the owner routes their sessions' events here. `ended` are those that did not
     win, each with its status (487: cancelled by us, 408: not a word came back), until the owner takes them; `silent`
     are the peers of those that said nothing."""
 
@@ -83,8 +86,9 @@ class Dial:
         "_dice",
         "_fabric",
         "_failures",
+        "_far",
+        "_further",
         "_max_forwards",
-        "_prefer",
         "_rings_until",
         "_ua",
         "_wave_began",
@@ -103,7 +107,8 @@ class Dial:
         waves: Sequence[Wave],
         *,
         worker: int,
-        prefer: str,
+        far: Counterpart,
+        further: Mapping[str, Media],
         max_forwards: int,
         ua: UserAgent,
         fabric: Fabric,
@@ -116,7 +121,8 @@ class Dial:
         self.deadline: Instant | None = None
         self._waves = list(waves)
         self._worker = worker
-        self._prefer = prefer
+        self._far = far
+        self._further = further
         self._max_forwards = max_forwards
         self._ua = ua
         self._fabric = fabric
@@ -198,10 +204,10 @@ class Dial:
     def _ring(self, to: Destination, now: Instant) -> list[Output]:
         leg = Leg(self.owner, to.peer, self._worker, to.policy, self._ua, self._fabric)
         try:
-            offer = leg.prepare_offer(self._prefer)
-        except NoPort:
+            offer = leg.prepare_offer(self._far, self._further)
+        except (PeerError, NoPort) as error:
             leg.ended(now)
-            self._failures.append((503, ""))
+            self._failures.append((getattr(error, "status", 503), ""))
             return []
         invitation = Invitation(
             uri=to.uri,

@@ -36,6 +36,7 @@ from softswitch.wire.control import (
 
 if TYPE_CHECKING:
     from softswitch.call.leg import Leg
+    from softswitch.call.streams import Stream
 
 _LOW_WATER = 128  # free slots below which more are asked for, and at least as many as are in use
 _GROW_BY = (256, 1024)  # as many as are in use, within these bounds: media stands still while it binds them
@@ -80,6 +81,7 @@ class Fabric:
         self.sessions: dict[int, Leg] = {}  # by SIP session, until its last timer is gone
         self.players: dict[int, str] = {}  # who waits for the end of a player
         self.legs: dict[int, Leg] = {}  # by media id, until media has closed them
+        self.streams: dict[int, Stream] = {}  # further streams of legs, likewise
         self._commands: dict[int, list[Command]] = {}
         # Media may outlive us and ids are never reused while it lives: start where no earlier run has been.
         self._last_id = int(now) << 20
@@ -104,6 +106,8 @@ class Fabric:
         if worker is None:
             return set()
         legs = {id for id, leg in self.legs.items() if leg.worker == number}
+        for id in worker.legs & self.streams.keys():
+            self.streams.pop(id).not_opened()
         self._forget_players(worker)
         self.workers[number] = Worker(number)
         self._commands.pop(number, None)
@@ -203,6 +207,12 @@ class Fabric:
         self.workers[port.worker].legs.add(leg.id)
         self.command(port.worker, OpenLeg(leg.id, port.slot, spec))
 
+    def open_stream(self, stream: "Stream", port: Port, spec: LegSpec) -> None:
+        """A further stream of a leg: to media a leg like any other."""
+        self.streams[stream.id] = stream
+        self.workers[port.worker].legs.add(stream.id)
+        self.command(port.worker, OpenLeg(stream.id, port.slot, spec))
+
     def close_leg(self, leg: int, port: Port) -> None:
         worker = self.workers[port.worker]
         if leg in worker.legs:
@@ -214,6 +224,12 @@ class Fabric:
         self.legs.pop(leg.id, None)
         self.workers[leg.worker].legs.discard(leg.id)
         leg.not_opened()
+
+    def stream_lost(self, number: int, id: int) -> None:
+        """Media could not open a further stream, or has closed it."""
+        self.workers[number].legs.discard(id)
+        if (stream := self.streams.pop(id, None)) is not None:
+            stream.not_opened()
 
     def connect(self, number: int, *edges: Edge) -> None:
         self.command(number, Connect(edges))

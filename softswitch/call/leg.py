@@ -5,17 +5,32 @@ negotiated and what the party hears. A port is taken when the first SDP is writt
 when both sides of it are known, so a call that nobody answers costs media nothing.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from functools import lru_cache, partial
 
 import msgspec
 
 from softswitch.call.fabric import Fabric, NoPort, Port
+from softswitch.call.streams import Streams
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
+from softswitch.sip.codec_table import CODECS, Format, match
+from softswitch.sip.counterpart import SWITCH, Counterpart, counterpart_of
 from softswitch.sip.events import Output
-from softswitch.sip.offer_answer import Capabilities, Negotiated, accept, answer, first_common, make_offer
+from softswitch.sip.offer_answer import (
+    Capabilities,
+    Negotiated,
+    accept,
+    answer,
+    first_common,
+    formats_in,
+    make_offer,
+)
+from softswitch.sip.relayed_media import sections_of
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire.control import Edge, LegSpec, LegStats, SendDigits, UpdateLeg
+from softswitch.wire.sdp import Media
 from softswitch.wire.sip import Request, Response
 
 
@@ -31,13 +46,31 @@ class LegState(StrEnum):
 
 
 class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
-    """What the configuration says about a party's stream. `address` is ours as the party sees it."""
+    """What the configuration says about a party's stream. `address` is ours as the party sees it. `passthrough`:
+    codecs that we do not decode may be agreed on between this party and another; `video` may."""
 
     codecs: tuple[str, ...]
     address: str
     dtmf: str = "rfc4733"
     latch: str = "learn"
     silence: float = 0.0
+    packet_ms: int = 20
+    passthrough: bool = True
+    video: bool = True
+
+    @property
+    def mixed(self) -> tuple[str, ...]:
+        """The codecs in which we can talk with the party ourselves."""
+        return mixed_codecs(self.codecs)
+
+
+@lru_cache(maxsize=64)
+def mixed_codecs(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of `names` that we decode."""
+    return tuple(name for name in names if CODECS[name].mixed)
+
+
+_PACKET_TIMES = (10, 20, 30, 40, 50, 60)
 
 
 class Leg:
@@ -45,13 +78,16 @@ class Leg:
 
     __slots__ = (
         "_capable",
-        "_first_offered",
+        "_checked",
+        "_reoffered",
         "answered_at",
         "ended_at",
         "fabric",
+        "far",
         "hears",
         "held_at",
         "id",
+        "known",
         "negotiated",
         "offer",
         "opened",
@@ -68,6 +104,7 @@ class Leg:
         "spec",
         "state",
         "stats",
+        "streams",
         "ua",
         "was_open",
         "worker",
@@ -90,7 +127,11 @@ class Leg:
         self.spec: LegSpec | None = None
         self.negotiated: Negotiated | None = None
         self.offer: bytes = b""  # theirs, until we answer it
-        self._first_offered = ""
+        self._checked = False
+        self._reoffered: bytes = b""  # ours in a re-INVITE, until it is answered
+        self.known: tuple[Format, ...] = ()  # the codecs of its first offer
+        self.far: Leg | None = None  # the party that it is bridged with
+        self.streams: Streams | None = None  # beside the sound
         self._capable: Capabilities | None = None  # as long as the port is ours
         self.pending: bytes = b""  # ours in a 2xx, until the ACK answers it
         self.sdp: bytes = b""  # what we said last
@@ -117,12 +158,35 @@ class Leg:
     def codec(self) -> str:
         return self.negotiated.codec if self.negotiated is not None else ""
 
-    def first_offered(self) -> str:
-        """The first codec of the caller's offer that its policy allows; empty without an offer.
-        Raises `PeerError` (400, 488) when the offer is unusable."""
-        if not self._first_offered and self.offer:
-            self._first_offered = first_common(self.offer, self.policy.codecs).name
-        return self._first_offered if self.offer else ""
+    def check_offer(self) -> None:
+        """Whether the caller's offer can be met at all, before anybody is rung. Raises `PeerError` (400, 488)."""
+        if self.offer and not self._checked:
+            self.known = formats_in(self.offer)
+            if not self.counterpart(True).formats:
+                first_common(self.offer, self.policy.codecs)  # says what was wrong
+            self._checked = True
+
+    @property
+    def audible(self) -> bool:
+        """Whether we can decode what the party sends, and play to it."""
+        return self.negotiated is None or self.negotiated.format.mixed
+
+    def counterpart(self, through: bool) -> Counterpart:
+        """What another party should be offered, to be bridged with this one. `through`: what we cannot decode may pass
+        from end to end, which it must where nothing else is in common."""
+        if self.negotiated is not None:
+            format = self.negotiated.format
+            return Counterpart((format,), format.mixed, not format.mixed)
+        if not self.known:
+            return SWITCH
+        policy = self.policy
+        return counterpart_of(self.known, policy.codecs, passthrough=policy.passthrough, through=through)
+
+    def further_offered(self) -> Mapping[str, Media]:
+        """The sections beside the sound that another party should be offered, by kind."""
+        if self.negotiated is not None or not self.offer or not self.policy.video:
+            return {}
+        return {kind: section.media for kind, section in sections_of(self.offer).items()}
 
     # -------------------------------------------------------------------------------------------------- as called (UAS)
 
@@ -132,7 +196,7 @@ class Leg:
         self.fabric.sessions[session] = self
         self.sip_call_id = request.call_id
         self.offer = offer
-        self._first_offered = ""
+        self._checked = False
 
     def ring(self, now: Instant, status: int = 180) -> list[Output]:
         if self.state is LegState.TRYING:
@@ -140,26 +204,28 @@ class Leg:
             self.ring_at = now
         return self.ua.ring(self.session, status, now)
 
-    def play_early(self, now: Instant, prefer: str = "") -> list[Output]:
-        """Open the stream before the answer: 183 with our SDP. Without their offer there is only 180.
+    def play_early(self, now: Instant, like: "Leg | None" = None) -> list[Output]:
+        """Open the stream before the answer: 183 with our SDP. Without their offer there is only 180. `like`: the party
+        that is heard, whose codec is taken if it can be.
         Raises `PeerError` (488) or `NoPort`."""
         if self.state is LegState.EARLY or self.up:
             return []
         if not self.offer and not self.sdp:
             return self.ring(now)
-        sdp = self._answer_sdp(prefer)
+        sdp = self._answer_sdp(like)
         self.state = LegState.EARLY
         return self.ua.ring(self.session, 183, now, body=sdp)
 
-    def take(self, now: Instant, prefer: str = "", headers: tuple[tuple[str, str], ...] = ()) -> list[Output]:
-        """Answer the call: 200 with our answer, or with our offer when they made none.
+    def take(self, now: Instant, like: "Leg | None" = None, headers: tuple[tuple[str, str], ...] = ()) -> list[Output]:
+        """Answer the call: 200 with our answer, or with our offer when they made none. `like`: see `play_early`.
         Raises `PeerError` (488) or `NoPort`."""
         if self.up:
             return []
         if self.offer or self.sdp:
-            sdp = self._answer_sdp(prefer)
+            sdp = self._answer_sdp(like)
         else:
-            sdp = self.pending = self._offer_sdp(prefer)
+            far = SWITCH if like is None else like.counterpart(True)
+            sdp = self.pending = self.prepare_offer(far)
             self._open(LegSpec())  # others may listen from here on; the ACK tells what is sent
         self._answered(now)
         return self.ua.accept(self.session, sdp, now, headers=headers)
@@ -175,7 +241,7 @@ class Leg:
         try:
             if not body:
                 raise PeerError("no answer in the ACK to our offer", status=488)
-            negotiated = accept(body, offer)
+            negotiated = self._accepted(body, offer)
         except PeerError:
             if first:
                 raise
@@ -185,9 +251,16 @@ class Leg:
 
     # -------------------------------------------------------------------------------------------------- as caller (UAC)
 
-    def prepare_offer(self, prefer: str = "") -> bytes:
-        """Our offer for an INVITE. Raises `NoPort`."""
-        return self._offer_sdp(prefer)
+    def prepare_offer(self, far: Counterpart = SWITCH, further: Mapping[str, Media] | None = None) -> bytes:
+        """Our offer for an INVITE, made for a bridge with `far`, who also offers the sections `further`.
+        Raises `NoPort`, and `PeerError` (488) when nothing fits `far`."""
+        capable = self._capabilities()
+        sections: list[str] = []
+        if further and self.policy.video:
+            self.streams = Streams(self.worker, self.policy.latch, self.fabric)
+            sections = self.streams.offer(further)
+        self.sdp = make_offer(capable, self.id, self.sdp_version, far=far, sections=sections)
+        return self.sdp
 
     def inviting(self, session: int, sip_call_id: str) -> None:
         self.session = session
@@ -202,7 +275,7 @@ class Leg:
         if not body:
             return False
         try:
-            self._settle(accept(body, self.sdp))
+            self._settle(self._accepted(body, self.sdp))
         except PeerError:
             return False
         self.state = LegState.EARLY
@@ -211,7 +284,7 @@ class Leg:
     def accepted(self, body: bytes, now: Instant) -> None:
         """200 to our INVITE. Raises `PeerError` (488) when no usable answer came with it or before."""
         if body:
-            self._settle(accept(body, self.sdp))
+            self._settle(self._accepted(body, self.sdp))
         elif self.negotiated is None:
             raise PeerError("no answer in the 200", status=488)
         self._answered(now)
@@ -226,23 +299,47 @@ class Leg:
             self.pending = self._reoffer()
             return self.ua.accept_offer(self.session, self.sdp, now), None
         try:
-            sdp, negotiated = answer(
-                body,
-                self._capabilities(),
-                self.id,
-                self.sdp_version + 1,
-                prefer=self.codec,
-                previous=self.sdp,
-            )
+            sdp, negotiated = self._reanswer(body)
         except PeerError as error:
             return self.ua.reject_offer(self.session, error.status, now), None
         self._said(sdp)
         self._settle(negotiated)
         return self.ua.accept_offer(self.session, sdp, now), self._hold_changed(negotiated.held_by_remote, now)
 
+    def fall_back(self, now: Instant) -> list[Output]:
+        """We have something to say to the party, in whose codec we cannot: a re-INVITE offers those of its own that
+        we know, if there are any. Nothing changes until `reanswered`."""
+        policy = self.policy
+        far = counterpart_of(self.known, policy.mixed, passthrough=False, through=False)
+        if self.audible or not self.up or not far.formats:
+            return []
+        sections = [] if self.streams is None else self.streams.again()
+        self._reoffered = make_offer(
+            self._capabilities(), self.id, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
+        )
+        return self.ua.reinvite(self.session, self._reoffered, now)
+
+    def reanswered(self, body: bytes, now: Instant) -> None:
+        """2xx to our re-INVITE. An answer that cannot be used changes nothing."""
+        offer, self._reoffered = self._reoffered, b""
+        if not offer or not body:
+            return
+        try:
+            negotiated = self._accepted(body, offer)
+        except PeerError:
+            return
+        self._said(offer)
+        self._settle(negotiated)
+
     def send_digits(self, digits: str, duration_ms: int = 160) -> None:
         if self.opened:
             self.fabric.command(self.worker, SendDigits(self.id, digits, duration_ms))
+
+    def watch(self, far: "Leg | None", *, now: bool = True) -> None:
+        """The party is bridged with `far`, and unless one holds the other they are sent each other's video."""
+        self.far = far
+        if self.streams is not None:
+            self.streams.watch(far.streams if far is not None and now else None)
 
     def hear(self, *sources: int) -> None:
         """From now on the party hears exactly these sources (legs or players)."""
@@ -270,10 +367,13 @@ class Leg:
         self._hold_changed(False, now)
         self.state = LegState.OVER
         self.ended_at = now
+        self.far = None
         self.fabric.went(self.peer, self.owner)
         self.close_stream()
 
     def close_stream(self) -> None:
+        if self.streams is not None:
+            self.streams.close()
         if self.port is None:
             return
         if self.opened:
@@ -296,23 +396,83 @@ class Leg:
             self._capable = None
         if self._capable is None:
             policy = self.policy
-            self._capable = Capabilities(policy.codecs, policy.dtmf == "rfc4733", policy.address, self.port.number)
+            times = (policy.packet_ms, *(ms for ms in _PACKET_TIMES if ms != policy.packet_ms))
+            self._capable = Capabilities(
+                policy.codecs,
+                policy.dtmf == "rfc4733",
+                policy.address,
+                self.port.number,
+                packet_times=times,
+                through=policy.passthrough,
+            )
         return self._capable
 
-    def _answer_sdp(self, prefer: str) -> bytes:
+    def _answer_sdp(self, like: "Leg | None") -> bytes:
         if self.offer:
-            sdp, negotiated = answer(self.offer, self._capabilities(), self.id, self.sdp_version, prefer=prefer)
-            self.sdp = sdp
+            agreed = None if like is None else like.negotiated
+            sections = self._answer_sections(self.offer, like)
+            self.sdp, negotiated = answer(
+                self.offer,
+                self._capabilities(),
+                self.id,
+                self.sdp_version,
+                codecs=self.policy.mixed,
+                like=None if agreed is None else agreed.format,
+                sections=sections,
+            )
             self.offer = b""
             self._settle(negotiated)
         return self.sdp
 
-    def _offer_sdp(self, prefer: str) -> bytes:
-        self.sdp = make_offer(self._capabilities(), self.id, self.sdp_version, prefer=prefer)
-        return self.sdp
+    def _reanswer(self, offer: bytes) -> tuple[bytes, Negotiated]:
+        """Our answer to a later offer: the codec stays if it can; what passes from end to end must stay."""
+        said = self._said_format()
+        far = None if self.far is None else self.far.negotiated
+        reply = partial(
+            answer,
+            offer,
+            self._capabilities(),
+            self.id,
+            self.sdp_version + 1,
+            codecs=self.policy.mixed if said is None or said.mixed else (),
+            like=said,
+            prefer=None if far is None else far.format.name,
+            previous=self.sdp,
+        )
+        if self.streams is not None:
+            reply()  # raises before anything has changed
+        return reply(sections=self._answer_sections(offer, self.far))
+
+    def _answer_sections(self, offer: bytes, far: "Leg | None") -> dict[int, str]:
+        """Our sections beside the sound for what they offer."""
+        sections = sections_of(offer) if self.policy.video else {}
+        if self.streams is None:
+            if not sections or far is None or far.streams is None:
+                return {}
+            self.streams = Streams(self.worker, self.policy.latch, self.fabric)
+        return self.streams.answer(sections, None if far is None else far.streams)
+
+    def _accepted(self, body: bytes, offer: bytes) -> Negotiated:
+        """Their answer to `offer`, which is ours. Raises `PeerError`."""
+        negotiated = accept(body, offer, self._capabilities().packet_times)
+        if self.streams is not None:
+            self.streams.accept(body, offer)
+        return negotiated
+
+    def _said_format(self) -> Format | None:
+        """The codec in use as our last description has it."""
+        if self.negotiated is None or not self.sdp:
+            return None
+        return match(self.negotiated.format, formats_in(self.sdp))
 
     def _reoffer(self) -> bytes:
-        sdp = make_offer(self._capabilities(), self.id, self.sdp_version + 1, prefer=self.codec, previous=self.sdp)
+        """The stream as it stands, and what we could change to."""
+        said = self._said_format()
+        far = SWITCH if said is None else Counterpart((said,), said.mixed, not said.mixed)
+        sections = [] if self.streams is None else self.streams.again()
+        sdp = make_offer(
+            self._capabilities(), self.id, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
+        )
         self._said(sdp)
         return sdp
 

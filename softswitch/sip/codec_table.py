@@ -135,6 +135,8 @@ def our_formats(names: tuple[str, ...], prefer: str | None = None) -> tuple[Form
 
 def match(wanted: Format, among: tuple[Format, ...]) -> Format | None:
     """The one of `among` that is `wanted`: by number and name first, then by what its parameters say, then by name."""
+    if wanted in among:
+        return wanted
     alike = [format for format in among if format.same(wanted)]
     for format in alike:
         if format.payload_type == wanted.payload_type:
@@ -196,12 +198,6 @@ def _lines_of(payload: int, format: Format, fmtp: str) -> list[str]:
 
 def _event_lines(payload: int, clock: int) -> str:
     return f"a=rtpmap:{payload} {EVENT}/{clock}\r\na=fmtp:{payload} {_EVENTS}"
-
-
-@lru_cache(maxsize=1024)
-def first_lines(offered: tuple[Format, ...], dtmf: bool, mux: bool) -> tuple[str, str]:
-    """Formats and attributes of a first offer."""
-    return offer_lines(offered, dtmf, mux, {})
 
 
 def offer_lines(offered: tuple[Format, ...], dtmf: bool, mux: bool, taken: Taken) -> tuple[str, str]:

@@ -27,6 +27,24 @@ SWITCH = Counterpart()
 
 
 @lru_cache(maxsize=1024)
+def counterpart_of(
+    known: tuple[Format, ...], names: tuple[str, ...], *, passthrough: bool, through: bool
+) -> Counterpart:
+    """The far party of a bridge with whoever offered `known` and may use the codecs `names`, and with `passthrough`
+    those that we cannot decode. They are for where nothing else is in common, unless `through`."""
+    ours = our_formats(names)
+    mixed = tuple(format for format in known if format.mixed and any(format.same(row) for row in ours))
+    if mixed and not through:
+        return Counterpart(mixed)
+    formats = tuple(
+        format
+        for format in known
+        if format in mixed or (not format.mixed and (passthrough or any(format.same(row) for row in ours)))
+    )
+    return Counterpart(formats, bool(mixed), through=True)
+
+
+@lru_cache(maxsize=1024)
 def offered_formats(names: tuple[str, ...], far: Counterpart, through: bool = True) -> tuple[Format, ...]:
     """What to offer to a party whose policy allows the codecs `names`, best first:
 

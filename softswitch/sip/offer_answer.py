@@ -22,7 +22,6 @@ from softswitch.sip.codec_table import (
     Format,
     answer_lines,
     event_payload,
-    first_lines,
     match,
     offer_lines,
     our_formats,
@@ -137,19 +136,15 @@ def make_offer(
     """
     old = None if previous is None else parse_sdp(previous)
     mux = caps.offer_rtcp_mux and caps.rtcp_mux
-    offered = our_formats(caps.codecs, prefer) if far is None else offered_formats(caps.codecs, far, caps.through)
-    if far is not None and not offered:
-        raise PeerError(
-            f"no codec that both sides could hear: {_names(far.formats)}; {', '.join(caps.codecs)}", status=488
-        )
     direction: Direction = "sendonly" if hold else "sendrecv"
     if old is None or not old.media:
-        formats, lines = first_lines(offered, caps.dtmf, mux)
+        formats, lines = _first_lines(caps.codecs, prefer, far, caps.through, caps.dtmf, mux)
         streams = ["", *sections]
         place = 0
     else:
         place = our_place(old)
         terms = terms_of(old.media[place].formats, old.media[place].attributes)
+        offered = _to_offer(caps.codecs, prefer, far, caps.through)
         formats, lines = offer_lines(offered, caps.dtmf, mux, taken_by(terms.formats, terms.maps))
         streams = _in_places(old, sections)
     streams[place] = stream_section(
@@ -165,6 +160,7 @@ def answer(
     version: int,
     hold: bool = False,
     *,
+    codecs: tuple[str, ...] | None = None,
     prefer: str | None = None,
     like: Format | None = None,
     order: Literal["theirs", "ours"] = "theirs",
@@ -175,11 +171,12 @@ def answer(
 
     The codec is `like` when the offer has it, with the parameters of `like`: what the far party has settled on. Else
     it is `prefer` when both have it, else the first of the offer that we have, or with `order="ours"` our first that
-    the offer has. `sections`: those of other kinds that are taken, by their place in the offer.
+    the offer has; `codecs` are those to choose from if not all of `caps`. `sections`: those of other kinds that are
+    taken, by their place in the offer.
     Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits.
     """
     theirs = parse_sdp(offer)
-    place, media, terms, chosen, fmtp = _choose(theirs, caps.codecs, like, prefer, order)
+    place, media, terms, chosen, fmtp = _choose(theirs, caps.codecs if codecs is None else codecs, like, prefer, order)
     event = event_payload(terms.maps, chosen.clock) if caps.dtmf else -1
     remote = remote_of(media)
     listens = media.direction in ("sendrecv", "recvonly") and remote is not HELD
@@ -217,11 +214,11 @@ def answer(
     )
 
 
-def formats_offered(offer: bytes) -> tuple[Format, ...]:
+def formats_in(description: bytes) -> tuple[Format, ...]:
     """The codecs of the first audio line that we could take, in its order; empty without one.
 
-    Raises `PeerError` (400) when the offer cannot be read."""
-    for media in parse_sdp(offer).media:
+    Raises `PeerError` (400) when the description cannot be read."""
+    for media in parse_sdp(description).media:
         if media.kind == "audio" and media.port and media.proto in PLAIN_RTP:
             return terms_of(media.formats, media.attributes).formats
     return ()
@@ -250,7 +247,7 @@ def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] 
     if media.proto not in PLAIN_RTP:
         raise PeerError(f"the answer changes the transport to {media.proto}", status=488)
     terms = terms_of(media.formats, media.attributes)
-    pairs = [(format, ours) for format in terms.formats if (ours := match(format, offered.formats)) is not None]
+    pairs = _taken(terms.formats, offered.formats)
     if not pairs:
         names = encodings(terms.maps.values(), media)
         raise PeerError(f"the answer takes no codec that we offered: {names}", status=488)
@@ -292,6 +289,37 @@ def our_place(ours: SessionDescription) -> int:
 # ---------------------------------------------------------------------------------------------------------- within
 
 
+def _to_offer(names: tuple[str, ...], prefer: str | None, far: Counterpart | None, through: bool) -> tuple[Format, ...]:
+    if far is None:
+        return our_formats(names, prefer)
+    offered = offered_formats(names, far, through)
+    if not offered:
+        reason = f"no codec that both sides could hear: {_names(far.formats)}; {', '.join(names)}"
+        raise PeerError(reason, status=488)
+    return offered
+
+
+@lru_cache(maxsize=1024)
+def _first_lines(
+    names: tuple[str, ...], prefer: str | None, far: Counterpart | None, through: bool, dtmf: bool, mux: bool
+) -> tuple[str, str]:
+    """Formats and attributes of a first offer: few differ."""
+    return offer_lines(_to_offer(names, prefer, far, through), dtmf, mux, {})
+
+
+@lru_cache(maxsize=1024)
+def _in_common(theirs: tuple[Format, ...], names: tuple[str, ...]) -> tuple[tuple[Format, Format], ...]:
+    """What an offer has of `names`, in its order, with our rows."""
+    ours = our_formats(names)
+    return tuple((format, row) for format in theirs for row in ours if format.same(row))
+
+
+@lru_cache(maxsize=1024)
+def _taken(theirs: tuple[Format, ...], ours: tuple[Format, ...]) -> tuple[tuple[Format, Format], ...]:
+    """What an answer has of our offer, in its order, with what we wrote."""
+    return tuple((format, mine) for format in theirs if (mine := match(format, ours)) is not None)
+
+
 def _choose(
     theirs: SessionDescription,
     codecs: tuple[str, ...],
@@ -302,7 +330,6 @@ def _choose(
     """The first audio line that fits, the codec on it, and the parameters that we say. Raises `PeerError` (488) with
     the reason if none does."""
     reason = "the offer has no audio line"
-    ours = our_formats(codecs)
     for place, media in enumerate(theirs.media):
         if media.kind != "audio":
             continue
@@ -315,11 +342,13 @@ def _choose(
         terms = terms_of(media.formats, media.attributes)
         if like is not None and (found := match(like, terms.formats)) is not None:
             return place, media, terms, found, like.fmtp
-        both = [(format, row) for format in terms.formats for row in ours if format.same(row)]
+        both = _in_common(terms.formats, codecs)
         if both:
             if order == "ours":
-                both.sort(key=lambda pair: ours.index(pair[1]))
-            format, row = next((pair for pair in both if pair[1].name == prefer), both[0])
+                both = tuple(sorted(both, key=lambda pair: codecs.index(pair[1].name)))
+            format, row = (
+                both[0] if prefer is None else next((pair for pair in both if pair[1].name == prefer), both[0])
+            )
             return place, media, terms, format, row.fmtp
         reason = f"no codec in common: offered {encodings(terms.maps.values(), media)}; we have {', '.join(codecs)}"
     raise PeerError(reason, status=488)

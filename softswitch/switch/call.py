@@ -131,11 +131,6 @@ class Call:
         self.facts.reason = self.facts.reason or reason
         self.move(PlayStage(self, prompt), now)
 
-    def preferred_codec(self) -> str:
-        """The codec that spares transcoding: the caller's, or the first of the caller's offer that we know (which was
-        found usable when the call came in)."""
-        return self.leg.codec or self.leg.first_offered()
-
     def wants_recording(self, place: bool) -> bool:
         """Whether a talk here is recorded: the route's word first, then the place's, as `[recording] calls` allows."""
         if self.route_record is not None:
@@ -150,12 +145,12 @@ class Call:
         elif self.office.deadlines.get(self.id) != deadline:
             self.office.deadlines.set(self.id, deadline)
 
-    def answer(self, now: Instant, prefer: str = "") -> bool:
-        """Answer the caller. False when that failed; the call has then ended."""
+    def answer(self, now: Instant, like: Leg | None = None) -> bool:
+        """Answer the caller, as it fits the party `like`. False when that failed; the call has then ended."""
         if self.leg.up:
             return True
         try:
-            self.drive(self.leg.take(now, prefer, headers=(("X-Call-Id", self.id),)))
+            self.drive(self.leg.take(now, like, headers=(("X-Call-Id", self.id),)))
         except (PeerError, NoPort) as error:
             self.fail(error, now)
             return False

@@ -112,6 +112,8 @@ class MediaReports:
         office = self._office
         office.log("error", "media command failed", worker=worker, what=report.what, reason=report.reason)
         leg = office.fabric.legs.get(report.subject)
+        if report.subject in office.fabric.streams and report.what == "OpenLeg":
+            office.fabric.stream_lost(worker, report.subject)  # the call goes on without its picture
         if leg is not None and report.what == "OpenLeg":
             office.fabric.not_opened(leg)
             if not leg.over:
@@ -130,6 +132,8 @@ class MediaReports:
         if leg is not None:
             leg.stats = report.stats
             self._switch.media_done(leg.owner)
+        else:
+            self._office.fabric.stream_lost(worker, report.leg)
 
     def _leg_stats(self, worker: int, report: LegStats, now: Instant) -> None:
         leg = self._office.fabric.legs.get(report.leg)

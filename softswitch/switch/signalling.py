@@ -130,7 +130,7 @@ class Signalling:
         office = self._office
         switch = self._switch
         try:
-            call.leg.first_offered()
+            call.leg.check_offer()
         except PeerError as error:
             call.facts.reason = str(error)
             switch.begin(call, f"hangup:{error.status}", now)

@@ -63,7 +63,7 @@ class Desk:
             live={
                 **office.ua.counts(),
                 "legs": sum(office.fabric.parties.values()),
-                "streams": len(office.fabric.legs),
+                "streams": len(office.fabric.legs) + len(office.fabric.streams),
                 "players": len(office.fabric.players),
                 "recordings": len(office.recordings),
                 "offers": len(office.offers),

@@ -34,7 +34,8 @@ class DialStage(Stage):
             call.id,
             ringing.waves,
             worker=call.leg.worker,
-            prefer=call.preferred_codec(),
+            far=call.leg.counterpart(through=not ringing.record),
+            further=call.leg.further_offered(),
             max_forwards=call.max_forwards - 1,
             ua=call.office.ua,
             fabric=call.office.fabric,
@@ -96,7 +97,7 @@ class DialStage(Stage):
         caller = self.call.leg
         if early is not None:
             try:
-                self.call.drive(caller.play_early(now, prefer=early.codec))
+                self.call.drive(caller.play_early(now, like=early))
             except (PeerError, NoPort) as error:
                 self.call.fail(error, now)
                 return
@@ -105,6 +106,8 @@ class DialStage(Stage):
             if caller.opened:  # a caller without an offer has no stream yet
                 caller.hear(early.id)
                 early.hear(caller.id)
+                caller.watch(early)
+                early.watch(caller)
         elif caller.opened:  # after early media or an answer a phone makes no ringing of its own
             if not self._rings_heard:
                 self.call.play(tone("ringback", self.call.office.settings.server.tones), loops=0)

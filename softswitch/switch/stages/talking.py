@@ -34,7 +34,7 @@ class TalkStage(Stage):
 
     def enter(self, now: Instant) -> None:
         call, callee = self.call, self._callee
-        if not call.answer(now, prefer=callee.codec):
+        if not call.answer(now, like=callee):
             return
         self._since = now
         facts = call.facts
@@ -62,6 +62,7 @@ class TalkStage(Stage):
         call.closed(callee)
         if not call.over:  # else the caller's stream closes with all its edges
             call.leg.hear()
+            call.leg.watch(None)
         if self._agent:
             call.office.acd(TalkEnded(call.id, self._agent), now)
 
@@ -93,6 +94,7 @@ class TalkStage(Stage):
         """Who hears whom, from who holds whom."""
         caller, callee = self.call.leg, self._callee
         for party, other in ((caller, callee), (callee, caller)):
+            party.watch(other, now=party.held_at is None and other.held_at is None)
             if other.held_at is not None:
                 party.hear(self.call.music_source(self._music))
             elif party.held_at is not None:
