@@ -15,7 +15,7 @@ from softswitch.call.fabric import Fabric, NoPort, Port
 from softswitch.call.streams import Streams
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.codec_table import CODECS, Format, match
+from softswitch.sip.codec_table import CODECS, PACKET_TIMES, Format, match
 from softswitch.sip.counterpart import SWITCH, Counterpart, counterpart_of
 from softswitch.sip.events import Output
 from softswitch.sip.offer_answer import (
@@ -68,9 +68,6 @@ class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
 def mixed_codecs(names: tuple[str, ...]) -> tuple[str, ...]:
     """Those of `names` that we decode."""
     return tuple(name for name in names if CODECS[name].mixed)
-
-
-_PACKET_TIMES = (10, 20, 30, 40, 50, 60)
 
 
 class Leg:
@@ -306,13 +303,13 @@ class Leg:
         self._settle(negotiated)
         return self.ua.accept_offer(self.session, sdp, now), self._hold_changed(negotiated.held_by_remote, now)
 
-    def fall_back(self, now: Instant) -> list[Output]:
+    def fall_back(self, now: Instant) -> list[Output] | None:
         """We have something to say to the party, in whose codec we cannot: a re-INVITE offers those of its own that
-        we know, if there are any. Nothing changes until `reanswered`."""
+        we know, None if there are none. Nothing changes until `reanswered`."""
         policy = self.policy
         far = counterpart_of(self.known, policy.mixed, passthrough=False, through=False)
-        if self.audible or not self.up or not far.formats:
-            return []
+        if not far.formats:
+            return None
         sections = [] if self.streams is None else self.streams.again()
         self._reoffered = make_offer(
             self._capabilities(), self.id, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
@@ -396,7 +393,7 @@ class Leg:
             self._capable = None
         if self._capable is None:
             policy = self.policy
-            times = (policy.packet_ms, *(ms for ms in _PACKET_TIMES if ms != policy.packet_ms))
+            times = (policy.packet_ms, *(ms for ms in PACKET_TIMES if ms != policy.packet_ms))
             self._capable = Capabilities(
                 policy.codecs,
                 policy.dtmf == "rfc4733",

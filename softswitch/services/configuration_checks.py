@@ -25,11 +25,11 @@ from softswitch.services.faults import Finding, Severity, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.services.prompts import find_music, find_prompt
 from softswitch.services.recordings import TEMPLATE_FIELDS
+from softswitch.sip.codec_table import CODECS, PACKET_TIMES
 from softswitch.sip.numbers import Pattern
-from softswitch.switch.settings import Codes, Hours, Menu, Phone, Route, Settings, Trunk
+from softswitch.switch.settings import Codes, Hours, Media, Menu, Phone, Route, Settings, Trunk
 from softswitch.switch.targets import NAME, SECTIONS, parse_target
 
-CODECS: Final = ("PCMA", "PCMU")
 LANGUAGES: Final = ("en", "ru", "uk", "lt")
 
 _HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)"
@@ -168,7 +168,7 @@ class _Checks:
                 self._warn(path, f"hold {calls} calls at once; server.max_calls is {self.settings.server.max_calls}")
         if not media.codecs:
             self._error(("media", "codecs"), "at least one is needed")
-        self._codecs(("media", "codecs"), media.codecs)
+        self._streams(("media",), media)
         if media.tick_ms not in (10, 20, 40):
             self._error(("media", "tick_ms"), "must be 10, 20 or 40")
         if isinstance(media.workers, int) and media.workers == 0:
@@ -231,7 +231,7 @@ class _Checks:
                 self._error(here, f"must be {_DIGEST_LENGTH[algorithm]} hexadecimal digits")
         self._password((*path, "password"), phone.password, name)
         self._language((*path, "language"), phone.language)
-        self._codecs((*path, "codecs"), phone.codecs or ())
+        self._streams(path, phone)
         self._networks((*path, "accept_from"), phone.accept_from)
 
     def _extensions(self) -> None:
@@ -266,7 +266,7 @@ class _Checks:
         self._sip_uri((*path, "address"), trunk.address)
         self._networks((*path, "accept_from"), trunk.accept_from)
         self._host_name((*path, "domain"), trunk.domain)
-        self._codecs((*path, "codecs"), trunk.codecs or ())
+        self._streams(path, trunk)
         if trunk.register and trunk.username is None:
             self._error((*path, "register"), "needs a username")
         if trunk.username is not None and trunk.password is None:
@@ -475,13 +475,17 @@ class _Checks:
         if transport and transport[1].lower() not in ("udp", "tcp"):
             self._error(path, f'"{transport[1]}" is not a transport: udp or tcp')
 
-    def _codecs(self, path: KeyPath, names: Iterable[str]) -> None:
+    def _streams(self, path: KeyPath, party: Media | Phone | Trunk) -> None:
+        """Codecs and packet times, of everybody or of one party."""
+        names, where = party.codecs or (), (*path, "codecs")
         for index, name in enumerate(names):
             if name not in CODECS:
                 listed = ", ".join(CODECS)
-                self._error(
-                    (*path, index), f'codec "{name}" is not supported; supported: {listed}', closest(name, CODECS)
-                )
+                self._error((*where, index), f'no codec "{name}"; there are {listed}', closest(name, CODECS))
+        if names and all(name in CODECS and not CODECS[name].mixed for name in names):
+            self._warn(where, "can only be passed on: no prompt, queue, music or recording in them; PCMA can")
+        if party.packet_ms is not None and party.packet_ms not in PACKET_TIMES:
+            self._error((*path, "packet_ms"), f"must be one of {', '.join(map(str, PACKET_TIMES))}")
 
     def _language(self, path: KeyPath, code: str | None) -> None:
         if code is not None and code not in LANGUAGES:

@@ -17,7 +17,8 @@ EVENT = "telephone-event"
 _EVENTS = "0-16"  # digits, *, #, A–D and flash (RFC 4733 §3.2)
 _EVENT_PAYLOADS = {8000: 101, 16000: 102, 48000: 103}
 _LAST_DYNAMIC = 127
-_TIMES = (10, 20, 30, 40, 50, 60)
+PACKET_TIMES = (10, 20, 30, 40, 50, 60)
+"""ms of audio that we put into a packet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Codec:
     payload_type: int
     fmtp: str = ""
     mixed: bool = False
-    packet_times: tuple[int, ...] = _TIMES
+    packet_times: tuple[int, ...] = PACKET_TIMES
     identity: tuple[tuple[str, str], ...] = ()
 
 

@@ -89,6 +89,7 @@ class Call:
         self.secrets: set[str] = set()  # collected variables that nobody may read later
         self.parting: tuple[tuple[str, str], ...] = ()  # the Reason that ended the call, for the other side
         self._player: int = 0
+        self._inaudible: set[int] = set()
 
     # ---------------------------------------------------------------------------------------------------------- moves
 
@@ -101,6 +102,12 @@ class Call:
         old.leave(now)
         self.silence()
         stage.enter(now)
+        if self.stage is stage and stage.speaks and self.leg.up and not self.leg.audible:
+            outputs = self.leg.fall_back(now)
+            if outputs is None:
+                self.check_audible(self.leg)
+            else:
+                self.drive(outputs)
         self.rearm()
 
     def go(self, target: str, now: Instant) -> None:
@@ -155,6 +162,15 @@ class Call:
             self.fail(error, now)
             return False
         return True
+
+    def check_audible(self, leg: Leg) -> None:
+        """Say once of a party that it cannot be played to or recorded: its codec only passes from end to end."""
+        if not leg.audible and leg.id not in self._inaudible:
+            self._inaudible.add(leg.id)
+            self.office.log(
+                "warning", "codec only passes through: no music, no prompts, a silent recording",
+                call=self.id, peer=leg.peer, codec=leg.codec,
+            )  # fmt: skip
 
     def fail(self, error: PeerError | NoPort, now: Instant) -> None:
         """The caller's stream cannot be set up."""

@@ -143,16 +143,25 @@ class Directory:
 
     def phone_stream(self, name: str, remote_host: str) -> StreamPolicy:
         phone = self._settings.phones[name]
-        return self._policy(phone.codecs, phone.dtmf, remote_host)
+        return self._policy(phone, remote_host)
 
     def trunk_stream(self, name: str, remote_host: str) -> StreamPolicy:
         trunk = self._settings.trunks[name]
-        return self._policy(trunk.codecs, trunk.dtmf, remote_host)
+        return self._policy(trunk, remote_host)
 
-    def _policy(self, codecs: tuple[str, ...] | None, dtmf: str, remote_host: str) -> StreamPolicy:
+    def _policy(self, party: Phone | Trunk, remote_host: str) -> StreamPolicy:
+        """What the party says for itself, else what `[media]` says for all."""
         media = self._settings.media
-        address = self._office.addressing.media(remote_host)
-        return StreamPolicy(codecs or media.codecs, address, dtmf, media.latch, media.silence)
+        return StreamPolicy(
+            party.codecs or media.codecs,
+            self._office.addressing.media(remote_host),
+            party.dtmf,
+            media.latch,
+            media.silence,
+            media.packet_ms if party.packet_ms is None else party.packet_ms,
+            media.passthrough if party.passthrough is None else party.passthrough,
+            media.video if party.video is None else party.video,
+        )
 
     # ---------------------------------------------------------------------------------------------------------- within
 

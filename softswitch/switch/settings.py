@@ -56,14 +56,19 @@ class Sip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """`ports` is inclusive. `latch`: see `wire.control.LegSpec`. `silence`: hang up a talking call after that long
-    without RTP from a side that should send (0 = never)."""
+    """`ports` is inclusive. `codecs` are names of `sip.codec_table.CODECS`. `packet_ms`: audio in a packet of ours when
+    the peer has no wish. `passthrough`: parties may agree on codecs that we do not decode. `video`: they may agree on
+    video. `latch`: see `wire.control.LegSpec`. `silence`: hang up a talking call after that long without RTP from a
+    side that should send (0 = never)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str = "0.0.0.0"
     external_address: str | None = None
     ports: tuple[int, int] = (20000, 39999)
     codecs: tuple[str, ...] = ("PCMA", "PCMU")
+    packet_ms: int = 20
+    passthrough: bool = True
+    video: bool = True
     workers: int | Literal["auto"] = "auto"
     backend: Literal["auto", "epoll", "uring"] = "auto"
     latch: Literal["learn", "signalled"] = "learn"
@@ -102,6 +107,9 @@ class Phone:
     ring_seconds: float | None = None
     language: str | None = None
     codecs: tuple[str, ...] | None = None
+    packet_ms: int | None = None
+    passthrough: bool | None = None
+    video: bool | None = None
     dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
     no_answer: Target | None = None
     busy: Target | None = None
@@ -148,6 +156,9 @@ class Trunk:
     timeout_seconds: float = 4.0
     backup: str | None = None
     codecs: tuple[str, ...] | None = None
+    packet_ms: int | None = None
+    passthrough: bool | None = None
+    video: bool | None = None
     dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
 
 

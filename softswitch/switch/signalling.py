@@ -60,7 +60,7 @@ class Signalling:
             Confirmed: self._confirmed,
             Reinvited: self._reinvited,
             OfferWithdrawn: _ignore,
-            OfferAnswered: _ignore,
+            OfferAnswered: self._offer_answered,
             OfferRejected: _ignore,
             Ended: self._ended,
             InDialog: self._in_dialog,
@@ -246,8 +246,14 @@ class Signalling:
             return
         outputs, changed = leg.reinvited(event.request.body, now)
         self._office.drive(outputs)
+        call.stage.on_renegotiated(leg, now)
         if changed is not None:
             call.stage.on_hold(leg, changed, now)
+
+    def _offer_answered(self, event: OfferAnswered, now: Instant) -> None:
+        leg, _ = self._find(event.session)
+        if leg is not None:
+            leg.reanswered(event.response.body, now)
 
     def _ended(self, event: Ended, now: Instant) -> None:
         leg, call = self._find(event.session)

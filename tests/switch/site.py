@@ -154,6 +154,8 @@ class Party:
         self.answers: dict[str, int] = {}
         self.responses: list[int] = []
         self.registered_contact = ""
+        self.codecs: tuple[str, ...] = ("PCMA", "PCMU")
+        self.to_answer: Callable[[bytes], bytes] = lambda offer: answer(offer, self.caps(), 1, 1)[0]
         site.parties[self.remote] = self
 
     # what a user does
@@ -169,8 +171,13 @@ class Party:
         self.perform(outputs)
         self.site.settle()
 
-    def call(self, number: str, *, sdp: bool = True, headers: tuple[tuple[str, str], ...] = (), hops: int = 70) -> Line:
-        offer = make_offer(Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000), 1, 1) if sdp else b""
+    def caps(self, *codecs: str) -> Capabilities:
+        return Capabilities(codecs or self.codecs, True, self.remote[0], 4000)
+
+    def call(
+        self, number: str, *, sdp: bool | bytes = True, headers: tuple[tuple[str, str], ...] = (), hops: int = 70
+    ) -> Line:
+        offer = make_offer(self.caps(), 1, 1) if sdp is True else sdp or b""
         invitation = Invitation(
             f"sip:{number}@{HOST}", f"<sip:{self.name}@{self.remote[0]}>", f"<sip:{number}@{HOST}>", body=offer,
             credentials=self.credentials, contact_user=self.name, headers=headers, max_forwards=hops,
@@ -184,16 +191,14 @@ class Party:
 
     def answer(self, line: Line) -> None:
         offered = line.request.body if line.request is not None else b""
-        caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
-        line.sdp = answer(offered, caps, 1, 1)[0] if offered else make_offer(caps, 1, 1)
+        line.sdp = self.to_answer(offered) if offered else make_offer(self.caps(), 1, 1)
         line.state = "up"
         self.perform(self.ua.accept(line.session, line.sdp, self.site.now))
         self.site.settle()
 
     def early(self, line: Line, status: int = 183) -> None:
-        caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
         assert line.request is not None
-        line.sdp = answer(line.request.body, caps, 1, 1)[0]
+        line.sdp = self.to_answer(line.request.body)
         self.perform(self.ua.ring(line.session, status, self.site.now, body=line.sdp))
         self.site.settle()
 
@@ -212,12 +217,10 @@ class Party:
         self.site.settle()
 
     def hold(self, line: Line, version: int = 2) -> None:
-        caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
-        self.reoffer(line, make_offer(caps, 1, version, hold=True))
+        self.reoffer(line, make_offer(self.caps(), 1, version, hold=True))
 
     def resume(self, line: Line, version: int = 3) -> None:
-        caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
-        self.reoffer(line, make_offer(caps, 1, version))
+        self.reoffer(line, make_offer(self.caps(), 1, version))
 
     def info(self, line: Line, digit: str) -> None:
         body = f"Signal={digit}\r\nDuration=160\r\n".encode()
@@ -270,15 +273,14 @@ class Party:
             case Accepted(_, response):
                 line_of.state, line_of.status, line_of.sdp = "up", 200, response.body
                 if not line_of.offer:
-                    caps = Capabilities(("PCMA",), True, self.remote[0], 4000)
-                    self.perform(self.ua.confirm(line_of.session, answer(response.body, caps, 1, 1)[0], now))
+                    confirmation = answer(response.body, self.caps(self.codecs[0]), 1, 1)[0]
+                    self.perform(self.ua.confirm(line_of.session, confirmation, now))
             case Rejected(_, status):
                 line_of.state, line_of.status = "over", status
             case Cancelled() | Ended():
                 line_of.state = "over"
             case Reinvited(_, request):
-                caps = Capabilities(("PCMA", "PCMU"), True, self.remote[0], 4000)
-                self.perform(self.ua.accept_offer(line_of.session, answer(request.body, caps, 1, 9)[0], now))
+                self.perform(self.ua.accept_offer(line_of.session, self.to_answer(request.body), now))
             case Confirmed():
                 pass
 

@@ -24,6 +24,7 @@ class DialStage(Stage):
     """Rings what `ringing` says; a failure goes on to the fallback that the configuration names for it."""
 
     label = "ringing"
+    speaks = False  # ringing tones alone: not worth another codec than the callee may want
 
     def __init__(self, call: "Call", ringing: Ringing) -> None:
         super().__init__(call, ringing.target)

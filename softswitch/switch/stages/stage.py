@@ -16,6 +16,7 @@ class Stage:
     `deadline` when `wake` is due."""
 
     label: ClassVar[str] = ""
+    speaks: ClassVar[bool] = True  # we have something to say to the caller
 
     def __init__(self, call: "Call", at: str = "") -> None:
         self.call = call
@@ -49,6 +50,9 @@ class Stage:
 
     def on_gone(self, leg: Leg, now: Instant, reason: str = "") -> None:
         """A leg that had answered is over (not the caller's); `reason` is its Reason header."""
+
+    def on_renegotiated(self, leg: Leg, now: Instant) -> None:
+        """A party offered anew; its streams may be others."""
 
     def on_hold(self, leg: Leg, held: bool, now: Instant) -> None:
         """A party put the call on hold, or took it back."""

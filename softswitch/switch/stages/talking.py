@@ -17,6 +17,7 @@ class TalkStage(Stage):
     """`callee` has answered. `agent`: the ACD joined them, and is told when it is over."""
 
     label = "talking"
+    speaks = False
 
     def __init__(
         self, call: "Call", callee: Leg, at: str, *, record: bool, music: str = "hold", agent: str = ""
@@ -46,6 +47,8 @@ class TalkStage(Stage):
         facts.outcome = "answered"
         self._wire()
         if self._record:
+            for party in (call.leg, callee):
+                call.check_audible(party)
             call.recording.start(callee, now)
         call.office.fact("call.answered", now, call.id, by=callee.peer, agent=self._agent)
         for party in (call.leg, callee):
@@ -70,8 +73,13 @@ class TalkStage(Stage):
         if leg is self._callee:
             self.call.end(now, by="callee", reason="callee hung up", header=reason)
 
+    def on_renegotiated(self, leg: Leg, now: Instant) -> None:
+        self._wire()
+
     def on_hold(self, leg: Leg, held: bool, now: Instant) -> None:
         self._wire()
+        if held:
+            self.call.check_audible(self._callee if leg is self.call.leg else self.call.leg)
         holds = self.call.leg.held_at is not None or self._callee.held_at is not None
         if holds and self._held_since is None:
             self._held_since = now
