@@ -407,10 +407,11 @@ class Leg:
     def _answer_sdp(self, like: "Leg | None") -> bytes:
         if self.offer:
             agreed = None if like is None else like.negotiated
+            capable = self._capabilities()  # the sound's port comes first
             sections = self._answer_sections(self.offer, like)
             self.sdp, negotiated = answer(
                 self.offer,
-                self._capabilities(),
+                capable,
                 self.id,
                 self.sdp_version,
                 codecs=self.policy.mixed,
