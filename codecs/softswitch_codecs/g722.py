@@ -58,8 +58,12 @@ class Decoder:
             self._gap = _Gap(self._past)
         return self._gap.fill(count)
 
-    def recover(self, payload: bytes, count: int) -> Samples:
+    def mends(self, payload: bytes) -> bool:
         """See `stateful.Decoder`; G.722 sends nothing twice."""
+        return False
+
+    def recover(self, payload: bytes, count: int) -> Samples:
+        """See `stateful.Decoder`."""
         return self.conceal(count)
 
 

@@ -129,6 +129,15 @@ class Decoder:
             return self._run(None, count, 0)
         return np.concatenate([self._run(None, LONGEST, 0), self.conceal(count - LONGEST)])
 
+    def mends(self, payload: bytes) -> bool:
+        """See `stateful.Decoder`: the LBRR flag of RFC 6716 §4.2.3, behind the VAD flags of its channel. Packets of
+        frames of several lengths are not looked into; hardly anybody sends them."""
+        if len(payload) < 2 or payload[0] & 0x80 or payload[0] & 2:
+            return False  # CELT knows no LBRR
+        config, channels = payload[0] >> 3, 1 + (payload[0] >> 2 & 1)
+        frames = max(config & 3, 1) if config < 12 else 1  # SILK frames of 20 ms in one of Opus
+        return any(payload[1] >> (7 - (n + 1) * frames - n) & 1 for n in range(channels))
+
     def recover(self, payload: bytes, count: int) -> Samples:
         """See `stateful.Decoder`; RFC 6716 §2.1.7, RFC 7587 §3.3. libopus conceals what the packet does not hold."""
         try:

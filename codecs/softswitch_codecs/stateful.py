@@ -31,6 +31,9 @@ class Decoder(Protocol):
     def conceal(self, count: int) -> Samples:
         """`count` samples (whole blocks) in place of lost ones; they fade when that goes on."""
 
+    def mends(self, payload: bytes) -> bool:
+        """Whether `payload` tells anything of what came before it."""
+
     def recover(self, payload: bytes, count: int) -> Samples:
         """`conceal`, but `payload`, which comes right after the gap, may tell of its end (forward error
         correction)."""

@@ -51,6 +51,7 @@ class JitterBuffer:
         "_frames",
         "_item",
         "_items",
+        "_margins",
         "_noise",
         "_noises",
         "_noisy",
@@ -82,6 +83,7 @@ class JitterBuffer:
         self._noisy = np.zeros(rows, bool)
         self._noises = 0  # rows that are noisy
         self._touched = np.zeros(rows, bool)
+        self._margins: dict[int, Duration] = {}
         self._rises = _rises(block)
         self._pulls = 0
 
@@ -97,6 +99,7 @@ class JitterBuffer:
         self.state[row] = np.zeros((), STATE)
         state["block"], state["unit"] = block, unit
         self.learned[row] = np.zeros((), LEARNED)
+        self._margins.pop(row, None)
         self._silence(row)
         self._hush(row)
 
@@ -111,6 +114,13 @@ class JitterBuffer:
         """`clock`: the RTP clock of the row in Hz, where it is not the samples' rate (RFC 3551: G722 says 8000;
         RFC 7587: opus says 48000)."""
         self.state["unit"][row] = clock // 100
+
+    def hold(self, row: int, margin: Duration) -> None:
+        """Packets of the row shall be there by so much earlier than they are played; the delay follows."""
+        if margin:
+            self._margins[row] = margin
+        else:
+            self._margins.pop(row, None)
 
     def comfort(self, row: int, timestamp: int, noise: Samples) -> None:
         """From `timestamp` on there is silence that sounds like `noise` [NOISE · block], a loop (RFC 3389)."""
@@ -150,6 +160,8 @@ class JitterBuffer:
         """Take note of packets that have come, as `put` does, without their sound. Returns the numbers of their first
         blocks, −1 for those that must be dropped."""
         self._touched[rows] = True
+        if self._margins:
+            spare = spare - np.array([self._margins.get(row, 0.0) for row in rows.tolist()], np.float32)
         state = self.state.take(rows)
         stamps = timestamps.astype(np.uint32)
         unit = state["unit"].astype(np.int32)

@@ -75,6 +75,19 @@ def test_a_lost_frame_is_taken_from_the_next_packet():
     assert concealed < silent
 
 
+@pytest.mark.parametrize("milliseconds", [10, 20, 40, 60])
+def test_packets_that_mend_are_known_by_their_flag(milliseconds):
+    """RFC 6716 §4.2.3."""
+    sound = frames(chirping(16000), 16 * milliseconds)
+    plain, careful = opus.Encoder(), opus.Encoder()
+    careful.expect_loss(20)
+    decoder = opus.Decoder()
+    assert not any(decoder.mends(plain.encode(frame)) for frame in sound)
+    assert sum(decoder.mends(careful.encode(frame)) for frame in sound) > len(sound) // 2
+    assert not decoder.mends(b"")
+    assert not decoder.mends(b"\xfc\xff")
+
+
 def test_concealment_fades():
     encoder, decoder = opus.Encoder(), opus.Decoder()
     for frame in frames(chirping(8000)):

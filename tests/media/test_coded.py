@@ -152,6 +152,26 @@ def test_opus_mends_a_gap_with_what_the_next_packet_brings():
     assert heard(early=1) > heard(early=0) + 0.1
 
 
+@pytest.mark.parametrize(("loss", "learns"), [(20, True), (0, False)])
+def test_who_sends_twice_is_waited_for(loss, learns):
+    """A peer that loses packets and repairs them is worth one packet of delay; others are not."""
+    row = Row(OPUS, loss=loss)
+    packets = row.packets(voice(16 * 6000))
+    frames = []
+    for at, packet in enumerate(packets):
+        if at % 10 != 7:
+            row.put(packet)
+        frames.append(row.pull())
+    in_hand = int(row.coded._next[3] - row.buffer.state["block"][3])
+    assert in_hand == (2 if learns else 0)
+    assert row.buffer.learned["late"][3] == 0
+    sound = np.concatenate(frames)[-32000:]
+    late = in_hand * 160
+    assert (likeness(sound[late:], reference(OPUS, packets)[-32000:][: 32000 - late]) > 0.75) == learns
+    row.coded.reset(3)
+    assert not row.buffer._margins
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_after_a_long_gap_there_is_silence_and_then_sound_again(kind):
     row = Row(kind)
