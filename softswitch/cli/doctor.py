@@ -154,13 +154,18 @@ def _kernel() -> Finding:
 
 def _backend(settings: "Settings") -> Finding:
     """What the kernel offers for RTP, and what media would take."""
-    from softswitch.cli.io_uring import why_not
-    from softswitch.media.__main__ import make_backend
+    from softswitch.media.choice import make_backend
+    from softswitch.media.ring import why_not
 
     reason = why_not()
     kernel = "io_uring available" if not reason else f"io_uring not available ({reason})"
-    backend = make_backend(settings.media.backend, settings.media.address, settings.media.ports)
-    return Finding("media backend", "ok", f"{backend.name}; {kernel}")
+    try:
+        backend = make_backend(settings.media.backend, settings.media.address, settings.media.ports)
+    except LocalError as error:
+        return Finding("media backend", "fail", str(error), 'set [media] backend = "auto"')
+    level: Level = "warn" if reason else "ok"
+    advice = "media costs up to twice the CPU; let the container use io_uring" if reason else ""
+    return Finding("media backend", level, f"{backend.name} ({backend.why}); {kernel}", advice)
 
 
 def _descriptors(settings: "Settings") -> Finding:

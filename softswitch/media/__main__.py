@@ -4,10 +4,7 @@ import argparse
 import sys
 
 from softswitch.kernel.errors import LocalError
-from softswitch.media.backend import Backend
-from softswitch.media.epoll import EpollBackend
-from softswitch.media.ring import why_not
-from softswitch.media.uring import UringBackend
+from softswitch.media.choice import NAMES, make_backend
 from softswitch.media.worker import raise_descriptor_limit, serve, take_precedence
 
 
@@ -18,17 +15,6 @@ def _ports(text: str) -> tuple[int, int]:
     return int(low), int(high)
 
 
-def make_backend(name: str, address: str, ports: tuple[int, int]) -> Backend:
-    """The backend called `name`; `auto` takes the best that runs here. Raises `LocalError`."""
-    if name == "uring":
-        return UringBackend(address, ports)
-    if name == "epoll":
-        return EpollBackend(address, ports)
-    if name != "auto":
-        raise LocalError(f"no media backend {name!r}")
-    return EpollBackend(address, ports) if why_not() else UringBackend(address, ports)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Exit code 0 after SIGTERM or `Shutdown`, 1 when it cannot start."""
     parser = argparse.ArgumentParser(prog="softswitch.media", description="RTP, mixing and recording for a softswitch")
@@ -36,7 +22,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--address", required=True, help="IPv4 or IPv6 address that RTP is bound to")
     parser.add_argument("--ports", required=True, type=_ports, metavar="LOW-HIGH", help="port range, both included")
     parser.add_argument("--slots", type=int, default=256, help="pairs of sockets bound at start")
-    parser.add_argument("--backend", default="auto", choices=("auto", "epoll", "uring"))
+    parser.add_argument("--backend", default="auto", choices=NAMES)
     options = parser.parse_args(arguments)
     try:
         raise_descriptor_limit()

@@ -1,4 +1,5 @@
-"""What the worker asks of a backend: sockets, waiting, packets in and out. `epoll` is one."""
+"""What the worker asks of a backend: sockets, waiting, packets in and out. `epoll` and `uring` are
+two; `choice` picks."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -13,6 +14,8 @@ class Backend(Protocol):
     `sent` those that it took."""
 
     name: str
+    why: str
+    """Why it is this one."""
     capacity: int
     sent: int
     dropped: int

@@ -24,8 +24,9 @@ class EpollBackend:
 
     name = "epoll"
 
-    def __init__(self, host: str, ports: tuple[int, int]) -> None:
+    def __init__(self, host: str, ports: tuple[int, int], why: str = "") -> None:
         """Raises `LocalError` when the range holds no pair."""
+        self.why = why
         self._ports = Ports(host, ports)
         self.capacity = self._ports.capacity
         self.sent = self.dropped = 0

@@ -91,8 +91,9 @@ class UringBackend:
 
     name = "uring"
 
-    def __init__(self, host: str, ports: tuple[int, int]) -> None:
+    def __init__(self, host: str, ports: tuple[int, int], why: str = "") -> None:
         """Raises `LocalError` when the range holds no pair or the kernel does not let us."""
+        self.why = why
         self._ports = Ports(host, ports)
         self.capacity = capacity = self._ports.capacity
         self._wide = self._ports.family == socket.AF_INET6

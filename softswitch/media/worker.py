@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import socket
+import sys
 import time
 import traceback
 from collections import deque
@@ -51,6 +52,7 @@ _FAULTS_WITHIN: Duration = 10.0
 _GATHER: Duration = 0.0024  # longest wait for more packets
 _GATHER_FROM = 100.0  # packets a second from which waiting pays
 _GATHER_FULL = 800.0
+_SWITCH: Duration = 0.0005  # for so long a helper thread may keep the interpreter from the clock
 
 
 class _Link:
@@ -105,6 +107,7 @@ class Worker:
         """Until stopped."""
         gc.collect()
         gc.freeze()
+        sys.setswitchinterval(_SWITCH)
         gc.disable()  # a full collection is audible; `_wake` collects the young by hand
         try:
             while self._running:
@@ -323,7 +326,7 @@ class Worker:
         self._control = link
         free = tuple(Slot(slot, port) for slot, port in self._engine.free.items())
         backend = self._backend
-        ready = Ready(control.VERSION, os.getpid(), backend.name, CODECS, free, backend.capacity)
+        ready = Ready(control.VERSION, os.getpid(), backend.name, CODECS, free, backend.capacity, backend.why)
         kept = [report for report in self._kept if not isinstance(report, Grown)]  # `free` says it already
         self._kept.clear()
         self._write(link, control.encode([ready, *kept]))

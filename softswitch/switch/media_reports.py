@@ -99,7 +99,13 @@ class MediaReports:
         self._office.fabric.ready(worker, report)
         self._office.deadlines.set(MEDIA_STATS, now + _STATS_EVERY)
         self._office.log(
-            "info", "media process ready", worker=worker, pid=report.pid, backend=report.backend, free=len(report.free)
+            "info",
+            "media process ready",
+            worker=worker,
+            pid=report.pid,
+            backend=report.backend,
+            why=report.why,
+            free=len(report.free),
         )
 
     def _grown(self, worker: int, report: Grown, now: Instant) -> None:

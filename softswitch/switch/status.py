@@ -79,6 +79,7 @@ class Desk:
                     worker=worker.number,
                     pid=ready.pid if ready else 0,
                     backend=ready.backend if ready else "",
+                    backend_why=ready.why if ready else "",
                     up=ready is not None,
                     legs=len(worker.legs),
                     slots_free=len(worker.free),

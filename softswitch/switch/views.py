@@ -95,11 +95,12 @@ class RegistrationRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
-    """A media process. `slots_free` of `slots`: each leg takes one."""
+    """A media process. `slots_free` of `slots`: each leg takes one. `backend_why`: why it is that one."""
 
     worker: int
     pid: int
     backend: str
+    backend_why: str
     up: bool
     legs: int
     slots_free: int

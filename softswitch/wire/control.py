@@ -256,7 +256,7 @@ class Slot(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ready(_Message, frozen=True):
-    """Answer to `Hello`: who and what media is. `free` are the slots that no leg holds."""
+    """Answer to `Hello`: who and what media is. `free` are the slots that no leg holds; `why`: why this backend."""
 
     version: int
     pid: int
@@ -264,6 +264,7 @@ class Ready(_Message, frozen=True):
     codecs: tuple[str, ...]
     free: tuple[Slot, ...]
     capacity: int
+    why: str = ""
 
 
 class Grown(_Message, frozen=True):
