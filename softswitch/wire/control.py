@@ -44,6 +44,16 @@ class Other(msgspec.Struct, frozen=True, array_like=True):
     fmtp: str = ""
 
 
+LISTEN_DTMF = 1
+"""Keys in the sound itself (ITU-T Q.24), told as `Digit` with method `inband`."""
+LISTEN_SPEECH = 2
+"""Talk, silence, overtalk, dead air, levels: `LegStats.speech`, and `Heard` of dead air."""
+LISTEN_PROGRESS = 4
+"""Tones of networks and fax machines, told as `Heard`."""
+LISTEN_ANSWER = 8
+"""From the moment it is set: who answered, told as `Heard`."""
+
+
 class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     """How a leg's stream looks, as negotiated.
 
@@ -57,6 +67,9 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     Hz, 0 for the codec's usual one. `max_packet_ms`: longer packets are not passed through to it; 0 is no bound.
     `transparent`: packets and RTCP go to who hears the leg as they are, headers and all (video: feedback names SSRCs
     and sequence numbers of the far end, RFC 4585); `codec` is then any word, and nothing is decoded.
+    `listen`: what detectors listen for, `LISTEN_…` bits; only sound that media can decode is listened to.
+    `dead_air`: seconds that both sides of a bridge must be silent until it is told; 0 never.
+    `keys`: whether keys of those whom this leg hears are passed on to it as events or tones. False: control does it.
     """
 
     codec: str = ""
@@ -75,6 +88,9 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     clock: int = 0
     max_packet_ms: int = 0
     transparent: bool = False
+    listen: int = 0
+    dead_air: float = 0.0
+    keys: bool = True
 
 
 class Edge(msgspec.Struct, frozen=True, array_like=True):
@@ -310,9 +326,40 @@ class LegHeard(_Message, frozen=True):
     leg: int
 
 
+class Heard(_Message, frozen=True):
+    """A detector found `what`, `ms` after it began to listen; `detail` is for people.
+
+    `LISTEN_PROGRESS`: `ringback`, `busy`, `congestion`, `dial-tone`, `unobtainable`, `information` (ITU-T E.180),
+    `fax-calling` (T.30 CNG), `fax-answering` (CED). `LISTEN_ANSWER`: `human`, `machine` or `unsure`, once, and `beep`
+    after the latter two. `LISTEN_SPEECH`: `dead-air`, once until somebody talks again.
+    """
+
+    leg: int
+    what: str
+    detail: str = ""
+    ms: int = 0
+
+
+class SpeechFacts(msgspec.Struct, frozen=True, array_like=True):
+    """What a leg's party said, in seconds, but for `spurts` (times that talk began), `clipped` (samples at full scale)
+    and the levels in dBm0: `level` of speech (−99 without any), `peak` of the loudest sample, `noise` at the end.
+    `shared` are the seconds with another side, to which `overtalk` and `dead_air` belong."""
+
+    heard: float
+    talk: float
+    overtalk: float
+    dead_air: float
+    shared: float
+    spurts: int
+    clipped: int
+    level: float
+    peak: float
+    noise: float
+
+
 class LegStats(_Message, frozen=True):
     """What went through a leg (RFC 3550 §6.4 terms). `jitter_ms`, `round_trip_ms` (−1 unknown), `mos` by
-    ITU-T G.107."""
+    ITU-T G.107. `speech` when `LISTEN_SPEECH` is on."""
 
     leg: int
     received: int
@@ -328,6 +375,7 @@ class LegStats(_Message, frozen=True):
     remote_jitter_ms: float
     round_trip_ms: float
     mos: float
+    speech: SpeechFacts | None = None
 
 
 class LegClosed(_Message, frozen=True):
@@ -382,6 +430,7 @@ Report: TypeAlias = (
     | Grown
     | Failed
     | Digit
+    | Heard
     | LegLatched
     | LegSilent
     | LegHeard
