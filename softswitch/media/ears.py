@@ -16,6 +16,7 @@ from softswitch.wire.control import LISTEN_ANSWER, LISTEN_DTMF, LISTEN_PROGRESS,
 
 DEAD_AIR: Final = "dead-air"
 
+_ALL: Final = LISTEN_DTMF | LISTEN_SPEECH | LISTEN_PROGRESS | LISTEN_ANSWER
 _METERED: Final = LISTEN_SPEECH | LISTEN_ANSWER
 _TONES: Final = LISTEN_PROGRESS | LISTEN_ANSWER
 
@@ -45,9 +46,9 @@ class _Ear:
 
 
 class Ears:
-    """Call `listen` when a row's wishes change, `hear` every tick with the frames of at least those rows."""
+    """Call `listen` when a row's wishes change, `hear` every tick with the frames of at least those rows, then `take`."""
 
-    __slots__ = ("_chosen", "_dtmf", "_ears", "_rows", "_speech", "_tones", "_waiting")
+    __slots__ = ("_bits", "_dtmf", "_ears", "_heard", "_speech", "_tones", "_waiting")
 
     def __init__(self, capacity: int) -> None:
         self._dtmf = DtmfDetector(capacity)
@@ -55,8 +56,8 @@ class Ears:
         self._tones = ToneDetector(capacity)
         self._ears: dict[int, _Ear] = {}
         self._waiting: dict[int, _Ear] = {}  # ears that need each tick: pauses, answers
-        self._rows: Ints | None = None
-        self._chosen: dict[int, tuple[Ints, Ints | None]] = {}
+        self._bits: NDArray[np.uint8] = np.zeros(capacity, np.uint8)
+        self._heard: list[Hearing] = []
 
     @property
     def rows(self) -> list[int]:
@@ -65,11 +66,12 @@ class Ears:
 
     def listen(self, row: int, bits: int, dead_air: float, tick: int) -> None:
         """From now on listen on `row` for what `bits` say (none: not at all). What goes on keeps its memory."""
+        bits &= _ALL
         ear = self._ears.get(row)
         before = 0 if ear is None else ear.bits
-        if ear is not None and (bits, dead_air) == (before, ear.dead_air):
+        if bits == before and (ear is None or ear.dead_air == dead_air):
             return
-        self._rows = None
+        self._bits[row] = bits
         fresh = bits & ~before
         if not bits:
             self._ears.pop(row, None)
@@ -109,59 +111,53 @@ class Ears:
         ear = self._ears.get(row)
         return self._speech.facts(row) if ear is not None and ear.bits & LISTEN_SPEECH else None
 
-    def hear(self, rows: Ints, frames: Samples, tick: int) -> list[Hearing]:
-        """The frames [n, 160] of `rows` at `tick`; rows that nobody asked about are passed over."""
+    def hear(self, rows: Ints, frames: Samples, tick: int) -> None:
+        """The frames [n, 160] of `rows` at `tick`; rows that nobody asked about are passed over. May be called for
+        other rows in the same tick."""
         if not self._ears:
-            return []
-        if rows is not self._rows:
-            self._choose(rows)
-        heard: list[Hearing] = []
-        some, at = self._chosen[LISTEN_DTMF]
-        heard += self._dtmf.hear(some, frames if at is None else frames[at], tick)
-        some, at = self._chosen[_METERED]
-        for row in self._speech.hear(some, frames if at is None else frames[at], tick):
-            heard.append(
-                Noticed(row, DEAD_AIR, f"{self._ears[row].dead_air:g} s", self._since(row, LISTEN_SPEECH, tick))
-            )
-        some, at = self._chosen[_TONES]
-        for row, burst in self._tones.hear(some, frames if at is None else frames[at], tick):
-            ear = self._ears[row]
+            return
+        heard, ears = self._heard, self._ears
+        bits = self._bits[rows]
+        heard += self._dtmf.hear(*_chosen(rows, frames, bits & LISTEN_DTMF), tick)
+        for row in self._speech.hear(*_chosen(rows, frames, bits & _METERED), tick):
+            heard.append(Noticed(row, DEAD_AIR, f"{ears[row].dead_air:g} s", self._since(row, LISTEN_SPEECH, tick)))
+        for row, burst in self._tones.hear(*_chosen(rows, frames, bits & _TONES), tick):
+            ear = ears[row]
             if ear.cadence is not None:
-                self._note(heard, row, ear.cadence.burst(burst), LISTEN_PROGRESS, tick)
+                self._note(row, ear.cadence.burst(burst), LISTEN_PROGRESS, tick)
                 if ear.cadence.waits:
                     self._waiting[row] = ear
             if ear.answering is not None:
                 for found in ear.answering.burst(burst):
-                    self._note(heard, row, found, LISTEN_ANSWER, tick)
+                    self._note(row, found, LISTEN_ANSWER, tick)
+
+    def take(self, tick: int) -> list[Hearing]:
+        """What was heard, pauses included: once a tick, after all that there is to `hear`."""
         for row, ear in tuple(self._waiting.items()):
-            self._wait(heard, row, ear, tick)
+            self._wait(row, ear, tick)
+        heard, self._heard = self._heard, []
         return heard
 
-    def _wait(self, heard: list[Hearing], row: int, ear: _Ear, tick: int) -> None:
+    def _wait(self, row: int, ear: _Ear, tick: int) -> None:
         if ear.cadence is not None and ear.cadence.waits:
-            self._note(heard, row, ear.cadence.wake(tick), LISTEN_PROGRESS, tick)
+            self._note(row, ear.cadence.wake(tick), LISTEN_PROGRESS, tick)
         if ear.answering is not None:
             found = ear.answering.hear(bool(self._speech.active[row]), tick)
-            self._note(heard, row, found, LISTEN_ANSWER, tick)
+            self._note(row, found, LISTEN_ANSWER, tick)
             if ear.answering.done:
                 ear.answering = None
         if ear.answering is None and (ear.cadence is None or not ear.cadence.waits):
             del self._waiting[row]
 
-    def _note(self, heard: list[Hearing], row: int, found: Found | None, bit: int, tick: int) -> None:
+    def _note(self, row: int, found: Found | None, bit: int, tick: int) -> None:
         if found is not None:
-            heard.append(Noticed(row, found.what, found.detail, self._since(row, bit, tick)))
+            self._heard.append(Noticed(row, found.what, found.detail, self._since(row, bit, tick)))
 
     def _since(self, row: int, bit: int, tick: int) -> int:
         return (tick - self._ears[row].since.get(bit, tick)) * TICK_MS
 
-    def _choose(self, rows: Ints) -> None:
-        """Which of `rows` each detector hears; all of them need no copy."""
-        bits = np.array(
-            [ear.bits if (ear := self._ears.get(row)) is not None else 0 for row in rows.tolist()], np.int64
-        )
-        for wish in (LISTEN_DTMF, _METERED, _TONES):
-            wanted: NDArray[np.bool_] = (bits & wish) != 0
-            at = np.flatnonzero(wanted)
-            self._chosen[wish] = (rows, None) if len(at) == len(rows) else (rows[at], at)
-        self._rows = rows
+
+def _chosen(rows: Ints, frames: Samples, wanted: NDArray[np.uint8]) -> tuple[Ints, Samples]:
+    """The rows that are `wanted`, and their frames; all of them need no copy."""
+    at = np.flatnonzero(wanted)
+    return (rows, frames) if len(at) == len(rows) else (rows[at], frames[at])

@@ -24,6 +24,7 @@ _FIRST_NOISE: Final = -45.0  # dBm0, until it is known better
 _WINDOW: Final = 75  # ticks of one minimum
 _CLIP: Final = 32000  # the greatest values of G.711 are 32124 (µ-law) and 32256 (A-law)
 _ZERO_DBM0: Final = 10 * float(np.log10(amplitude(0.0) ** 2 / 2))  # of a mean square
+_DAY: Final = 86_400.0
 _TINY: Final = np.float32(0.01)
 
 _STATE = np.dtype(
@@ -71,12 +72,13 @@ class SpeechMeter:
 
     def limit(self, row: int, dead_air: float) -> None:
         """Seconds of silence on both sides after which it is dead air; 0 never."""
-        self._state["limit"][row] = round(dead_air / TICK)
+        self._state["limit"][row] = round(min(max(0.0, dead_air), _DAY) / TICK)
 
     def pair(self, row: int, other: int) -> None:
         """`other` is whom `row` talks with; `NOBODY` when there is no such one."""
-        self._state["other"][row] = other
-        self._state["still"][row] = 0
+        if self._state["other"][row] != other:
+            self._state["other"][row] = other
+            self._state["still"][row] = 0
 
     def hear(self, rows: Ints, frames: Samples, tick: int) -> list[int]:
         """The frames [n, 160] of `rows`; the rows whose silence became dead air with this one."""

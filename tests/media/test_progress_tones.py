@@ -15,7 +15,8 @@ def found(sound, bits=LISTEN_PROGRESS):
     ears.listen(1, bits, 0.0, 0)
     noticed = []
     for tick, some in frames(line(sound)):
-        noticed += ears.hear(np.array([1]), some, tick)
+        ears.hear(np.array([1]), some, tick)
+        noticed += ears.take(tick)
     return [(one.what, one.detail) for one in noticed]
 
 

@@ -18,7 +18,8 @@ def listen(*sounds, dead_air=0.0, pairs=()):
         ears.pair(row, other)
     noticed = []
     for tick, some in frames(line(*sounds)):
-        noticed += ears.hear(rows, some, tick)
+        ears.hear(rows, some, tick)
+        noticed += ears.take(tick)
     return [ears.facts(row) for row in rows.tolist()], noticed
 
 
