@@ -46,7 +46,7 @@ class _Ear:
 
 
 class Ears:
-    """Call `listen` when a row's wishes change, `hear` every tick with the frames of at least those rows, then `take`."""
+    """`listen` when a row's wishes change, `hear` every tick with the frames of at least those rows, then `take`."""
 
     __slots__ = ("_bits", "_dtmf", "_ears", "_heard", "_speech", "_tones", "_waiting")
 

@@ -64,10 +64,11 @@ class Tone:
 
 
 def keys(digits: str, duration_ms: int) -> tuple[ToneItem, ...]:
-    """Normalised DTMF digits as tones (ITU-T Q.23), with gaps and waits."""
+    """Normalised DTMF digits as tones (ITU-T Q.23), with gaps and waits; a flash has none."""
     return tuple(
         ToneItem((), 0, WAIT_MS)
         if digit == WAIT
         else ToneItem(FREQUENCIES[digit], max(duration_ms, 40), GAP_MS, level=DTMF_LEVEL)
         for digit in digits
+        if digit in FREQUENCIES or digit == WAIT
     )

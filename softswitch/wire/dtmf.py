@@ -10,6 +10,10 @@ from softswitch.kernel.errors import PeerError
 DIGITS: Final = "0123456789*#ABCD"
 """Index is the event code (RFC 4733 §3.2)."""
 
+FLASH: Final = "!"
+"""The hook was pressed for a moment: code 16 (RFC 2833 §3.10). It has no tones."""
+_CODES: Final = DIGITS + FLASH
+
 FREQUENCIES: Final = {
     digit: (low, high)
     for low, row in zip((697.0, 770.0, 852.0, 941.0), ("123A", "456B", "789C", "*0#D"), strict=True)
@@ -25,6 +29,10 @@ LONGEST_UNITS: Final = 64000
 END_PACKETS: Final = 3
 LOST_END: Final = 0.12
 """Seconds without a packet after which an event's end counts as lost."""
+_STRAY: Final = 1.0  # seconds that packets may be late
+_SEGMENT: Final = 0xE000  # clock units that no segment but the last is shorter than
+_REMEMBERED: Final = 8
+_MASK: Final = 0xFFFFFFFF
 CLOCK: Final = 8000
 """Hz. Events share the timestamps of the sound beside them (§2.1), so beside opus they count at 48000."""
 
@@ -54,7 +62,7 @@ def build(event: Event) -> bytes:
 def normalise(digits: str) -> str:
     """Upper case but for `w`. Raises `PeerError` on what cannot be keyed."""
     text = "".join(WAIT if c in "wW" else c.upper() for c in digits)
-    if bad := set(text) - set(DIGITS) - {WAIT}:
+    if bad := set(text) - set(_CODES) - {WAIT}:
         raise PeerError(f"not DTMF digits: {''.join(sorted(bad))!r}")
     return text
 
@@ -70,34 +78,54 @@ class Pressed:
 class EventReceiver:
     """Turns a stream's telephone-events into keys, each once: an event is known by its timestamp (§2.5.1.2). It is
     told at its first end packet; with all ends lost, when another event begins or nothing comes for `LOST_END`
-    seconds, if at least three packets told of it. `clock` in Hz."""
+    seconds, if at least three packets told of it. A key held for longer than the duration field holds comes in
+    segments, each with a timestamp of its own (§2.5.1.3): it is one key. `clock` in Hz."""
 
-    __slots__ = ("_clock", "_code", "_duration", "_heard", "_packets", "_timestamp", "_told")
+    __slots__ = (
+        "_before",
+        "_clock",
+        "_code",
+        "_done",
+        "_duration",
+        "_ended",
+        "_heard",
+        "_packets",
+        "_timestamp",
+        "_told",
+    )
 
     def __init__(self, clock: int = CLOCK) -> None:
         self._clock = clock
         self._timestamp = -1
         self._code = 0
-        self._duration = 0
+        self._duration = 0  # of this segment
+        self._before = 0  # of the segments before
         self._packets = 0
+        self._ended = False
         self._told = True
+        self._done: deque[tuple[int, int]] = deque(maxlen=_REMEMBERED)  # (timestamp, code) of events before
         self._heard: Instant = 0.0
 
     def receive(self, event: Event, timestamp: int, now: Instant) -> list[Pressed]:
         """Keys that are now known to be complete, oldest first."""
         done: list[Pressed] = []
-        if timestamp != self._timestamp:
-            if self._timestamp >= 0 and (timestamp - self._timestamp) & 0x80000000:
-                return done  # a straggler of an earlier event
-            done += self._give_up()
-            self._timestamp, self._code, self._duration = timestamp, event.code, 0
-            self._packets, self._told = 0, event.code >= len(DIGITS)
+        if timestamp != self._timestamp or event.code != self._code:
+            if self._strays(event, timestamp, now):
+                return done
+            if self._goes_on(event, timestamp, now):
+                self._before += (timestamp - self._timestamp) & _MASK
+            else:
+                done += self._give_up()
+                self._before, self._packets = 0, 0
+                self._told = event.code >= len(_CODES)
+            self._done.append((self._timestamp, self._code))
+            self._timestamp, self._code, self._duration, self._ended = timestamp, event.code, 0, False
         self._packets += 1
         self._heard = now
         self._duration = max(self._duration, event.duration)
+        self._ended |= event.end
         if event.end and not self._told:
-            self._told = True
-            done.append(Pressed(DIGITS[self._code], self._duration * 1000 // self._clock))
+            done += self._tell()
         return done
 
     def wake(self, now: Instant) -> list[Pressed]:
@@ -112,12 +140,28 @@ class EventReceiver:
         """The stream starts anew (another SSRC): its timestamps say nothing about the old ones."""
         self._timestamp = -1
         self._told = True
+        self._done.clear()
+
+    def _strays(self, event: Event, timestamp: int, now: Instant) -> bool:
+        """Whether the packet is a late one of an earlier event. Long after the last packet an older timestamp is no
+        sign of that: then the sender's clock has jumped."""
+        if self._timestamp < 0 or now - self._heard >= _STRAY:
+            return False
+        older = bool((timestamp - self._timestamp) & 0x80000000)
+        return older or (timestamp, event.code) in self._done
+
+    def _goes_on(self, event: Event, timestamp: int, now: Instant) -> bool:
+        """Whether this is the next segment of the key that is down."""
+        if self._timestamp < 0 or self._ended or event.code != self._code or now - self._heard >= _STRAY:
+            return False
+        return max(self._duration, _SEGMENT) <= (timestamp - self._timestamp) & _MASK <= 0xFFFF
 
     def _give_up(self) -> list[Pressed]:
-        if self._told or self._packets < END_PACKETS:
-            return []
+        return [] if self._told or self._packets < END_PACKETS else self._tell()
+
+    def _tell(self) -> list[Pressed]:
         self._told = True
-        return [Pressed(DIGITS[self._code], self._duration * 1000 // self._clock)]
+        return [Pressed(_CODES[self._code], (self._before + self._duration) * 1000 // self._clock)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +217,7 @@ class EventSender:
         if duration == length:
             self._ends += 1
         self._count += 1
-        payload = build(Event(DIGITS.index(digit), self._ends > 0, self.volume, duration * self._clock))
+        payload = build(Event(_CODES.index(digit), self._ends > 0, self.volume, duration * self._clock))
         if self._ends == END_PACKETS:
             self._queue.popleft()
             self._count = self._ends = 0

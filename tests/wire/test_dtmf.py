@@ -82,9 +82,133 @@ def test_a_straggler_of_an_earlier_event_is_no_new_key():
 
 
 def test_events_beyond_the_keys_are_not_keys():
-    """RFC 4733 §3.2: flash is 16; only 0–15 are DTMF."""
+    """RFC 4733 §3.2: 0–15 are DTMF, 16 is flash, and above are tones and line events."""
+    for code in (17, 66, 200, 255):
+        receiver = dtmf.EventReceiver()
+        assert receiver.receive(dtmf.Event(code, True, 10, 800), 5, 0.0) == []
+        assert receiver.wake(9.0) == []
+
+
+def test_flash_is_told_and_sent():
+    """RFC 2833 §3.10: event 16."""
+    packets = sent(dtmf.FLASH)
+    assert {dtmf.parse(out.payload).code for *_, out in packets} == {16}
+    assert heard(packets) == [dtmf.Pressed("!", 100)]
+
+
+def test_every_loss_that_leaves_enough():
+    """RFC 4733 §2.6: one end packet, or any three packets, are one key; less is none. All 127 subsets."""
+    packets = sent("5", 100)
+    for chosen in range(1, 1 << len(packets)):
+        kept = [packet for i, packet in enumerate(packets) if chosen >> i & 1]
+        ends = sum(dtmf.parse(out.payload).end for *_, out in kept)
+        keys = [key.digit for key in heard(kept)]
+        assert keys == (["5"] if ends or len(kept) >= 3 else []), kept
+
+
+@given(st.permutations(range(7)), st.integers(0, 3))
+def test_any_order_is_one_key(order, twice):
+    """Reordered and duplicated packets: still one key, and the longest duration."""
+    packets = sent("5", 100)
+    shuffled = [packets[i] for i in order] + [packets[twice]]
+    found = heard([(10 + n, timestamp, out) for n, (_, timestamp, out) in enumerate(shuffled)])
+    assert [key.digit for key in found] == ["5"]
+
+
+def held(seconds, code=7, start=4_000_000_000, step=160):
+    """(tick, timestamp, event) of a key held for long, as §2.5.1.3 wants it: a segment holds 65,535 units at most."""
+    units, packets, tick, begun = int(seconds * 8000), [], 0, 0
+    for total in range(step, units + 1, step):
+        if total - begun > 0xFFFF:
+            packets.append((tick, start + begun, dtmf.Event(code, False, 10, 0xFFFF)))
+            begun += 0xFFFF
+        packets.append((tick, start + begun, dtmf.Event(code, False, 10, total - begun)))
+        tick += 1
+    packets += [(tick + n, start + begun, dtmf.Event(code, True, 10, units - begun)) for n in range(3)]
+    return packets
+
+
+def told(packets):
     receiver = dtmf.EventReceiver()
-    assert receiver.receive(dtmf.Event(16, True, 10, 800), 5, 0.0) == []
+    keys, at = [], 0.0
+    for tick, timestamp, event in packets:
+        at = tick * 0.02
+        keys += receiver.wake(at)
+        keys += receiver.receive(event, timestamp & 0xFFFFFFFF, at)
+    return keys + receiver.wake(at + 1)
+
+
+@pytest.mark.parametrize("seconds", [7.9, 8.5, 17.0, 60.0])
+def test_a_long_press_in_segments_is_one_key(seconds):
+    """RFC 4733 §2.5.1.3; the timestamps wrap on the way."""
+    (key,) = told(held(seconds))
+    assert key.digit == "7"
+    assert key.duration_ms == pytest.approx(seconds * 1000, abs=20)
+
+
+@given(st.integers(0, 2**32), st.floats(0.0, 0.4))
+def test_a_long_press_survives_loss(seed, rate):
+    """Also where segments meet. With a whole burst of 120 ms lost it may be told early, but only once."""
+    dice = random.Random(seed)
+    packets = held(20.0)
+    kept = [packet for packet in packets[:-3] if dice.random() >= rate] + packets[-1:]
+    assert [key.digit for key in told(kept)] == ["7"]
+
+
+def test_equal_digits_with_all_ends_lost_stay_two():
+    """The second one's timestamp is not where the first one's segment would go on."""
+    first, second = held(0.2, 1, 1000), held(0.2, 1, 1000 + 3200)
+    shifted = [(tick + 20, timestamp, event) for tick, timestamp, event in second]
+    assert [key.digit for key in told(first[:-3] + shifted)] == ["1", "1"]
+
+
+def test_the_same_timestamp_after_a_reset_is_a_new_key():
+    """Another SSRC may use the same timestamps."""
+    receiver = dtmf.EventReceiver()
+    end = dtmf.Event(3, True, 10, 800)
+    assert len(receiver.receive(end, 5000, 0.0)) == 1
+    assert receiver.receive(end, 5000, 0.02) == []
+    receiver.reset()
+    assert len(receiver.receive(end, 5000, 0.04)) == 1
+
+
+def test_a_clock_that_jumps_back_does_not_mute_the_keys():
+    """An older timestamp long after the last packet is no straggler."""
+    receiver = dtmf.EventReceiver()
+    assert len(receiver.receive(dtmf.Event(3, True, 10, 800), 900_000, 0.0)) == 1
+    assert receiver.receive(dtmf.Event(4, True, 10, 800), 80_000, 0.1) == []
+    assert len(receiver.receive(dtmf.Event(4, True, 10, 800), 88_000, 5.0)) == 1
+
+
+def test_a_sender_that_reuses_a_timestamp_for_another_key():
+    """The code tells them apart; late ends of the first one do not bring it back."""
+    receiver = dtmf.EventReceiver()
+    first, second = dtmf.Event(1, True, 10, 800), dtmf.Event(2, True, 10, 800)
+    keys = []
+    for n, event in enumerate((first, first, second, first, second, second)):
+        keys += receiver.receive(event, 4000, n * 0.02)
+    assert [key.digit for key in keys] == ["1", "2"]
+
+
+def test_shrinking_durations_and_none_at_all():
+    """The longest counts; an end of no length is a key nevertheless."""
+    receiver = dtmf.EventReceiver()
+    for duration in (480, 320, 160):
+        receiver.receive(dtmf.Event(9, False, 10, duration), 100, 0.0)
+    assert receiver.receive(dtmf.Event(9, True, 10, 80), 100, 0.1) == [dtmf.Pressed("9", 60)]
+    assert receiver.receive(dtmf.Event(9, True, 10, 0), 9000, 1.0) == [dtmf.Pressed("9", 0)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 255), st.booleans(), st.integers(0, 65535), st.integers(0, 2**32 - 1))))
+def test_nonsense_gives_keys_or_nothing(events):
+    """No order of events makes it fail, and one event is never more than one key."""
+    receiver = dtmf.EventReceiver()
+    keys = []
+    for n, (code, end, duration, timestamp) in enumerate(events):
+        keys += receiver.receive(dtmf.Event(code, end, 10, duration), timestamp, n * 0.02)
+    keys += receiver.wake(len(events) + 1.0)
+    assert len(keys) <= len(events)
+    assert receiver.deadline() is None or receiver.wake(1e9)
 
 
 def test_what_cannot_be_keyed_is_refused():
