@@ -29,7 +29,9 @@ from softswitch.sip.offer_answer import (
 )
 from softswitch.sip.relayed_media import sections_of
 from softswitch.sip.user_agent import UserAgent
-from softswitch.wire.control import Edge, LegSpec, LegStats, SendDigits, UpdateLeg
+from softswitch.wire import info
+from softswitch.wire.control import LISTEN_DTMF, LISTEN_SPEECH, Edge, LegSpec, LegStats, SendDigits, UpdateLeg
+from softswitch.wire.dtmf import WAIT, Once
 from softswitch.wire.sdp import Media
 from softswitch.wire.sip import Request, Response
 
@@ -46,17 +48,19 @@ class LegState(StrEnum):
 
 
 class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
-    """What the configuration says about a party's stream. `address` is ours as the party sees it. `passthrough`:
+    """What the configuration says about a party's stream. `address` is ours as the party sees it. `dtmf` is how keys
+    come and go: `rfc4733`, `inband`, `info`, or `auto`: RFC 4733 where it is negotiated, else in band. `passthrough`:
     codecs that we do not decode may be agreed on between this party and another; `video` may."""
 
     codecs: tuple[str, ...]
     address: str
-    dtmf: str = "rfc4733"
+    dtmf: str = "auto"
     latch: str = "learn"
     silence: float = 0.0
     packet_ms: int = 20
     passthrough: bool = True
     video: bool = True
+    dead_air: float = 0.0
 
     @property
     def mixed(self) -> tuple[str, ...]:
@@ -76,6 +80,8 @@ class Leg:
     __slots__ = (
         "_capable",
         "_checked",
+        "_keys",
+        "_keys_in_media",
         "_reoffered",
         "answered_at",
         "ended_at",
@@ -104,6 +110,7 @@ class Leg:
         "streams",
         "ua",
         "was_open",
+        "wishes",
         "worker",
     )
 
@@ -135,6 +142,9 @@ class Leg:
         self.sdp_version = 0
         self.hears: frozenset[int] = frozenset()
         self.stats: LegStats | None = None
+        self.wishes = 0  # what media listens for besides keys: LISTEN_…
+        self._keys = Once()
+        self._keys_in_media = False
         self.ring_at: Instant | None = None
         self.answered_at: Instant | None = None
         self.ended_at: Instant | None = None
@@ -328,9 +338,37 @@ class Leg:
         self._said(offer)
         self._settle(negotiated)
 
-    def send_digits(self, digits: str, duration_ms: int = 160) -> None:
+    def send_digits(self, digits: str, now: Instant, duration_ms: int = 160) -> list[Output]:
+        """Normalised digits to the party, in the way that it wants: by INFO (a wait is left out), else by media."""
+        if self.policy.dtmf == "info":
+            if not self.up:
+                return []
+            outputs: list[Output] = []
+            for digit in digits.replace(WAIT, ""):
+                body = info.build(digit, duration_ms)
+                outputs += self.ua.send_in_dialog(self.session, "INFO", now, body, info.RELAY)
+            return outputs
         if self.opened:
             self.fabric.command(self.worker, SendDigits(self.id, digits, duration_ms))
+        return []
+
+    def pressed(self, digit: str, method: str, now: Instant, duration_ms: int) -> bool:
+        """A key of the party came by `method`; False when it was told already in another way. Who sends keys with
+        the sound needs no INFO beside them."""
+        new = self._keys.new(digit, method, now, duration_ms)
+        if method != "info":
+            self._keys_in_media = True
+            return new
+        return new and not self._keys_in_media
+
+    def listen(self, wishes: int) -> None:
+        """From now on media listens for these, too (LISTEN_…)."""
+        if wishes | self.wishes == self.wishes:
+            return
+        self.wishes |= wishes
+        if self.opened and self.spec is not None:
+            self.spec = self._listened(self.spec)
+            self.fabric.command(self.worker, UpdateLeg(self.id, self.spec))
 
     def watch(self, far: "Leg | None", *, now: bool = True) -> None:
         """The party is bridged with `far`, and unless one holds the other they are sent each other's video."""
@@ -396,7 +434,7 @@ class Leg:
             times = (policy.packet_ms, *(ms for ms in PACKET_TIMES if ms != policy.packet_ms))
             self._capable = Capabilities(
                 policy.codecs,
-                policy.dtmf == "rfc4733",
+                policy.dtmf in ("auto", "rfc4733"),
                 policy.address,
                 self.port.number,
                 packet_times=times,
@@ -481,12 +519,19 @@ class Leg:
 
     def _settle(self, negotiated: Negotiated) -> None:
         self.negotiated = negotiated
-        spec = negotiated.to_leg_spec(latch=self.policy.latch, silence=self.policy.silence)
+        spec = self._listened(negotiated.to_leg_spec(latch=self.policy.latch, silence=self.policy.silence))
         if not self.opened:
             self._open(spec)
         elif spec != self.spec:
             self.fabric.command(self.worker, UpdateLeg(self.id, spec))
         self.spec = spec
+
+    def _listened(self, spec: LegSpec) -> LegSpec:
+        dtmf, wishes = self.policy.dtmf, self.wishes
+        if dtmf == "inband" or (dtmf == "auto" and spec.event_type < 0):
+            wishes |= LISTEN_DTMF
+        dead_air = self.policy.dead_air if wishes & LISTEN_SPEECH else 0.0
+        return msgspec.structs.replace(spec, listen=wishes, dead_air=dead_air, keys=dtmf != "info")
 
     def _open(self, spec: LegSpec) -> None:
         if self.port is None:

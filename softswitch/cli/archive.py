@@ -70,13 +70,22 @@ def _one(found: Row, as_json: bool) -> None:
     legs = [
         [
             *(leg["party"], leg["remote"], leg["codec"], str(leg["received"]), str(leg["sent"]), str(leg["lost"])),
-            *(f"{leg['jitter_ms']:.1f}", f"{leg['mos']:.1f}" if leg["mos"] else "", leg["call_id"]),
+            *(f"{leg['jitter_ms']:.1f}", f"{leg['mos']:.1f}" if leg["mos"] else "", _speech(leg), leg["call_id"]),
         ]
         for leg in row["legs"]
     ]
-    columns = ("leg", "remote", "codec", ">received", ">sent", ">lost", ">jitter ms", ">mos", "sip call-id")
+    columns = ("leg", "remote", "codec", ">received", ">sent", ">lost", ">jitter ms", ">mos", "speech", "sip call-id")
     emit_table(columns, legs, nothing="no legs")
     emit_table(LEDGER, [ledger_cells(entry) for entry in found["ledger"]], nothing="nothing in the ledger")
+
+
+def _speech(leg: Row) -> str:
+    """What was measured of the party's speech, if anything."""
+    facts = leg.get("speech")
+    if not facts:
+        return ""
+    words = f"{facts['talk']:.0f} s at {facts['level']:.0f} dBm0, {facts['overtalk']:.0f} s over the other"
+    return words + (f", {facts['clipped']} clipped" if facts["clipped"] else "")
 
 
 def _record(row: Row) -> list[Cell]:

@@ -1,7 +1,7 @@
 """Which rows are listened to, for what, and what was heard there: the detectors behind one interface."""
 
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -157,7 +157,7 @@ class Ears:
         return (tick - self._ears[row].since.get(bit, tick)) * TICK_MS
 
 
-def _chosen(rows: Ints, frames: Samples, wanted: NDArray[np.uint8]) -> tuple[Ints, Samples]:
+def _chosen(rows: Ints, frames: Samples, wanted: NDArray[np.integer[Any]]) -> tuple[Ints, Samples]:
     """The rows that are `wanted`, and their frames; all of them need no copy."""
     at = np.flatnonzero(wanted)
     return (rows, frames) if len(at) == len(rows) else (rows[at], frames[at])

@@ -17,13 +17,13 @@ from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
 from softswitch.switch.office import Office
 from softswitch.switch.recording import CallRecording, stars
-from softswitch.switch.records import CallRecord, HungUpBy, LegRecord, Outcome
+from softswitch.switch.records import CallRecord, HungUpBy, LegRecord, Outcome, Speech
 from softswitch.switch.stages.build import stage_for
 from softswitch.switch.stages.sounds import PlayStage, ToneStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.targets import parse_target
 from softswitch.switch.views import CallView, LegView
-from softswitch.wire.control import PlayItem
+from softswitch.wire.control import PlayItem, SpeechFacts
 
 MAX_TARGETS = 30  # targets one call may pass: menus loop, forwardings must not
 
@@ -348,6 +348,19 @@ def _leg_record(leg: Leg, status: int) -> LegRecord:
         jitter_ms=stats.jitter_ms if stats else 0.0,
         round_trip_ms=stats.round_trip_ms if stats else -1.0,
         mos=stats.mos if stats else 0.0,
+        speech=_speech(stats.speech) if stats is not None and stats.speech is not None else None,
+    )
+
+
+def _speech(facts: SpeechFacts) -> Speech:
+    return Speech(
+        talk=round(facts.talk, 2),
+        silence=round(facts.heard - facts.talk, 2),
+        overtalk=round(facts.overtalk, 2),
+        dead_air=round(facts.dead_air, 2),
+        spurts=facts.spurts,
+        clipped=facts.clipped,
+        level=round(facts.level, 1),
     )
 
 

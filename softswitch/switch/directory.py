@@ -161,6 +161,7 @@ class Directory:
             media.packet_ms if party.packet_ms is None else party.packet_ms,
             media.passthrough if party.passthrough is None else party.passthrough,
             media.video if party.video is None else party.video,
+            media.dead_air,
         )
 
     # ---------------------------------------------------------------------------------------------------------- within

@@ -12,6 +12,7 @@ from softswitch.wire.control import (
     Digit,
     Failed,
     Grown,
+    Heard,
     Inventory,
     LegClosed,
     LegHeard,
@@ -45,6 +46,7 @@ class MediaReports:
             Inventory: self._inventory,
             Failed: self._failed,
             Digit: self._digit,
+            Heard: self._heard,
             LegClosed: self._leg_closed,
             LegSilent: self._leg_silent,
             LegLatched: self._latched,
@@ -129,9 +131,19 @@ class MediaReports:
     def _digit(self, worker: int, report: Digit, now: Instant) -> None:
         leg = self._office.fabric.legs.get(report.leg)
         call = self._switch.call_of(leg) if leg is not None and not leg.over else None
-        if leg is not None and call is not None:
-            call.stage.on_digit(leg, report.digit, report.method, now)
+        if leg is None or call is None:
+            return
+        if leg.pressed(report.digit, report.method, now, report.duration_ms):
+            call.stage.on_digit(leg, report.digit, report.method, now, report.duration_ms)
             call.rearm()
+
+    def _heard(self, worker: int, report: Heard, now: Instant) -> None:
+        leg = self._office.fabric.legs.get(report.leg)
+        call = self._switch.call_of(leg) if leg is not None and not leg.over else None
+        if leg is not None and call is not None:
+            self._office.fact(
+                "call.heard", now, call.id, party=leg.peer, what=report.what, detail=report.detail, ms=report.ms
+            )
 
     def _leg_closed(self, worker: int, report: LegClosed, now: Instant) -> None:
         leg = self._office.fabric.legs.pop(report.leg, None)

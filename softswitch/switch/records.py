@@ -10,10 +10,24 @@ Outcome: TypeAlias = Literal["answered", "abandoned", "busy", "no-answer", "fail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """What a party said: seconds of talk, of talk while the other side talked, and of silence on both sides after
+    the limit; times that it began to talk; samples at full scale; level of its speech in dBm0 (−99: none)."""
+
+    talk: float
+    silence: float
+    overtalk: float
+    dead_air: float
+    spurts: int
+    clipped: int
+    level: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LegRecord:
     """One leg as it ended. `call_id` is the SIP Call-ID, `codec` the RTP name (empty: never negotiated). `jitter_ms`
     and `lost` are what we received (RFC 3550 §6.4.1), `mos` by ITU-T G.107 (0: no media), `status` the last final SIP
-    status of its INVITE."""
+    status of its INVITE. `speech` is what the party said, where it was measured (see `wire.control.SpeechFacts`)."""
 
     party: str
     call_id: str = ""
@@ -26,6 +40,7 @@ class LegRecord:
     jitter_ms: float = 0.0
     round_trip_ms: float = -1.0
     mos: float = 0.0
+    speech: Speech | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,7 +59,9 @@ class Media:
     """`ports` is inclusive. `codecs` are names of `sip.codec_table.CODECS`. `packet_ms`: audio in a packet of ours when
     the peer has no wish. `passthrough`: parties may agree on codecs that we do not decode. `video`: they may agree on
     video. `latch`: see `wire.control.LegSpec`. `silence`: hang up a talking call after that long without RTP from a
-    side that should send (0 = never)."""
+    side that should send (0 = never). `speech_facts`: of which calls talk, silence, overtalk and levels are measured
+    (decoding what is only passed on costs more than measuring it). `dead_air`: seconds of silence on both sides of
+    such a call until the ledger is told (0 = never)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str = "0.0.0.0"
@@ -73,6 +75,8 @@ class Media:
     backend: Literal["auto", "epoll", "uring"] = "auto"
     latch: Literal["learn", "signalled"] = "learn"
     silence: float = 300.0
+    speech_facts: Literal["none", "recorded", "all"] = "recorded"
+    dead_air: float = 10.0
     tick_ms: int = 20
 
 
@@ -110,7 +114,7 @@ class Phone:
     packet_ms: int | None = None
     passthrough: bool | None = None
     video: bool | None = None
-    dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
+    dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
     no_answer: Target | None = None
     busy: Target | None = None
     unavailable: Target | None = None
@@ -159,7 +163,7 @@ class Trunk:
     packet_ms: int | None = None
     passthrough: bool | None = None
     video: bool | None = None
-    dtmf: Literal["rfc4733", "info", "inband"] = "rfc4733"
+    dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,15 +34,13 @@ from softswitch.switch.call import Call
 from softswitch.switch.directory import ANONYMOUS
 from softswitch.switch.stages.codes import code_stage
 from softswitch.switch.targets import Target
+from softswitch.wire import info
 from softswitch.wire.sip import NameAddr, Request
 
 if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
 
 ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER"
-_SIGNAL = re.compile(rb"(?im)^\s*Signal\s*=\s*([0-9A-D*#]{1,2})\s*$")
-_BARE = re.compile(rb"\s*([0-9A-Da-d*#]{1,2})\s*")
-_INFO_NAMES = {b"10": "*", b"11": "#"}
 
 
 class Signalling:
@@ -281,15 +279,17 @@ class Signalling:
         if event.request.method != "INFO":
             self._office.drive(ua.respond(event.tx, 405, now, headers=(("Allow", ALLOW),)))
             return
-        digit = info_digit(event.request)
-        if digit is None and event.request.body:
+        signal = info.parse(event.request.content_type or "", event.request.body)
+        if signal is None and event.request.body:
             accept = (("Accept", "application/dtmf-relay, application/dtmf"),)
             self._office.drive(ua.respond(event.tx, 415, now, headers=accept))
             return
         self._office.drive(ua.respond(event.tx, 200, now))
         leg, call = self._find(event.session)
-        if digit is not None and leg is not None and call is not None:
-            call.stage.on_digit(leg, digit, "info", now)
+        if signal is None or leg is None or call is None:
+            return
+        if leg.pressed(signal.digit, "info", now, signal.duration_ms):
+            call.stage.on_digit(leg, signal.digit, "info", now, signal.duration_ms)
             call.rearm()
 
     def _requested(self, event: Requested, now: Instant) -> None:
@@ -312,21 +312,6 @@ class Signalling:
     def _timed_out(self, event: TimedOut, now: Instant) -> None:
         if not self._office.trunks.timed_out(event.tx, now):
             self._office.registrations.answered(event.tx)
-
-
-def info_digit(request: Request) -> str | None:
-    """The key in an INFO body (`application/dtmf-relay` or `application/dtmf`), None without one."""
-    kind = (request.content_type or "").partition(";")[0].strip().lower()
-    if kind == "application/dtmf-relay":
-        found = _SIGNAL.search(request.body)
-    elif kind == "application/dtmf":
-        found = _BARE.fullmatch(request.body)
-    else:
-        return None
-    if found is None:
-        return None
-    digit = _INFO_NAMES.get(found[1], found[1].decode().upper())
-    return digit if len(digit) == 1 else None
 
 
 def _wants_privacy(request: Request) -> bool:

@@ -29,6 +29,7 @@ LONGEST_UNITS: Final = 64000
 END_PACKETS: Final = 3
 LOST_END: Final = 0.12
 """Seconds without a packet after which an event's end counts as lost."""
+_TWICE: Final = 0.5  # seconds between two tellings of one key
 _STRAY: Final = 1.0  # seconds that packets may be late
 _SEGMENT: Final = 0xE000  # clock units that no segment but the last is shorter than
 _REMEMBERED: Final = 8
@@ -162,6 +163,26 @@ class EventReceiver:
     def _tell(self) -> list[Pressed]:
         self._told = True
         return [Pressed(_CODES[self._code], (self._before + self._duration) * 1000 // self._clock)]
+
+
+class Once:
+    """Phones may tell one key in two ways: in band beside RFC 4733, or INFO beside either. The second telling of the
+    same key, by another way, at about the same time, is the same key."""
+
+    __slots__ = ("_told",)
+
+    def __init__(self) -> None:
+        self._told: deque[tuple[str, str, Instant]] = deque(maxlen=_REMEMBERED)
+
+    def new(self, digit: str, method: str, now: Instant, duration_ms: int = 0) -> bool:
+        """Whether the key that `method` tells `now`, at its end after `duration_ms`, has not been told yet."""
+        earliest = now - duration_ms / 1000 - _TWICE
+        for told in self._told:
+            if told[0] == digit and told[1] != method and told[2] >= earliest:
+                self._told.remove(told)
+                return False
+        self._told.append((digit, method, now))
+        return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.switch.recording import stars
 from softswitch.switch.settings import Menu
 from softswitch.switch.stages.stage import Stage
+from softswitch.wire.dtmf import FLASH
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
@@ -58,8 +59,8 @@ class MenuStage(Stage):
                 "menu.left", now, self.call.id, menu=self.at, cause="ended", keys="", target="", collected={}
             )
 
-    def on_digit(self, leg: Leg, digit: str, method: str, now: Instant) -> None:
-        if leg is self.call.leg:
+    def on_digit(self, leg: Leg, digit: str, method: str, now: Instant, duration_ms: int = 160) -> None:
+        if leg is self.call.leg and digit != FLASH:
             self._perform(self._run.digit(digit, now), now)
 
     def on_played(self, player: int, cause: str, now: Instant) -> None:

@@ -33,7 +33,7 @@ class Stage:
         """The legs besides the caller's that this stage holds."""
         return ()
 
-    def on_digit(self, leg: Leg, digit: str, method: str, now: Instant) -> None:
+    def on_digit(self, leg: Leg, digit: str, method: str, now: Instant, duration_ms: int = 160) -> None:
         """A key was pressed. `method`: `rfc4733`, `info` or `inband`."""
 
     def on_played(self, player: int, cause: str, now: Instant) -> None:

@@ -8,6 +8,7 @@ from softswitch.call.causes import reason_header
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.switch.stages.stage import Stage
+from softswitch.wire.control import LISTEN_SPEECH
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
@@ -50,6 +51,10 @@ class TalkStage(Stage):
             for party in (call.leg, callee):
                 call.check_audible(party)
             call.recording.start(callee, now)
+        wanted = call.office.settings.media.speech_facts
+        if wanted == "all" or (wanted == "recorded" and call.recording.running):
+            call.leg.listen(LISTEN_SPEECH)
+            callee.listen(LISTEN_SPEECH)
         call.office.fact("call.answered", now, call.id, by=callee.peer, agent=self._agent)
         for party in (call.leg, callee):
             if party.held_at is not None:
@@ -88,15 +93,12 @@ class TalkStage(Stage):
             self._held_since = None
         self.call.office.fact("call.held" if held else "call.resumed", now, self.call.id, by=leg.peer)
 
-    def on_digit(self, leg: Leg, digit: str, method: str, now: Instant) -> None:
+    def on_digit(self, leg: Leg, digit: str, method: str, now: Instant, duration_ms: int = 160) -> None:
+        """What comes with the sound media passes on itself, but for parties that want INFO; what comes by INFO goes
+        by whatever the other party wants."""
         other = self._callee if leg is self.call.leg else self.call.leg
-        if other.policy.dtmf == "info":
-            body = f"Signal={digit}\r\nDuration=160\r\n".encode()
-            self.call.drive(
-                self.call.office.ua.send_in_dialog(other.session, "INFO", now, body, "application/dtmf-relay")
-            )
-        elif method == "info":
-            other.send_digits(digit)
+        if method == "info" or other.policy.dtmf == "info":
+            self.call.drive(other.send_digits(digit, now, duration_ms))
 
     def _wire(self) -> None:
         """Who hears whom, from who holds whom."""
