@@ -1,20 +1,17 @@
-"""What was: call records, the ledger, recordings, SIP ladders."""
+"""What was: call records, the ledger, SIP ladders."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel
 
-from softswitch.api.replies import Limit, TheOperator, json
-from softswitch.kernel.errors import PeerError
+from softswitch.api.replies import Limit, TheOperator, Time, json
 from softswitch.services.rows import LedgerEntry
 from softswitch.shell.trace import TraceRow
-from softswitch.switch.records import CallRecord, Outcome, SavedRecording
+from softswitch.switch.records import CallRecord, Outcome
 
 router = APIRouter(prefix="/api/v1", tags=["archive"])
-
-Time = Annotated[float | None, Query(description="Seconds since 1970, UTC")]
 
 
 class RecordList(BaseModel):
@@ -30,10 +27,6 @@ class RecordWithLedger(BaseModel):
 class LedgerList(BaseModel):
     items: list[LedgerEntry]
     next: int | None
-
-
-class RecordingList(BaseModel):
-    items: list[SavedRecording]
 
 
 @router.get("/records", response_model=RecordList)
@@ -79,21 +72,6 @@ async def ledger(
         limit, after=after, since=since, call=call, queue=queue, agent=agent, kind=kind
     )
     return json({"items": rows, "next": rows[-1].seq if len(rows) == limit else None})
-
-
-@router.get("/recordings", response_model=RecordingList)
-async def recordings(operator: TheOperator, limit: Limit = 100, call: str | None = None) -> Response:
-    """Finished recordings, the latest first."""
-    return json({"items": await operator.store.recordings(limit, call=call)})
-
-
-@router.get("/recordings/{path:path}", response_class=FileResponse)
-async def recording(path: str, operator: TheOperator) -> Response:
-    """The sound file: caller on the left channel, agent on the right. Ranges are understood."""
-    try:
-        return FileResponse(operator.recordings.find(path))
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
 
 
 @router.get("/trace/{id:path}", response_model=list[TraceRow])

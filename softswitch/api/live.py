@@ -46,8 +46,8 @@ class AgentOrder(BaseModel):
 
 @router.get("/status", response_model=Status)
 async def status(operator: TheOperator) -> Response:
-    """The switch in one glance, with the counters of its shell."""
-    return json(asdict(operator.status()) | {"counters": operator.counters()})
+    """The switch in one glance, with the counters of its shell and the alarms that stand."""
+    return json(asdict(operator.status()) | {"counters": operator.counters(), "alarms": operator.alarms.active()})
 
 
 @router.get("/calls", response_model=CallPage)

@@ -42,6 +42,10 @@ class _Switch(Collector):
         yield _gauge("draining", "1 while no new calls are taken", int(status.draining))
         yield _counter("calls", "Calls since start", status.calls_total)
         yield _counter("calls_failed", "Failed calls since start", status.calls_failed)
+        alarms = GaugeMetricFamily("softswitch_alarm", "1 while the alarm stands", labels=["alarm"])
+        for alarm in self._operator.alarms.active():
+            alarms.add_metric([alarm.name], 1)
+        yield alarms
         live = GaugeMetricFamily("softswitch_live", "What must be zero when no call is up", labels=["kind"])
         for kind, count in status.live.items():
             live.add_metric([kind], count)

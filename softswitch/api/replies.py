@@ -28,5 +28,6 @@ async def _operator(request: Request) -> Operator:
 
 
 TheOperator = Annotated[Operator, Depends(_operator)]
+Time = Annotated[float | None, Query(description="Seconds since 1970, UTC")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows at most")]
 Offset = Annotated[int, Query(ge=0, description="Rows to leave out")]

@@ -11,6 +11,7 @@ from softswitch.kernel.errors import LocalError
 
 _TIMEOUT: Final = 10.0
 _PAGE: Final = 1000
+_PIECE: Final = 1 << 18
 
 
 class Client:
@@ -51,9 +52,19 @@ class Client:
         """An order."""
         return self._json("POST", path, {}, body or {})
 
-    def delete(self, path: str) -> Any:
+    def delete(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Take away."""
-        return self._json("DELETE", path, {})
+        return self._json("DELETE", path, {}, body)
+
+    def download(self, path: str) -> Iterator[tuple[int, bytes]]:
+        """A file in pieces, each with the length of the whole."""
+        response = self._send("GET", self._prefix + path, None, {})
+        total = int(response.headers.get("Content-Length", 0))
+        try:
+            while piece := response.read(_PIECE):
+                yield total, piece
+        except (OSError, HTTPException) as error:
+            raise OutOfReach(f"the switch at {self._url} went away: {error}") from error
 
     def follow(self, path: str, kinds: tuple[str, ...] = (), after: int | None = None) -> Iterator[dict[str, Any]]:
         """Server-sent events as they come (WHATWG HTML §9.2); ends with the switch."""

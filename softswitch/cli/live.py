@@ -57,6 +57,8 @@ def status(client: "Client", as_json: bool) -> None:
             ("rows", f"{counters['rows_written']} written, {counters['rows_waiting']} waiting"),
         ]
     )
+    for alarm in found["alarms"]:
+        click.secho(f"alarm: {alarm['text']} (since {moment(alarm['since'])})", fg="red", bold=True)
     emit_table(WORKERS, [_worker(row) for row in found["workers"]], nothing="no media process")
 
 
@@ -155,7 +157,7 @@ def _one_call(found: Row, as_json: bool) -> None:
             ("lasts", duration(found["duration"])),
             ("queue", found["queue"]),
             ("agent", found["agent"]),
-            ("recording", found["recording"]),
+            ("recording", found["recording"] + (", paused" if found["recording_paused"] else "")),
         ]
     )
     legs: Rows = [

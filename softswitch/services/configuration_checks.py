@@ -201,7 +201,7 @@ class _Checks:
         if "call" not in names:
             self._error(path, "needs {call}: without it one recording overwrites another")
         if not template.endswith(".wav"):
-            self._error(path, "must end in .wav")
+            self._error(path, "must end in .wav: the ending of a converted recording follows recording.format")
         if template.startswith("/") or ".." in template.split("/"):
             self._error(path, "must stay below recording.directory")
 

@@ -1,8 +1,10 @@
 """The files of recordings: where a new one goes, which there are, whether they are whole."""
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
@@ -11,13 +13,27 @@ from typing import Final
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError, PeerError
+from softswitch.media import wav
 
 TEMPLATE_FIELDS: Final = ("date", "time", "call", "queue", "agent", "caller", "called")
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+\-]+")
 _LONGEST: Final = 80  # characters of a value: a whole name stays below the 255 bytes that file systems take
-_WAV_HEADER: Final = 44
+ENDINGS: Final = {"wav": ".wav", "flac": ".flac", "opus": ".opus", "mp3": ".mp3"}
+CONTENT_TYPES: Final = {".wav": "audio/wav", ".flac": "audio/flac", ".opus": "audio/ogg", ".mp3": "audio/mpeg"}
+PART: Final = ".part"  # the ending of a conversion under way
 _CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A file as it is. `repaired`: its header did not fit, now it does."""
+
+    frames: int
+    channels: int
+    bytes: int
+    sha256: str
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class Recordings:
     def files(self) -> list[RecordingFile]:
         """Every recording on disk, the latest first."""
         found = []
-        for file in self._wavs():
+        for file in self._sounds():
             try:
                 status = file.stat()
             except FileNotFoundError:  # deleted meanwhile
@@ -67,11 +83,38 @@ class Recordings:
 
     def sha256(self, path: str) -> str:
         """The hexadecimal SHA-256 of a recording. Reads the whole file: not for the loop."""
-        digest = hashlib.sha256()
-        with self.find(path).open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-        return digest.hexdigest()
+        return digest(self.find(path))
+
+    def place(self, path: str) -> Path:
+        """Where the recording `path` is, or would be. Raises `PeerError` 404 when `path` leads out of the directory."""
+        return self._inside(path)
+
+    def delete(self, path: str) -> bool:
+        """Take the file away, and its folder when that is empty; False when there was none. Raises `OSError`."""
+        file = self._inside(path)
+        try:
+            file.unlink()
+        except FileNotFoundError:
+            return False
+        with suppress(OSError):
+            if file.parent != self._directory.resolve():
+                file.parent.rmdir()
+        return True
+
+    def room(self) -> int | None:
+        """Octets that are free for recordings; None when the directory cannot be looked at yet."""
+        folder = self._directory
+        while not folder.exists() and folder != folder.parent:
+            folder = folder.parent
+        try:
+            status = os.statvfs(folder)
+        except OSError:
+            return None
+        return status.f_bavail * status.f_frsize
+
+    def parts(self) -> Iterator[Path]:
+        """Conversions that were not finished."""
+        return (file for file in sorted(self._directory.rglob(f"*{PART}")) if file.is_file())
 
     def verify(self, path: str, size: int, sha256: str) -> str:
         """What is wrong with a recording that had `size` bytes and the digest `sha256`; empty when it is as it was."""
@@ -84,7 +127,9 @@ class Recordings:
             return f"{found} bytes instead of {size}"
         if sha256 and self.sha256(path) != sha256:
             return "changed: the digest differs"
-        return "" if _looks_whole(file) else "the WAV header does not fit the file"
+        if file.suffix == ".wav" and not _looks_whole(file):
+            return "the WAV header does not fit the file"
+        return ""
 
     def repair(self, repair: Callable[[Path], object], live: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
         """Call `repair` with every file whose header does not fit its length (the writer was killed), but those in
@@ -100,6 +145,9 @@ class Recordings:
             except (OSError, ValueError, LocalError) as error:
                 done.append((path, str(error)))
         return done
+
+    def _sounds(self) -> Iterator[Path]:
+        return (file for file in sorted(self._directory.rglob("*")) if file.suffix in CONTENT_TYPES and file.is_file())
 
     def _wavs(self) -> Iterator[Path]:
         return (file for file in sorted(self._directory.rglob("*.wav")) if file.is_file())
@@ -120,12 +168,18 @@ def _safe(value: str) -> str:
     return _UNSAFE.sub("_", value)[:_LONGEST].lstrip(".") or "none"
 
 
+def digest(path: str | Path) -> str:
+    """The hexadecimal SHA-256 of a file."""
+    found = hashlib.sha256()
+    with Path(path).open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
+
+
 def _looks_whole(file: Path) -> bool:
-    """Whether the RIFF and data lengths reach exactly to the file's end (the layout that our recorder writes)."""
-    size = file.stat().st_size
-    with file.open("rb") as stream:
-        header = stream.read(_WAV_HEADER)
-    if len(header) < _WAV_HEADER or header[:4] != b"RIFF" or header[36:40] != b"data":
+    """Whether the header of a recording of ours fits the file."""
+    try:
+        return wav.shape(file).whole
+    except LocalError:
         return False
-    riff, data = int.from_bytes(header[4:8], "little"), int.from_bytes(header[40:44], "little")
-    return riff + 8 == size and data + _WAV_HEADER == size

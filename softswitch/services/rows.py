@@ -96,7 +96,10 @@ def _agent(row: SavedAgent) -> Parameters:
 
 
 def _recording(row: SavedRecording) -> Parameters:
-    return row.path, row.call, row.started, row.seconds, row.bytes, row.sha256
+    return (
+        *(row.path, row.call, row.started, row.seconds, row.bytes, row.sha256, row.queue, row.agent, row.caller),
+        *(row.called, row.format, row.channels, row.fault, row.held, row.deleted),
+    )
 
 
 _WRITERS: Final[dict[type, tuple[Statement, Callable[[Any], Parameters]]]] = {

@@ -20,6 +20,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.services import schema, tables
 from softswitch.services.ledger import Ledger
+from softswitch.services.recording_archive import RecordingArchive
 from softswitch.services.rows import LedgerEntry, read_binding, read_call, read_entry
 from softswitch.services.sinks import AsyncSink, Sink, ThreadSink
 from softswitch.services.writer import BACKLOG, INTERVAL, Alarm, Writer
@@ -168,6 +169,13 @@ class Store:
         query = select(tables.ledger).where(and_(*tests)).order_by(table.seq).limit(limit)
         return [read_entry(row) for row in await self._rows(query)]
 
+    async def last_entry(self, kind: str) -> LedgerEntry | None:
+        """The latest ledger entry of that kind."""
+        table = tables.ledger.c
+        query = select(tables.ledger).where(table.kind == kind).order_by(table.seq.desc()).limit(1)
+        rows = await self._rows(query)
+        return read_entry(rows[0]) if rows else None
+
     async def bindings(self, now: Instant) -> list[SavedBinding]:
         """Registrations that have not expired by `now`."""
         query = select(tables.bindings).where(tables.bindings.c.expires > now)
@@ -177,12 +185,42 @@ class Store:
         """What every agent said last."""
         return [SavedAgent(**row) for row in await self._rows(select(tables.agents).order_by(tables.agents.c.name))]
 
-    async def recordings(self, limit: int = 100, *, call: str | None = None) -> list[SavedRecording]:
-        """Recordings, the latest first; of one call only if given."""
-        query = select(tables.recordings).order_by(tables.recordings.c.started.desc()).limit(limit)
-        if call is not None:
-            query = query.where(tables.recordings.c.call == call)
+    async def recordings(
+        self,
+        limit: int = 100,
+        *,
+        call: str | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        queue: str | None = None,
+        agent: str | None = None,
+        number: str | None = None,
+        held: bool | None = None,
+        deleted: bool | None = None,
+    ) -> list[SavedRecording]:
+        """Recordings, the latest first. `since` ≤ start < `until`; `number` is the caller's or the called one; `held`
+        and `deleted`: only those, or only the others."""
+        table = tables.recordings.c
+        query = select(tables.recordings).order_by(table.started.desc(), table.path).limit(limit)
+        if since is not None:
+            query = query.where(table.started >= since)
+        if until is not None:
+            query = query.where(table.started < until)
+        for column, value in ((table.call, call), (table.queue, queue), (table.agent, agent)):
+            if value is not None:
+                query = query.where(column == value)
+        if number is not None:
+            query = query.where((table.caller == number) | (table.called == number))
+        if held is not None:
+            query = query.where(table.held != "" if held else table.held == "")
+        if deleted is not None:
+            query = query.where(table.deleted.is_not(None) if deleted else table.deleted.is_(None))
         return [SavedRecording(**row) for row in await self._rows(query)]
+
+    @property
+    def archive(self) -> RecordingArchive:
+        """Recordings and their chain, for who keeps them."""
+        return RecordingArchive(self._engine)
 
     async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import random
 import socket
@@ -16,7 +17,10 @@ import structlog
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.services import configuration
+from softswitch.services.alarms import Alarms
 from softswitch.services.configuration_diff import diff
+from softswitch.services.keeper import Keeper
+from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
 from softswitch.services.store import Store
 from softswitch.shell import logs, run_dir
@@ -36,12 +40,13 @@ from softswitch.shell.trace import Trace
 from softswitch.shell.trunk_names import TrunkNames
 from softswitch.shell.udp import UdpListener
 from softswitch.sip.flow import Addressing
-from softswitch.switch.events import Drain, HangUpCall, Reload
+from softswitch.switch.events import Drain, HangUpCall, RecordingRoom, Reload
 from softswitch.switch.settings import Settings
 
 _MEDIA_SECONDS = 15.0
 _HANG_UP_SECONDS = 2.0
 _SWEEP = 5.0
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 log = structlog.get_logger()
 
@@ -88,6 +93,7 @@ class Control:
         self._hurry = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
+        self._helper = Helper()
 
     async def run(self, channel: Channel | None) -> None:
         """Until drained. Raises `LocalError` when it cannot start."""
@@ -102,7 +108,8 @@ class Control:
             core = await self._make_core(
                 settings, addressing, random.Random(dice.getrandbits(128)), self._clock(), store
             )
-            driver = Driver(core, self._loop, self._clock, self._trace, Saver(store, self._bus), dice)
+            saver = Saver(store, self._bus)
+            driver = Driver(core, self._loop, self._clock, self._trace, saver, dice)
             driver.log_from(settings.log.level)
             tcp = TcpTransport(
                 self._loop, driver, self._resolver, TcpLimits(idle=max(1800.0, settings.sip.max_expires + 300.0))
@@ -112,12 +119,29 @@ class Control:
             if channel is not None:
                 channel.say(Bound())
                 watch_supervisor(self._loop, channel, self._orphaned)
+            recordings = Recordings(self._data_dir / settings.recording.directory, settings.recording.template)
+            self._alarms = Alarms(_say)
+            self._keeper = Keeper(
+                store,
+                recordings,
+                self._helper,
+                self._alarms,
+                settings,
+                clock=self._clock,
+                live=lambda: frozenset(call.recording for call in core.desk.calls(self._clock())),
+                allow=lambda refusal: driver.give(RecordingRoom(refusal)),
+                tell=saver,
+                say=_say,
+            )
+            saver.recorded = self._keeper.recorded
             self._operator = Operator(
                 core.desk,
                 driver,
                 store,
-                Recordings(self._data_dir / settings.recording.directory, settings.recording.template),
+                recordings,
                 self._bus,
+                self._keeper,
+                self._alarms,
                 reload=self.reload,
                 drain=self._drain,
                 counters=lambda: self._counters(store),
@@ -158,6 +182,7 @@ class Control:
         for listener in self._udp:
             listener.start()
         self._names = TrunkNames(self._settings, driver.give)
+        self._hold(self._loop.create_task(self._keeper.run(), name="keeper"))
 
     async def _media_up(self) -> None:
         try:
@@ -175,7 +200,10 @@ class Control:
     # ------------------------------------------------------------------------------------------------------ commands
 
     def _begin_reload(self) -> None:
-        task = self._loop.create_task(self._reload_and_log())
+        self._hold(self._loop.create_task(self._reload_and_log()))
+
+    def _hold(self, task: asyncio.Task[None]) -> None:
+        """Until it is done, or control ends."""
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -195,6 +223,7 @@ class Control:
         self._driver.log_from(settings.log.level)
         self._driver.give(Reload(settings))
         self._names.reload(settings)
+        self._keeper.configure(settings)
         log.info("configuration.loaded", changes=lines)
         return lines
 
@@ -235,6 +264,8 @@ class Control:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._keeper.finish()
+        await self._helper.close()
 
     def _counters(self, store: Store) -> Counters:
         driver = self._driver
@@ -284,6 +315,10 @@ def _alarm(sentence: str) -> None:
     log.error("store.alarm", reason=sentence)
 
 
+def _say(level: str, event: str, fields: dict[str, object]) -> None:
+    log.log(_LEVELS[level], event, **fields)
+
+
 def worker_count(settings: Settings) -> int:
     """`auto`: one core is left to control, at least one media process runs."""
     workers = settings.media.workers
@@ -301,14 +336,6 @@ def absolute(settings: Settings) -> Settings:
         server=replace(settings.server, data_dir=str(data_dir)),
         recording=replace(settings.recording, directory=str(directory)),
     )
-
-
-def _repair_recordings(settings: Settings) -> None:
-    from softswitch.media.wav import repair  # brings numpy, which control needs for nothing else
-
-    recordings = Recordings(Path(settings.recording.directory), settings.recording.template)
-    for path, fault in recordings.repair(repair):
-        log.warning("recording.repaired", path=path, fault=fault)
 
 
 def run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore) -> int:
@@ -335,8 +362,6 @@ def _run(config: Path, channel: Channel | None, front: Front, make_core: MakeCor
         else:
             lock = run_dir.lock(run_directory)
             sockets, _ = run_dir.socket_dir(run_directory)
-        if (run_directory / "api-url").exists():  # the last run was killed: its recordings may lack their end
-            _repair_recordings(settings)
 
         async def life() -> None:
             await Control(config, settings, sockets, make_core, front).run(channel)

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
+from softswitch.services.alarms import Alarms
+from softswitch.services.keeper import Keeper
 from softswitch.services.recordings import Recordings
 from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
 from softswitch.shell.driver import Core, Driver
 from softswitch.shell.trace import TraceRow, ladder
-from softswitch.switch.events import AgentCommand, HangUpCall
+from softswitch.switch.events import AgentCommand, HangUpCall, RecordingCommand
 from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
 
 Verb = Literal["login", "logout", "pause", "ready"]
@@ -78,6 +81,8 @@ class Operator:
         store: Store,
         recordings: Recordings,
         bus: Bus,
+        keeper: Keeper,
+        alarms: Alarms,
         *,
         reload: Callable[[], Awaitable[list[str]]],
         drain: Callable[[], None],
@@ -87,6 +92,8 @@ class Operator:
         self.store = store
         self.recordings = recordings
         self.bus = bus
+        self.keeper = keeper
+        self.alarms = alarms
         self.reload = reload
         self.drain = drain
         self.counters = counters
@@ -107,6 +114,18 @@ class Operator:
             return False
         self._driver.give(HangUpCall(call))
         return True
+
+    def record(self, call: str, verb: Literal["pause", "resume"], by: str, reason: str = "") -> CallView | None:
+        """Pause the recording of a live call, or let it go on; how the call is then, None when there is none of that
+        id. Raises `PeerError` 409 when it is not being recorded."""
+        view = self.views.call(call, self.now)
+        if view is None:
+            return None
+        self._driver.give(RecordingCommand(call, verb, by, reason))
+        after = self.views.call(call, self.now)
+        if after is not None and (not after.recording or (verb == "pause" and not after.recording_paused)):
+            raise PeerError(f"call {call} is not being recorded", status=409)
+        return after
 
     def agent(self, name: str) -> AgentRow | None:
         """One agent."""

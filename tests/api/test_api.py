@@ -11,7 +11,10 @@ import pytest
 from softswitch.acd.model import Fact, QueueSettings
 from softswitch.api.app import create_app
 from softswitch.kernel.errors import LocalError
+from softswitch.services.alarms import Alarms
 from softswitch.services.faults import ConfigurationError, Fault
+from softswitch.services.keeper import Keeper
+from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
 from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
@@ -91,19 +94,31 @@ class Rig:
         self.clock = start_clock()
         bus = Bus()
         switch = await make_switch(SETTINGS, Here(), random.Random(1), self.clock(), self.store)
-        self.driver = Driver(
-            switch, asyncio.get_running_loop(), self.clock, Trace(), Saver(self.store, bus), random.Random(2)
-        )
+        saver = Saver(self.store, bus)
+        self.driver = Driver(switch, asyncio.get_running_loop(), self.clock, Trace(), saver, random.Random(2))
         self.driver.udp[0] = self.wire
         self.driver.media[0] = Media()
         self.driver.start()
         self.recordings = self.folder / "recordings"
+        self.alarms = Alarms(lambda level, event, fields: None)
+        self.helper = Helper()
+        recordings = Recordings(self.recordings)
+        self.keeper = Keeper(
+            *(self.store, recordings, self.helper, self.alarms, SETTINGS),
+            clock=self.clock,
+            live=frozenset,
+            allow=lambda refusal: None,
+            tell=saver,
+            say=lambda level, event, fields: None,
+        )
         self.operator = Operator(
             switch.desk,
             self.driver,
             self.store,
-            Recordings(self.recordings),
+            recordings,
             bus,
+            self.keeper,
+            self.alarms,
             reload=self.reload,
             drain=self.drain,
             counters=lambda: Counters(*range(12)),
@@ -118,6 +133,7 @@ class Rig:
         await self.http.aclose()
         await self.stranger.aclose()
         self.driver.stop()
+        await self.helper.close()
         await self.store.close()
 
     async def reload(self) -> list[str]:
@@ -301,6 +317,81 @@ async def test_a_recording_is_listed_and_fetched(rig: Rig) -> None:
     assert answer.content == path.read_bytes()
     part = await rig.http.get("/api/v1/recordings/2026-08-01/c1.wav", headers={"Range": "bytes=0-3"})
     assert (part.status_code, part.content) == (206, b"RIFF")
+
+
+async def test_a_recording_is_found_and_heard_by_its_call(rig: Rig) -> None:
+    """RFC 9110 §14: ranges; the type says what it is. Without the token there is nothing."""
+    for call, name, kind in (
+        ("c1", "c1.wav", "audio/wav"),
+        ("c2", "c2.opus", "audio/ogg"),
+        ("c3", "c3.mp3", "audio/mpeg"),
+    ):
+        (rig.recordings / "d").mkdir(parents=True, exist_ok=True)
+        (rig.recordings / "d" / name).write_bytes(bytes(range(100)))
+        row = SavedRecording(f"d/{name}", call, 1.0, 2.0, 100, queue=call, caller="+1", format=kind)
+        rig.store.writer.write(row)
+        await rig.store.writer.flush()
+        url = f"/api/v1/recordings/{call}/audio"
+        answer = await rig.http.get(url)
+        assert (answer.content, answer.headers["Content-Type"]) == (bytes(range(100)), kind)
+        part = await rig.http.get(url, headers={"Range": "bytes=10-19"})
+        assert (part.status_code, part.content) == (206, bytes(range(10, 20)))
+        assert part.headers["Content-Range"] == "bytes 10-19/100"
+        assert (await rig.http.get(url, headers={"Range": "bytes=100-"})).status_code == 416
+        assert (await rig.stranger.get(url)).status_code == 401
+        shown = (await rig.http.get(f"/api/v1/recordings/{call}")).json()["items"]
+        assert [(item["path"], item["queue"]) for item in shown] == [(f"d/{name}", call)]
+    for query, calls in (
+        ("queue=c2", ["c2"]),
+        ("number=%2B1&limit=2", ["c1", "c2"]),
+        ("held=true", []),
+        ("until=1", []),
+    ):
+        found = (await rig.http.get(f"/api/v1/recordings?{query}")).json()["items"]
+        assert sorted(item["call"] for item in found) == calls
+    assert (await rig.http.get("/api/v1/recordings/nope/audio")).status_code == 404
+
+
+async def test_a_recording_is_held_released_and_deleted(rig: Rig) -> None:
+    path = rig.recordings / "c1.wav"
+    path.parent.mkdir()
+    path.write_bytes(bytes(100))
+    rig.store.writer.write(SavedRecording("c1.wav", "c1", 1.0, 2.0, 100, "ab" * 32))
+    await rig.store.writer.flush()
+    held = await rig.http.post("/api/v1/recordings/c1/hold", json={"by": "carol", "reason": "case 12"})
+    assert held.json()["items"][0]["held"] == "carol: case 12"
+    refused = await rig.http.delete("/api/v1/recordings/c1")
+    assert (refused.status_code, path.exists()) == (409, True)
+    assert "case 12" in refused.json()["detail"]
+    assert (await rig.http.post("/api/v1/recordings/c1/release")).json()["items"][0]["held"] == ""
+    answer = await rig.http.request("DELETE", "/api/v1/recordings/c1", json={"by": "carol", "reason": "asked for"})
+    assert (answer.status_code, path.exists()) == (200, False)
+    assert (await rig.http.get("/api/v1/recordings")).json()["items"] == []
+    (gone,) = (await rig.http.get("/api/v1/recordings?deleted=true")).json()["items"]
+    assert gone["call"] == "c1"
+    assert (await rig.http.delete("/api/v1/recordings/c1")).status_code == 404
+    await rig.store.writer.flush()
+    entries = (await rig.http.get("/api/v1/ledger?call=c1")).json()["items"]
+    assert [entry["data"]["by"] for entry in entries if "by" in entry["data"]] == ["carol", "operator", "carol"]
+
+
+async def test_only_a_live_recorded_call_can_be_paused(rig: Rig) -> None:
+    rig.media_up()
+    rig.dial(b"*43")
+    (call,) = (await rig.http.get("/api/v1/calls")).json()["items"]
+    for verb in ("pause", "resume"):
+        assert (await rig.http.post(f"/api/v1/recordings/{call['id']}/{verb}")).status_code == 409
+        assert (await rig.http.post(f"/api/v1/recordings/nope/{verb}")).status_code == 404
+    assert (await rig.http.post(f"/api/v1/recordings/{call['id']}/dance")).status_code == 422
+
+
+async def test_alarms_are_in_the_status_and_in_the_metrics(rig: Rig) -> None:
+    assert (await rig.http.get("/api/v1/status")).json()["alarms"] == []
+    rig.alarms.set("disk", "0.5 GB are free", 100.0)
+    assert (await rig.http.get("/api/v1/status")).json()["alarms"] == [
+        {"name": "disk", "text": "0.5 GB are free", "since": 100.0}
+    ]
+    assert 'softswitch_alarm{alarm="disk"} 1.0' in (await rig.http.get("/metrics")).text
 
 
 @pytest.mark.parametrize("path", ["../softswitch.db", "%2e%2e/softswitch.db", "/etc/passwd", "..%2f..%2fetc/passwd"])

@@ -193,3 +193,36 @@ def own_switch(tmp_path: Path) -> Iterator[Callable[..., SwitchProcess]]:
             return stack.enter_context(running_switch(tmp_path / f"switch{count}", text, **options))  # type: ignore[arg-type]
 
         yield start
+
+
+def small_office(carrier: int, lobby: int, carrier_host: str = CARRIER, lobby_host: str = LOBBY) -> str:
+    return f"""
+[trunks.carrier]
+address = "sip:{carrier_host}:{carrier}"
+options_seconds = 0
+[phones.1001]
+contact = "sip:1001@{lobby_host}:{lobby}"
+[[routes]]
+from = "trunk:carrier"
+number = "1001"
+to = "phone:1001"
+record = true
+"""
+
+
+@pytest.fixture
+def lone_office(own_switch: Callable[..., SwitchProcess], tmp_path: Path) -> Iterator[Callable[..., Office]]:
+    """Makes a small office with a switch that only this test has."""
+    sipp.need("sipp")
+    made: list[Office] = []
+
+    def make(extra: str = "", **options: object) -> Office:
+        carrier, lobby = free_port(host=CARRIER), free_port(host=LOBBY)
+        switch = own_switch(small_office(carrier, lobby) + extra, **options)
+        made.append(Office(switch, tmp_path / "peers", carrier, lobby))
+        made[-1].begun = time.time()
+        return made[-1]
+
+    yield make
+    for office in made:
+        office.end()

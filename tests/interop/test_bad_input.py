@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop import sipp
-from tests.interop.conftest import CARRIER, LOBBY, Office
+from tests.interop.conftest import CARRIER, LOBBY, Office, small_office
 from tests.interop.scenario import Scenario, sdp
 from tests.interop.switch_process import ROOT, SwitchProcess, bound, free_port, wait_until
 from tests.interop.test_sipp_calls import answering, calling
@@ -211,42 +211,6 @@ def test_a_full_queue_turns_callers_away(office: Office) -> None:
 # ----------------------------------------------------------------------------------------------- a switch of its own
 
 
-def small_office(carrier: int, lobby: int, carrier_host: str = CARRIER, lobby_host: str = LOBBY) -> str:
-    return f"""
-[trunks.carrier]
-address = "sip:{carrier_host}:{carrier}"
-options_seconds = 0
-[phones.1001]
-contact = "sip:1001@{lobby_host}:{lobby}"
-[[routes]]
-from = "trunk:carrier"
-number = "1001"
-to = "phone:1001"
-record = true
-"""
-
-
-Start = Callable[..., SwitchProcess]
-
-
-@pytest.fixture
-def lone_office(own_switch: Start, tmp_path: Path) -> Iterator[Callable[..., Office]]:
-    """Makes a small office with a switch that only this test has."""
-    sipp.need("sipp")
-    made: list[Office] = []
-
-    def make(extra: str = "", **options: object) -> Office:
-        carrier, lobby = free_port(host=CARRIER), free_port(host=LOBBY)
-        switch = own_switch(small_office(carrier, lobby) + extra, **options)
-        made.append(Office(switch, tmp_path / "peers", carrier, lobby))
-        made[-1].begun = time.time()
-        return made[-1]
-
-    yield make
-    for office in made:
-        office.end()
-
-
 def test_without_a_free_port_calls_are_refused(lone_office: Callable[..., Office]) -> None:
     """Four ports are one call: the second is told 503 (RFC 3261 §21.5.4), and after the first a third goes through."""
     low = next(low for low in range(9000, 9990, 10) if not bound(low, low + 3))
@@ -313,7 +277,7 @@ def test_a_full_disk_ends_the_recording_not_the_call(small_disk: Path, lone_offi
     assert path.stat().st_size > 0.5 * 32000
 
 
-def test_ipv6(own_switch: Start, tmp_path: Path) -> None:
+def test_ipv6(own_switch: Callable[..., SwitchProcess], tmp_path: Path) -> None:
     """RFC 5118: signalling and media over IPv6."""
     sipp.need("sipp")
     try:

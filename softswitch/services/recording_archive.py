@@ -1,0 +1,144 @@
+"""Recordings in the store as their keeper needs them: what is still to be done, and changes that go together with an
+entry of the chain, all or nothing."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import asdict
+from typing import Any, Final
+
+from sqlalchemy import Select, func, select, update
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError
+from softswitch.services import tables
+from softswitch.services.chain import ChainEntry
+from softswitch.services.plain_text import plain
+from softswitch.switch.records import SavedRecording
+
+_BATCH: Final = 500
+_table: Final = tables.recordings.c
+
+
+class RecordingArchive:
+    """Raises `LocalError` when the database refuses."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def unsealed(self, limit: int = _BATCH) -> list[SavedRecording]:
+        """Recordings that the chain does not have yet, the oldest first."""
+        query = select(tables.recordings).where(_table.sha256 == "", _table.deleted.is_(None))
+        return await self._recordings(query.order_by(_table.started, _table.path).limit(limit))
+
+    async def unconverted(self, limit: int = _BATCH, without: Iterable[str] = ()) -> list[SavedRecording]:
+        """Sealed WAV recordings with sound that nobody holds, the oldest first."""
+        query = select(tables.recordings).where(
+            *(_table.sha256 != "", _table.format == "wav", _table.held == "", _table.deleted.is_(None)),
+            *(_table.seconds > 0, _table.path.not_in(list(without))),
+        )
+        return await self._recordings(query.order_by(_table.started, _table.path).limit(limit))
+
+    async def aged(self, before: Instant, after: tuple[Instant, str] | None = None) -> list[SavedRecording]:
+        """Sealed recordings that began before `before` and that nobody holds, the oldest first, those beyond `after`
+        (start, path)."""
+        query = select(tables.recordings).where(
+            _table.started < before, _table.held == "", _table.deleted.is_(None), _table.sha256 != ""
+        )
+        if after is not None:
+            started, path = after
+            query = query.where((_table.started > started) | ((_table.started == started) & (_table.path > path)))
+        return await self._recordings(query.order_by(_table.started, _table.path).limit(_BATCH))
+
+    async def by_path(self, path: str) -> SavedRecording | None:
+        found = await self._recordings(select(tables.recordings).where(_table.path == path))
+        return found[0] if found else None
+
+    async def known(self, paths: Sequence[str]) -> dict[str, SavedRecording]:
+        """Those of `paths` (a few hundred at most) that the store has."""
+        rows = await self._recordings(select(tables.recordings).where(_table.path.in_(paths)))
+        return {row.path: row for row in rows}
+
+    async def every(self) -> AsyncIterator[SavedRecording]:
+        """All recordings, in the order of their paths."""
+        path = ""
+        while True:
+            query = select(tables.recordings).where(_table.path > path).order_by(_table.path).limit(_BATCH)
+            rows = await self._recordings(query)
+            for row in rows:
+                yield row
+            if len(rows) < _BATCH:
+                return
+            path = rows[-1].path
+
+    # ----------------------------------------------------------------------------------------------------- the chain
+
+    async def chain(self) -> AsyncIterator[ChainEntry]:
+        """The whole chain, in order."""
+        seq = 0
+        table = tables.recording_chain
+        while True:
+            rows = await self._rows(select(table).where(table.c.seq > seq).order_by(table.c.seq).limit(_BATCH))
+            for row in rows:
+                yield ChainEntry(**row)
+            if len(rows) < _BATCH:
+                return
+            seq = rows[-1]["seq"]
+
+    async def chain_length(self) -> int:
+        rows = await self._rows(select(func.count().label("length")).select_from(tables.recording_chain))
+        return int(rows[0]["length"])
+
+    async def last(self) -> ChainEntry | None:
+        """The chain's last entry."""
+        table = tables.recording_chain
+        rows = await self._rows(select(table).order_by(table.c.seq.desc()).limit(1))
+        return ChainEntry(**rows[0]) if rows else None
+
+    async def entries_of(self, path: str) -> list[ChainEntry]:
+        """What the chain says of one file, in order."""
+        table = tables.recording_chain
+        rows = await self._rows(select(table).where(table.c.path == path).order_by(table.c.seq))
+        return [ChainEntry(**row) for row in rows]
+
+    # ------------------------------------------------------------------------------------------------------ changing
+
+    async def seal(self, entry: ChainEntry, row: SavedRecording, path: str) -> None:
+        """Append `entry`, and let `row` stand in place of the recording at `path`: one transaction. The call's record
+        names the new file."""
+        values = {name: plain(value) if isinstance(value, str) else value for name, value in asdict(row).items()}
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(tables.recording_chain.insert().values(**asdict(entry)))
+                await connection.execute(update(tables.recordings).where(_table.path == path).values(**values))
+                if row.path != path:
+                    calls = tables.calls
+                    await connection.execute(
+                        update(calls)
+                        .where(calls.c.id == row.call, calls.c.recording == path)
+                        .values(recording=row.path)
+                    )
+        except DatabaseError as error:
+            raise LocalError(f"the database cannot be written: {error.orig}") from error
+
+    async def hold(self, paths: Sequence[str], held: str) -> None:
+        """Forbid the deletion of recordings, saying who and why; or allow it again with an empty `held`."""
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(
+                    update(tables.recordings).where(_table.path.in_(paths)).values(held=plain(held))
+                )
+        except DatabaseError as error:
+            raise LocalError(f"the database cannot be written: {error.orig}") from error
+
+    async def _recordings(self, query: Select[Any]) -> list[SavedRecording]:
+        return [SavedRecording(**row) for row in await self._rows(query)]
+
+    async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
+        try:
+            async with self._engine.connect() as connection:
+                rows: Sequence[RowMapping] = (await connection.execute(query)).mappings().all()
+                return rows
+        except DatabaseError as error:
+            raise LocalError(f"the database cannot be read: {error.orig}") from error

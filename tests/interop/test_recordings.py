@@ -1,0 +1,66 @@
+"""Recordings of a running switch: paused, converted and put into the chain, verified by the command line."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.interop.conftest import Office
+from tests.interop.switch_process import wait_until
+from tests.interop.test_sipp_calls import answering, calling
+
+pytestmark = pytest.mark.interop
+
+
+def test_a_recording_from_the_call_to_the_archive(lone_office: Callable[..., Office]) -> None:
+    """Paused and resumed by the API while the call runs; then Opus, in the chain, verified with exit code 0 or 1."""
+    office = lone_office('[recording]\nformat = "opus"\n')
+    phone = office.phone(answering())
+    caller = office.call(calling(6000), "1001")
+    wait_until("the call", lambda: office.switch.status()["live"]["recordings"] == 1, 10.0)
+    (call,) = office.switch.get("calls")["items"]
+    for verb in ("pause", "resume"):
+        time.sleep(0.5)
+        said = cli(office, "recordings", verb, call["id"], "--reason", "card number")
+        assert (said.returncode, said.stdout) == (0, f"{call['id']}: {'paused' if verb == 'pause' else 'goes on'}\n")
+    caller.wait(10.0).all_well(1)
+    phone.wait(10.0).all_well(1)
+
+    def found() -> dict[str, object]:
+        rows = office.switch.get(f"recordings?call={call['id']}")["items"]
+        return rows[0] if rows else {}
+
+    wait_until("the conversion", lambda: found().get("format") == "opus", 30.0)
+    row = found()
+    assert row["seconds"] == pytest.approx(6.0, abs=0.3)
+    assert row["path"] == office.records()[0]["recording"]
+    kinds = [entry["kind"] for entry in office.switch.get(f"ledger?call={call['id']}")["items"]]
+    assert [kind for kind in kinds if kind.startswith("recording.")] == [
+        "recording.started",
+        "recording.paused",
+        "recording.resumed",
+        "recording.ended",
+        "recording.sealed",
+        "recording.sealed",
+    ]
+    good = cli(office, "recordings", "verify", "--json")
+    report = json.loads(good.stdout)
+    assert (good.returncode, report["recordings"], report["chain"], report["faults"]) == (0, 1, 2, [])
+    target = office.switch.directory / "fetched.opus"
+    assert cli(office, "recordings", "get", call["id"], "-o", str(target)).returncode == 0
+    assert target.stat().st_size == row["bytes"]
+    (file,) = office.switch.directory.rglob("recordings/**/*.opus")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    bad = cli(office, "recordings", "verify", "--json")
+    assert bad.returncode == 1
+    assert [fault["call"] for fault in json.loads(bad.stdout)["faults"]] == [call["id"]]
+    office.switch.no_faults()
+
+
+def cli(office: Office, *words: str) -> "subprocess.CompletedProcess[str]":
+    """`softswitch …` on the office's configuration."""
+    command = [sys.executable, "-m", "softswitch.cli", *words, "--config", str(office.switch.directory / "config.toml")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
