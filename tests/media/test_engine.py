@@ -233,6 +233,33 @@ def test_a_paused_recording_keeps_time_in_silence(stage):
     assert level_of(sound[17000:], 500) > 7500
 
 
+def test_a_recording_of_one_channel_mixes_both_sides(stage):
+    a, b = bridge(stage)
+    stage.command(control.Record(9, "/rec.wav", 1), Connect((Edge(1, 9, 0), Edge(2, 9, 0))))
+    talk(stage, 100, (a, tone(500, 2.0)), (b, tone(900, 2.0)))
+    stage.command(control.StopRecord(9))
+    created = next(effect for effect in stage.effects if isinstance(effect, CreateFile))
+    assert created.channels == 1
+    sound = np.frombuffer(b"".join(e.data for e in stage.effects if isinstance(e, AppendFile)), "<i2")
+    assert len(sound) == 100 * 160
+    assert level_of(sound[1600:], 500) == pytest.approx(8000, rel=0.03)
+    assert level_of(sound[1600:], 900) == pytest.approx(8000, rel=0.03)
+
+
+def test_keys_that_sound_are_not_in_a_paused_recording(stage):
+    """A card number typed in band (770 + 1,336 Hz is a 5): the other side hears it, the recording holds silence."""
+    a, b = bridge(stage)
+    stage.command(control.Record(9, "/rec.wav"), Connect((Edge(1, 9, 0), Edge(2, 9, 1))), control.PauseRecord(9))
+    key = (tone(770, 1.0, 4000.0) + tone(1336, 1.0, 4000.0)).astype(np.int16)
+    talk(stage, 50, (a, key))
+    stage.command(control.StopRecord(9))
+    heard = stage.heard(b.row, b.law)
+    assert min(level_of(heard[1600:], 770), level_of(heard[1600:], 1336)) > 3500
+    sound = stage.recorded(9)
+    assert len(sound) == 50 * 160
+    assert not sound.any()
+
+
 def test_a_recording_that_fails_leaves_the_call_alone(stage):
     """Disk full: told once, the bridge goes on."""
     a, b = bridge(stage)
