@@ -2,8 +2,8 @@
 that was never closed is whole up to its last second; that costs 1–2 µs beside the 14–36 µs of writing a second of two
 channels (dropping the written pages from the cache would cost 20 µs more: the kernel does that when it must).
 
-The clock hands over all that one tick brought with one wake-up: ten wake-ups a tick, at 500 recordings, are ten fights
-for the interpreter's lock. A disk that hangs stops this thread only; what waits for it is bounded, and a recording
+The clock hands over in one piece all that one turn brought; handing over one by one cost the same within the noise of a
+busy machine. A disk that hangs stops this thread only; what waits for it is bounded, and a recording
 that would go beyond the bound fails while its call goes on.
 """
 
