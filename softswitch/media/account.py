@@ -15,6 +15,9 @@ from softswitch.media.relay import Relay
 from softswitch_codecs import g711, l16
 
 _FEW: Final = 64
+_DROPOUT: Final = 3000  # RFC 3550 A.1
+_MISORDER: Final = 100
+_LEAP: Final = 2  # seconds
 _ONE = np.uint64(1)
 
 _COLUMNS: Final = (np.int64, np.int64, np.int64, np.int64, np.uint16, np.uint32)
@@ -173,18 +176,23 @@ def count(state: columns.Table, sequences: Ints, stamps: Ints, sizes: Ints, at: 
         state["seen"] = state["seen"] << _ONE | _ONE
         state["packets"] += 1
     else:
-        ahead = np.maximum(step, 0).astype(np.int64)
-        behind = np.minimum(np.maximum(-step.astype(np.int64), 0), 63).astype(np.uint64)
+        wide = step.astype(np.int64)
+        leap = (wide > _DROPOUT) | (wide < -_MISORDER)  # the sequence starts anew: what lies between was never sent
+        ahead = np.where(leap, wide & 0xFFFF, np.maximum(wide, 0))
+        behind = np.where(leap, 0, np.clip(-wide, 0, 63)).astype(np.uint64)
         seen = np.where(ahead > 63, np.uint64(0), state["seen"] << np.minimum(ahead, 63).astype(np.uint64))
         bit = _ONE << behind
-        again = (seen & bit) != 0
+        again = ((seen & bit) != 0) | ((step < -63) & ~leap)  # what is older than that is of no use any more
         state["seen"] = seen | bit
         state["highest"] += ahead
+        state["skipped"] += np.where(leap, ahead - 1, 0)
+        state["losses"] += (ahead > 1) & ~leap
         state["packets"] += ~again
         state["duplicate"] += again
     state["octets"] += sizes
     state["heard"] = at
     transit = (at * state["rate"]).astype(np.int64).astype(np.uint32) - stamps
     off = np.abs((transit - state["transit"]).view(np.int32)).astype(np.float32)
+    off *= off < _LEAP * state["rate"]  # timestamps of another base, or another clock: not jitter
     state["jitter"] += (off - state["jitter"]) * np.float32(1 / 16)
     state["transit"] = transit

@@ -15,6 +15,7 @@ NOTHING: Final = -1
 RECEIVED: Final = np.dtype(
     [
         ("highest", "i8"),  # extended highest sequence number (RFC 3550 A.1)
+        ("skipped", "i8"),  # numbers that were never sent, where the sequence started anew
         ("seen", "u8"),  # bit n: `highest` − n was received
         ("packets", "i8"),
         ("octets", "i8"),
@@ -22,6 +23,7 @@ RECEIVED: Final = np.dtype(
         ("jitter", "f4"),  # clock units (RFC 3550 A.8)
         ("transit", "u4"),
         ("duplicate", "i4"),
+        ("losses", "i4"),  # gaps in the sequence, of any length
         ("relay", "i4"),  # row that its packets are forwarded to, or NOTHING
         ("rate", "i4"),  # RTP clock, Hz
         ("codec", "u1"),

@@ -27,6 +27,7 @@ from softswitch.media.effects import (
     OpenRow,
     Settle,
 )
+from softswitch.media.figures import statistics
 from softswitch.media.keys import Keys
 from softswitch.media.latch import NOBODY, RELATCH, destination
 from softswitch.media.legs import Leg, Legs
@@ -259,7 +260,7 @@ class Engine:
                 case AskStats(legs, process_only) if not process_only:
                     self.receiver.account.fully(now)
                     wanted = [self._leg(leg) for leg in legs] if legs else list(self.legs)
-                    self.reports += [self.legs.statistics(leg) for leg in wanted]
+                    self.reports += [statistics(self.legs, leg) for leg in wanted]
                 case AskStats():
                     pass
                 case AskInventory():
@@ -358,7 +359,7 @@ class Engine:
         if self.receiver.account.awaits(leg.row):
             self.receiver.account.fully(now)
         self.reporter.bye(leg, now)
-        stats = self.legs.statistics(leg)
+        stats = statistics(self.legs, leg)
         self.keys.forget(leg)
         self.edges.drop_source(leg.row)
         self.edges.drop_sink(leg.row)

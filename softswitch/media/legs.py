@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 
 from softswitch.kernel.clock import Duration, Instant
-from softswitch.media import columns, comfort, quality
+from softswitch.media import columns, comfort
 from softswitch.media.arena import BLOCK, RATE, Address, Ints, Samples
 from softswitch.media.codecs import CODECS, FOREIGN, NARROW, WIDE
 from softswitch.media.coded import Coded
@@ -15,12 +15,11 @@ from softswitch.media.flows import Flows
 from softswitch.media.jitter import NOISE, JitterBuffer
 from softswitch.media.latch import NOBODY
 from softswitch.media.outlet import Outlet
-from softswitch.wire.control import LegSpec, LegStats, Other
+from softswitch.wire.control import LegSpec, Other
 from softswitch.wire.dtmf import EventReceiver, EventSender
 from softswitch.wire.rtp import CLOCK_RATES, PLAIN
 
 _NO_BOUND = 1 << 30
-_OTHER_DELAYS_MS = 40.0  # packetisation and the phone's own buffer, for the E-model
 
 
 class Leg:
@@ -29,12 +28,14 @@ class Leg:
     __slots__ = (
         "bad_sequence",
         "base",
+        "bye_ssrc",
         "cname",
         "event_base",
         "expected_before",
         "expected_reported",
         "heard",
         "id",
+        "judged",
         "key",
         "keys",
         "kinds",
@@ -42,15 +43,19 @@ class Leg:
         "last_sr_at",
         "locked",
         "locked_at",
+        "max_jitter",
         "opened",
         "outlet",
+        "packets_base",
         "packets_reported",
         "rejected",
+        "remote_fraction",
         "remote_jitter",
         "remote_lost",
         "report_at",
         "report_from",
         "reported",
+        "reports",
         "resignalled",
         "round_trip",
         "row",
@@ -95,6 +100,12 @@ class Leg:
         self.expected_reported = self.packets_reported = 0
         self.last_sr = 0
         self.last_sr_at: Instant = 0.0
+        self.bye_ssrc = -1
+        self.judged = False  # the peer has told how it hears us
+        self.max_jitter = 0.0  # clock units, looked at once a second
+        self.packets_base = 0  # packets of earlier streams
+        self.remote_fraction = 0.0
+        self.reports = 0
         self.remote_lost = 0
         self.remote_jitter = 0
         self.round_trip: Duration = -1.0
@@ -155,7 +166,7 @@ class Legs:
         leg = Leg(id, row, spec, now)
         self.by_id[id] = self.by_row[row] = leg
         bits = self.dice.getrandbits(80)
-        self.received[row] = (0, 0, 0, 0, now, 0.0, 0, 0, columns.NOTHING, RATE, FOREIGN, False)
+        self.received[row] = (0, 0, 0, 0, 0, now, 0.0, 0, 0, 0, columns.NOTHING, RATE, FOREIGN, False)
         self.sent[row] = (
             now,
             0,
@@ -254,35 +265,5 @@ class Legs:
         """Packets that the peer has sent by its sequence numbers (RFC 3550 A.3)."""
         if not leg.heard:
             return leg.expected_before
-        return leg.expected_before + int(self.received["highest"][leg.row]) - leg.base + 1
-
-    def statistics(self, leg: Leg) -> LegStats:
-        """How the leg fares so far."""
-        row = leg.row
-        if not leg.heard and not self.sent["packets"][row]:
-            return LegStats(leg.id, 0, 0, 0, 0, 0, 0, 0, leg.rejected, 0.0, 0, 0.0, -1.0, 0.0)
-        received, sent, buffer = self.received[row].item(), self.sent[row].item(), self.buffer(row).learned[row]
-        packets, octets, jitter, duplicate = received[2], received[3], received[5], received[7]
-        late, rate = int(buffer["late"]), int(self.received["rate"][row])
-        expected = self.expected(leg)
-        lost = max(expected - packets, 0)
-        jitter_ms = jitter * 1000 / rate
-        trip = leg.round_trip * 1000 if leg.round_trip >= 0 else -1.0
-        loss = min((lost + late) / expected, 1.0) if expected else 0.0
-        delay = max(trip, 0.0) / 2 + 1000 * self.buffer(row).delay(row) + _OTHER_DELAYS_MS
-        return LegStats(
-            leg=leg.id,
-            received=packets,
-            received_bytes=octets,
-            sent=sent[1],
-            sent_bytes=sent[2],
-            lost=lost,
-            late=late,
-            duplicate=duplicate,
-            rejected=leg.rejected,
-            jitter_ms=jitter_ms,
-            remote_lost=leg.remote_lost,
-            remote_jitter_ms=leg.remote_jitter * 1000 / rate,
-            round_trip_ms=trip,
-            mos=quality.mos(quality.rating(loss, delay)) if packets else 0.0,
-        )
+        state = self.received[leg.row]
+        return leg.expected_before + int(state["highest"]) - int(state["skipped"]) - leg.base + 1

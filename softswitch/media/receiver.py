@@ -319,12 +319,14 @@ class Receiver:
             self.account.close(now)
             self.account(now)
         leg.expected_before = self._legs.expected(leg)
+        leg.packets_base = int(self._legs.received["packets"][leg.row])
+        leg.expected_reported = leg.packets_reported = 0
         leg.base = packet.sequence
         leg.bad_sequence = -1
         leg.ssrc = packet.ssrc
         state = self._legs.received[leg.row]
         state["highest"] = packet.sequence - 1
-        state["seen"] = 0
+        state["seen"] = state["skipped"] = 0
         state["transit"] = (int(now * int(state["rate"])) - packet.timestamp) & 0xFFFFFFFF
         self._legs.restart(leg.row)
         self._relay.restart(leg.row)

@@ -1,4 +1,9 @@
-"""RTCP of the legs: sender and receiver reports with SDES about every five seconds, BYE at the end (RFC 3550 §6)."""
+"""RTCP of the legs: sender and receiver reports with SDES about every four seconds, BYE at the end (RFC 3550 §6).
+
+A session has two members, so the least interval of five seconds always holds (§6.2: 5 % of 64 kbit/s would allow a
+report every 0.4 s). What peers send may be a compound, or reduced in size (RFC 5506); on the port of RTP where that was
+agreed (RFC 5761), else on its own (RFC 3605), or from wherever the known host sends.
+"""
 
 from typing import Final
 
@@ -11,6 +16,7 @@ from softswitch.media.legs import Leg, Legs
 from softswitch.wire import rtcp
 
 INTERVAL: Final[Duration] = 5.0
+_COMPENSATION: Final = 1.21828  # e − 3/2 (§6.3.1)
 _RECENT: Duration = 2 * INTERVAL
 
 
@@ -35,6 +41,7 @@ class Reporter:
             leg.rejected += 1
             return
         leg.report_from = source
+        leg.reports += 1
         if leg.spec.transparent:
             self._hand_on(leg, data)
             return
@@ -46,7 +53,10 @@ class Reporter:
                     self._blocks(leg, ours, part.blocks, now)
                 case rtcp.ReceiverReport():
                     self._blocks(leg, ours, part.blocks, now)
-                case _:
+                case rtcp.Bye():
+                    if leg.ssrc in part.ssrcs:
+                        leg.bye_ssrc = leg.ssrc
+                case rtcp.Cname():
                     pass
 
     def _hand_on(self, leg: Leg, data: bytes) -> None:
@@ -59,24 +69,31 @@ class Reporter:
     def _blocks(self, leg: Leg, ours: int, blocks: tuple[rtcp.Block, ...], now: Instant) -> None:
         for block in blocks:
             if block.ssrc == ours:
+                leg.judged = True
                 leg.remote_lost, leg.remote_jitter = max(block.lost, 0), block.jitter
+                leg.remote_fraction = block.fraction / 256
                 if (trip := rtcp.round_trip(block, now)) >= 0:
                     leg.round_trip = trip
 
     def wake(self, leg: Leg, now: Instant) -> None:
         """Call about once a second: reports when it is time and anything was sent or heard."""
+        leg.max_jitter = max(leg.max_jitter, float(self._legs.received["jitter"][leg.row]))
         if leg.spec.transparent:
             return  # the ends report to each other
         if leg.report_at == 0.0:
             if self._talks(leg):
-                leg.report_at = now + INTERVAL * self._legs.dice.uniform(0.25, 0.75)  # §6.2: the first one comes early
+                leg.report_at = now + self._interval() / 2  # §6.2: the first one comes early
             return
         if now < leg.report_at:
             return
-        leg.report_at = now + INTERVAL * self._legs.dice.uniform(0.5, 1.5)
+        leg.report_at = now + self._interval()
         if (to := self._to(leg)) is not None:
             leg.reported = True
             self._effects.append(SendReport(leg.row, rtcp.build(*self._parts(leg, now)), to, leg.spec.rtcp_mux))
+
+    def _interval(self) -> Duration:
+        """§6.3.1: spread, so that reports of many legs do not come together."""
+        return INTERVAL * self._legs.dice.uniform(0.5, 1.5) / _COMPENSATION
 
     def bye(self, leg: Leg, now: Instant) -> None:
         """The leg closes. Who never sent anything says no BYE (§6.3.7)."""
@@ -120,9 +137,10 @@ class Reporter:
         return [report, rtcp.Cname(ssrc, leg.cname)]
 
     def _block(self, leg: Leg, now: Instant) -> rtcp.Block:
-        """RFC 3550 A.3."""
+        """RFC 3550 A.3, of the stream that is heard now."""
         state = self._legs.received[leg.row]
-        expected, packets = self._legs.expected(leg), int(state["packets"])
+        expected = self._legs.expected(leg) - leg.expected_before
+        packets = int(state["packets"]) - leg.packets_base
         expected_now, packets_now = expected - leg.expected_reported, packets - leg.packets_reported
         leg.expected_reported, leg.packets_reported = expected, packets
         lost_now = expected_now - packets_now

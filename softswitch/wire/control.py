@@ -358,8 +358,15 @@ class SpeechFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LegStats(_Message, frozen=True):
-    """What went through a leg (RFC 3550 §6.4 terms). `jitter_ms`, `round_trip_ms` (−1 unknown), `mos` by
-    ITU-T G.107. `speech` when `LISTEN_SPEECH` is on."""
+    """What went through a leg (RFC 3550 §6.4 terms). `round_trip_ms` is −1 while unknown.
+
+    What we hear: of `expected` packets some were `lost`, and `late` ones came too late to be played; `concealed_ms` of
+    sound were made up for them. `buffer_ms` is how long packets wait in the jitter buffer lately. `mos` is the
+    conversational estimate of ITU-T G.107, `listening_mos` the one without the delay. What the peer hears, by its own
+    reports: `remote_lost`, `remote_jitter_ms`, `remote_loss` (a share, in its last report), `remote_mos`. Estimates
+    are 0 while nothing is known. `reports` counts the peer's RTCP datagrams, `bye` says that it took its leave.
+    `speech` when `LISTEN_SPEECH` is on.
+    """
 
     leg: int
     received: int
@@ -376,6 +383,17 @@ class LegStats(_Message, frozen=True):
     round_trip_ms: float
     mos: float
     speech: SpeechFacts | None = None
+    expected: int = 0
+    concealed_ms: int = 0
+    max_jitter_ms: float = 0.0
+    buffer_ms: float = 0.0
+    buffer_mean_ms: float = 0.0
+    burst_ratio: float = 1.0
+    listening_mos: float = 0.0
+    remote_loss: float = 0.0
+    remote_mos: float = 0.0
+    reports: int = 0
+    bye: bool = False
 
 
 class LegClosed(_Message, frozen=True):

@@ -7,6 +7,7 @@ import pytest
 from virtual import Peer, Stage, talk
 
 from softswitch.media.arena import SIZE
+from softswitch.media.figures import statistics
 from softswitch.wire import control, rtcp, rtp
 from softswitch.wire.control import Connect, Edge, Other
 
@@ -163,8 +164,7 @@ def test_video_passes_with_its_headers(stage):
         stage.receive(0, data, a.address)
     assert stage.raw[1] == packets
     stage.run()
-    statistics = stage.engine.legs.statistics(stage.engine.legs.by_id[2])
-    assert statistics.sent == len(packets)
+    assert statistics(stage.engine.legs, stage.engine.legs.by_id[2]).sent == len(packets)
 
 
 def test_a_burst_of_video_passes_whole(stage):
