@@ -1,0 +1,100 @@
+"""One media line of a phone that sends numbered random packets and keeps every datagram that comes, RTP and RTCP.
+
+It writes and reads the packets by itself (struct), so that it can contradict the switch.
+"""
+
+import random
+import socket
+import struct
+import time
+from dataclasses import dataclass
+
+_PACE = 0.004  # seconds between two packets
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An RTP packet as it came: `head` are its first two octets without the marker."""
+
+    head: int
+    sequence: int
+    timestamp: int
+    ssrc: int
+    payload: bytes
+    datagram: bytes
+
+
+class NumberedPeer:
+    """RTP at `port`, RTCP at the next."""
+
+    def __init__(self, host: str, seed: int, ssrc: int) -> None:
+        self.host = host
+        self.ssrc = ssrc
+        self._dice = random.Random(seed)
+        self._sequence = self._dice.getrandbits(16)
+        self._timestamp = self._dice.getrandbits(32)
+        self.rtp, self.rtcp = _pair(host)
+        self.port = int(self.rtp.getsockname()[1])
+        self.sent: list[bytes] = []
+
+    def send(
+        self, to: tuple[str, int], count: int, kind: int, sizes: tuple[int, ...], step: int, first: int = 0x80
+    ) -> None:
+        """`count` packets of payload type `kind`; `step` clock units apart; `first` is their first octet (0x90: with a
+        header extension)."""
+        for number in range(count):
+            marker = 0x80 if number % 7 == 0 else 0
+            header = struct.pack("!BBHII", first, kind | marker, self._sequence, self._timestamp, self.ssrc)
+            if first & 0x10:
+                header += b"\xbe\xde\x00\x01" + self._dice.randbytes(4)
+            data = header + number.to_bytes(4, "big") + self._dice.randbytes(sizes[number % len(sizes)] - 4)
+            self.sent.append(data)
+            self.rtp.sendto(data, to)
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            self._timestamp = (self._timestamp + step) & 0xFFFFFFFF
+            time.sleep(_PACE)
+
+    def heard(self) -> list[Seen]:
+        """Everything that waits at the RTP port."""
+        found = []
+        for data in _drain(self.rtp):
+            first, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", data)
+            start = 12 if not first & 0x10 else 16 + 4 * int.from_bytes(data[14:16], "big")
+            found.append(Seen(first << 8 | second & 0x7F, sequence, timestamp, ssrc, data[start:], data))
+        return found
+
+    def reports(self) -> list[bytes]:
+        """Everything that waits at the RTCP port."""
+        return _drain(self.rtcp)
+
+    def close(self) -> None:
+        self.rtp.close()
+        self.rtcp.close()
+
+
+def _pair(host: str) -> tuple[socket.socket, socket.socket]:
+    """An even port and the next (RFC 3550 §11)."""
+    for _ in range(200):
+        rtp, rtcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        rtp.bind((host, 0))
+        port = rtp.getsockname()[1]
+        try:
+            if port % 2 == 0:
+                rtcp.bind((host, port + 1))
+                rtp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+                return rtp, rtcp
+        except OSError:
+            pass
+        rtp.close()
+        rtcp.close()
+    raise RuntimeError("no free pair of ports")
+
+
+def _drain(waiting: socket.socket) -> list[bytes]:
+    found = []
+    waiting.setblocking(False)
+    while True:
+        try:
+            found.append(waiting.recv(4096))
+        except BlockingIOError:
+            return found

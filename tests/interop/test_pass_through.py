@@ -1,0 +1,139 @@
+"""What the switch cannot decode, through the real switch: numbered random packets arrive as they were sent."""
+
+import contextlib
+import struct
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+
+import pytest
+
+from softswitch.wire.sdp import Media, parse_sdp
+from tests.interop import sipp
+from tests.interop.conftest import CARRIER, LOBBY, Office
+from tests.interop.numbered_peer import NumberedPeer
+from tests.interop.scenario import Scenario
+from tests.interop.switch_process import wait_until
+
+pytestmark = pytest.mark.interop
+
+COUNT = 150
+
+
+@pytest.fixture
+def peers() -> Iterator[dict[str, NumberedPeer]]:
+    """Sound and picture of both sides."""
+    with contextlib.ExitStack() as stack:
+        made = {}
+        for seed, (name, host) in enumerate(
+            (("caller", CARRIER), ("callee", LOBBY), ("caller's camera", CARRIER), ("callee's camera", LOBBY))
+        ):
+            made[name] = NumberedPeer(host, seed, 0xC0FFEE00 + seed)
+            stack.callback(made[name].close)
+        yield made
+
+
+def body(host: str, *lines: str) -> str:
+    return "\n".join((f"v=0\no=sipp 1 1 IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0", *lines))
+
+
+def told(peer: sipp.Sipp, start: str) -> list[Media]:
+    """Our media lines in the first message to `peer` that begins with `start` and has a body."""
+
+    def find() -> list[Media] | None:
+        with contextlib.suppress(FileNotFoundError):
+            for _, way, text in peer.messages():
+                if way == "received" and text.startswith(start) and "v=0" in text:
+                    return list(parse_sdp(text[text.index("v=0") :].strip().encode()).media)
+        return None
+
+    found: list[Media] = wait_until(f"{start} with SDP", find, 10.0)
+    return found
+
+
+def call(office: Office, offer: str, answer: str) -> tuple[list[Media], list[Media], sipp.Sipp, sipp.Sipp]:
+    """A call from the carrier to the lobby: what the caller was answered, what the callee was offered."""
+    phone = office.phone(
+        Scenario().called().reply(180, "Ringing").reply(200, "OK", answer).receive("ACK").receive("BYE").ok()
+    )
+    trunk = office.call(Scenario().invite(offer).progress().answered().ack().pause(4000).bye(), "1001")
+    return told(trunk, "SIP/2.0 200"), told(phone, "INVITE"), trunk, phone
+
+
+def to(media: Media) -> tuple[str, int]:
+    return media.connection or "", media.port
+
+
+@pytest.mark.parametrize(("codec", "clock", "kinds"), [("G729", 8000, (18, 18)), ("X-unheard-of", 24000, (97, 120))])
+def test_a_codec_that_we_cannot_decode(
+    office: Office,
+    peers: dict[str, NumberedPeer],
+    codec: str,
+    clock: int,
+    sizes: tuple[int, ...],
+    kinds: tuple[int, int],
+) -> None:
+    """Bit-exact both ways, in sequence, each side with its own payload type, SSRC ours."""
+    caller, callee = peers["caller"], peers["callee"]
+    sizes = (20, 10, 12, 900, 4)
+
+    def line(peer: NumberedPeer, kind: int) -> str:
+        return f"m=audio {peer.port} RTP/AVP {kind}\na=rtpmap:{kind} {codec}/{clock}\na=sendrecv"
+
+    answered, offered, trunk, phone = call(
+        office, body(CARRIER, line(caller, kinds[0])), body(LOBBY, line(callee, kinds[1]))
+    )
+    caller.send(to(answered[0]), COUNT, kinds[0], sizes, clock // 50)
+    callee.send(to(offered[0]), COUNT, kinds[1], sizes, clock // 50)
+    time.sleep(0.2)
+    for peer, other, kind in ((caller, callee, kinds[0]), (callee, caller, kinds[1])):
+        seen = peer.heard()
+        assert [packet.payload for packet in seen] == [data[12:] for data in other.sent]
+        assert {packet.head for packet in seen} == {0x8000 | kind}
+        assert {(b.sequence - a.sequence) & 0xFFFF for a, b in pairwise(seen)} == {1}
+        assert {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in pairwise(seen)} == {clock // 50}
+        assert len({packet.ssrc for packet in seen}) == 1
+        assert seen[0].ssrc != other.ssrc
+    trunk.wait(15.0).all_well(1)
+    phone.wait(5.0).all_well(1)
+    legs = office.records()[0]["legs"]
+    assert {leg["codec"] for leg in legs} == {codec}
+    assert [leg["received"] for leg in legs] == [COUNT, COUNT]
+
+
+def test_a_video_call(office: Office, peers: dict[str, NumberedPeer]) -> None:
+    """Sound in PCMA and two pictures: every datagram of the cameras arrives as it was sent, up to the path's MTU, with
+    or without header extensions, and so does their feedback (RFC 4585)."""
+    caller, callee = peers["caller"], peers["callee"]
+    camera, other_camera = peers["caller's camera"], peers["callee's camera"]
+
+    def lines(sound: NumberedPeer, picture: NumberedPeer) -> tuple[str, ...]:
+        return (
+            f"m=audio {sound.port} RTP/AVP 8\na=rtpmap:8 PCMA/8000",
+            f"m=video {picture.port} RTP/AVPF 99 100\na=rtpmap:99 H264/90000\na=fmtp:99 packetization-mode=1",
+            "a=rtpmap:100 rtx/90000\na=fmtp:100 apt=99\na=rtcp-fb:99 nack pli\na=sendrecv",
+        )
+
+    answered, offered, trunk, phone = call(
+        office, body(CARRIER, *lines(caller, camera)), body(LOBBY, *lines(callee, other_camera))
+    )
+    for sound, where in ((caller, answered), (callee, offered)):
+        sound.send(to(where[0]), COUNT // 3, 8, (160,), 160)
+    sizes = (1460, 1200, 5, 37, 1400)
+    for picture, where in ((camera, answered), (other_camera, offered)):
+        picture.send(to(where[1]), COUNT, 99, sizes, 3000)
+        picture.send(to(where[1]), 10, 100, (1000,), 3000)
+        picture.send(to(where[1]), COUNT, 99, sizes, 3000, first=0x90)
+    pli = struct.pack("!BBHII", 0x81, 206, 2, other_camera.ssrc, camera.ssrc)
+    receiver_report = struct.pack("!BBHI", 0x80, 201, 1, other_camera.ssrc)
+    address, port = to(offered[1])
+    other_camera.rtcp.sendto(receiver_report + pli, (address, port + 1))
+    time.sleep(0.3)
+    assert [packet.datagram for packet in camera.heard()] == other_camera.sent
+    assert [packet.datagram for packet in other_camera.heard()] == camera.sent
+    assert camera.reports() == [receiver_report + pli]
+    assert other_camera.reports() == []
+    assert [packet.payload for packet in caller.heard()][-30:] == [data[12:] for data in callee.sent][-30:]
+    assert [packet.payload for packet in callee.heard()][-30:] == [data[12:] for data in caller.sent][-30:]
+    trunk.wait(15.0).all_well(1)
+    phone.wait(5.0).all_well(1)
