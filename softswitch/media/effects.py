@@ -56,6 +56,15 @@ class SendReport:
 
 
 @dataclass(frozen=True, slots=True)
+class Reply:
+    """One datagram that is neither RTP nor RTCP (STUN, DTLS) from the row's RTP socket to `address`."""
+
+    row: int
+    data: bytes
+    address: Address
+
+
+@dataclass(frozen=True, slots=True)
 class LoadSound:
     """Read a sound file; answer with `Engine.loaded`."""
 
@@ -87,5 +96,5 @@ class FinishFile:
 
 
 Effect: TypeAlias = (
-    OpenRow | CloseRow | Aim | Settle | SendOne | SendReport | LoadSound | CreateFile | AppendFile | FinishFile
+    OpenRow | CloseRow | Aim | Settle | SendOne | SendReport | Reply | LoadSound | CreateFile | AppendFile | FinishFile
 )

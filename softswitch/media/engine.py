@@ -37,6 +37,7 @@ from softswitch.media.receiver import Receiver
 from softswitch.media.relay import Relay
 from softswitch.media.reports import Reporter
 from softswitch.media.sender import Sender
+from softswitch.media.shield import Shield
 from softswitch.media.sounds import Sounds
 from softswitch.media.tapes import Tapes
 from softswitch.wire import dtmf
@@ -90,6 +91,7 @@ class Engine:
         self.relay = Relay(self.legs, self.effects)
         self.receiver = Receiver(self.legs, self.relay, arena)
         self.receiver.reports = self.reports
+        self.shield = Shield(self.legs, arena, self.receiver.moved, self.effects, self.reports, now)
         self.reporter = Reporter(self.legs, self.effects, self.relay.routes)
         self.sender = Sender(self.legs, self.effects)
         self.edges = Edges()
@@ -108,6 +110,8 @@ class Engine:
 
     def receive(self, batch: Batch, now: Instant) -> Packets | None:
         """Packets that came; returns those to relay at once. The batch's memory must stay until `account` or `tick`."""
+        if self.shield.secured:
+            batch = self.shield.open(batch, now)
         packets = self.receiver.receive(batch, now)
         if self.receiver.moved:
             self._retarget()
@@ -123,8 +127,9 @@ class Engine:
 
     def receive_report(self, row: int, data: bytes, source: Address, now: Instant) -> None:
         """A datagram on the RTCP port of `row`."""
-        if (leg := self.legs.by_row[row]) is not None:
-            self.reporter.receive(leg, data, source, now)
+        leg = self.legs.by_row[row]
+        if leg is not None and (clear := self.shield.open_report(row, data)) is not None:
+            self.reporter.receive(leg, clear, source, now)
 
     @property
     def busy(self) -> bool:
@@ -136,6 +141,7 @@ class Engine:
             or self.keys.sending
             or self.tapes.recorders.by_id
             or self.receiver.listening
+            or self.shield.shaking
         )
 
     @property
@@ -169,6 +175,8 @@ class Engine:
         if self.plan.product is not None:
             packets = self._mix(tick, now)
         self.tapes.flush(tick)
+        if self.shield.shaking:
+            self.shield.tick(now)
         return packets
 
     def _mix(self, tick: int, now: Instant) -> Packets | None:
@@ -214,6 +222,8 @@ class Engine:
             if leg.locked is not None:
                 self._settle(leg, quiet, now)
             self.reporter.wake(leg, now)
+        for leg in self.shield.wake(now):
+            self._aim(leg, None)
 
     def _settle(self, leg: Leg, quiet: Duration, now: Instant) -> None:
         if leg.settled:
@@ -291,6 +301,7 @@ class Engine:
         if slot not in self.free:
             raise LocalError(f"slot {slot} is not free")
         destination(spec.remote)
+        self.shield.check(spec.security)
         del self.free[slot]
         leg = self.legs.open(id, slot, spec, now)
         self.effects.append(OpenRow(slot))
@@ -298,6 +309,7 @@ class Engine:
 
     def _update_leg(self, leg: Leg, spec: LegSpec) -> None:
         destination(spec.remote)
+        self.shield.check(spec.security)
         if spec.silence != leg.spec.silence or (spec.receive and not leg.spec.receive):
             self.legs.received["heard"][leg.row] = self._now  # the time of silence begins anew
         moved = spec.remote != leg.spec.remote
@@ -313,6 +325,7 @@ class Engine:
         leg.signalled = destination(spec.remote)
         leg.signalled_key = NOBODY if leg.signalled is None else self._key_of(leg.signalled)
         self.legs.describe(leg, spec)
+        self.shield.describe(leg, spec.security, self._now)
         locked = None if leg.resignalled else leg.locked
         self._aim(leg, leg.signalled if locked is None or spec.latch == "signalled" else locked)
         for source in self.edges.sources_of(leg.row):

@@ -20,7 +20,7 @@ from typing import Final
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import LocalError, PeerError
-from softswitch.media.arena import TICK
+from softswitch.media.arena import TICK, Packets
 from softswitch.media.backend import Backend
 from softswitch.media.effects import (
     Aim,
@@ -31,6 +31,7 @@ from softswitch.media.effects import (
     FinishFile,
     LoadSound,
     OpenRow,
+    Reply,
     SendOne,
     SendReport,
     Settle,
@@ -137,7 +138,7 @@ class Worker:
             engine.skip(int(now / TICK) + 1)  # what begins now begins with the next frame
         for batch in backend.batches():
             if (packets := engine.receive(batch, now)) is not None:
-                backend.send(packets)
+                self._send(packets)
             if backend.full:
                 engine.account()
                 backend.recycle()
@@ -197,7 +198,7 @@ class Worker:
                 packets = engine.tick(self._next_tick)
                 self._backend.recycle()
                 if packets is not None:
-                    self._backend.send(packets)
+                    self._send(packets)
                 if engine.effects:
                     self._perform()
                 self._next_tick += 1
@@ -218,6 +219,10 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------------- effects
 
+    def _send(self, packets: Packets) -> None:
+        for part in self._engine.shield.seal(packets) if self._engine.shield.secured else (packets,):
+            self._backend.send(part)
+
     def _perform(self) -> None:
         effects = self._engine.effects.copy()
         self._engine.effects.clear()
@@ -226,18 +231,23 @@ class Worker:
         self._writer.hand_over()
 
     def _do(self, effect: Effect) -> None:
-        backend = self._backend
+        backend, shield = self._backend, self._engine.shield
         match effect:
             case SendOne(row, data):
-                backend.send_one(row, data)
+                if (sealed := shield.seal_one(row, data)) is not None:
+                    backend.send_one(row, sealed)
             case AppendFile() | CreateFile() | FinishFile():
                 self._writer.put(effect)
             case SendReport(row, data, address, mux):
-                backend.send_report(row, data, address, mux)
+                if (sealed := shield.seal_report(row, data)) is not None:
+                    backend.send_report(row, sealed, address, mux)
+            case Reply(row, data, address):
+                backend.send_report(row, data, address, True)
             case OpenRow(row):
                 backend.open(row)
             case CloseRow(row):
                 backend.close(row)
+                shield.close(row)
             case Aim(row, to):
                 backend.aim(row, to)
             case Settle(row, source):
@@ -325,8 +335,10 @@ class Worker:
             self._hang_up(self._control)
         self._control = link
         free = tuple(Slot(slot, port) for slot, port in self._engine.free.items())
-        backend = self._backend
-        ready = Ready(control.VERSION, os.getpid(), backend.name, CODECS, free, backend.capacity, backend.why)
+        backend, fingerprint = self._backend, self._engine.shield.identity.fingerprint
+        ready = Ready(
+            control.VERSION, os.getpid(), backend.name, CODECS, free, backend.capacity, backend.why, fingerprint
+        )
         kept = [report for report in self._kept if not isinstance(report, Grown)]  # `free` says it already
         self._kept.clear()
         self._write(link, control.encode([ready, *kept]))

@@ -54,6 +54,38 @@ LISTEN_ANSWER = 8
 """From the moment it is set: who answered, told as `Heard`."""
 
 
+class Sdes(msgspec.Struct, frozen=True, array_like=True, tag="sdes"):
+    """SRTP with keys from SDP (RFC 4568): `suite` is the name of `a=crypto`, the keys are master key and salt in a row;
+    ours protects what we send. The keys appear in no text."""
+
+    suite: str
+    local_key: bytes
+    remote_key: bytes
+
+    def __repr__(self) -> str:
+        return f"Sdes({self.suite!r})"
+
+
+class Dtls(msgspec.Struct, frozen=True, array_like=True, tag="dtls"):
+    """SRTP with keys from a DTLS handshake (RFC 5763). The peer's certificate must have `fingerprint`, written as in
+    SDP, by `fingerprint_hash`. `role` is ours: `active` or `passive`. With `ice_ufrag` the peer must first show by
+    connectivity checks that it is there; we are lite (RFC 8445 §2.5)."""
+
+    fingerprint_hash: str
+    fingerprint: str
+    role: str
+    ice_ufrag: str = ""
+    ice_pwd: str = ""
+    remote_ufrag: str = ""
+    remote_pwd: str = ""
+
+    def __repr__(self) -> str:
+        return f"Dtls({self.role!r}, {self.fingerprint_hash!r}, ice_ufrag={self.ice_ufrag!r})"
+
+
+Security: TypeAlias = Sdes | Dtls
+
+
 class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     """How a leg's stream looks, as negotiated.
 
@@ -70,6 +102,7 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     `listen`: what detectors listen for, `LISTEN_…` bits; only sound that media can decode is listened to.
     `dead_air`: seconds that both sides of a bridge must be silent until it is told; 0 never.
     `keys`: whether keys of those whom this leg hears are passed on to it as events or tones. False: control does it.
+    `security`: None is plain RTP; otherwise nothing goes out and nothing is believed without it.
     """
 
     codec: str = ""
@@ -91,6 +124,7 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     listen: int = 0
     dead_air: float = 0.0
     keys: bool = True
+    security: Security | None = None
 
 
 class Edge(msgspec.Struct, frozen=True, array_like=True):
@@ -272,7 +306,8 @@ class Slot(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Ready(_Message, frozen=True):
-    """Answer to `Hello`: who and what media is. `free` are the slots that no leg holds; `why`: why this backend."""
+    """Answer to `Hello`: who and what media is. `free` are the slots that no leg holds; `why`: why this backend;
+    `fingerprint`: that of the process's DTLS certificate, as the value of `a=fingerprint`."""
 
     version: int
     pid: int
@@ -281,6 +316,7 @@ class Ready(_Message, frozen=True):
     free: tuple[Slot, ...]
     capacity: int
     why: str = ""
+    fingerprint: str = ""
 
 
 class Grown(_Message, frozen=True):
@@ -355,6 +391,20 @@ class SpeechFacts(msgspec.Struct, frozen=True, array_like=True):
     level: float
     peak: float
     noise: float
+
+
+class Secured(_Message, frozen=True):
+    """The leg has its SRTP keys; `suite` by its name in RFC 4568."""
+
+    leg: int
+    suite: str
+
+
+class SecurityFailed(_Message, frozen=True):
+    """The leg will not get SRTP keys (wrong certificate, handshake refused, nobody came): it stays mute and deaf."""
+
+    leg: int
+    reason: str
 
 
 class LegStats(_Message, frozen=True):
@@ -452,6 +502,8 @@ Report: TypeAlias = (
     | LegLatched
     | LegSilent
     | LegHeard
+    | Secured
+    | SecurityFailed
     | LegStats
     | LegClosed
     | PlayDone
