@@ -7,9 +7,9 @@ on disk that needs it, and after the one that it needs: a crash in between leave
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -33,6 +33,8 @@ _LOOK: Final[Duration] = 10.0  # at the disk
 _SWEEP: Final[Duration] = 3600.0  # retention, files left behind
 _RETRY: Final[tuple[Duration, Duration]] = (60.0, 3600.0)  # a conversion that failed: first, most
 _PATIENCE: Final[Duration] = 5.0
+_TOGETHER: Final = 20  # recordings put into the chain at once
+_SAID: Final = ("started", "seconds", "queue", "agent", "caller", "called", "channels", "format", "fault")
 _ASKED: Final = 400  # paths a question to the store
 _BEFORE: Final[Duration] = 2 * _DAY  # how much older than its file's last change a recording's beginning may be
 
@@ -40,11 +42,22 @@ _BEFORE: Final[Duration] = 2 * _DAY  # how much older than its file's last chang
 class Files(Protocol):
     """Works on files outside the loop (`recording_helper.Helper`)."""
 
-    async def measure(self, path: str) -> Measured:
+    async def measure(self, paths: Sequence[str]) -> list[Measured | LocalError | None]:
         """Repair and measure."""
 
     async def convert(self, source: str, target: str, format: str) -> Measured:
         """Whole and verified, or `LocalError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """An entry that the chain is to have, and the row that goes with it; the row was found at `path`."""
+
+    kind: Kind
+    row: SavedRecording
+    path: str
+    sha256: str
+    data: dict[str, object]
 
 
 @dataclass(slots=True)
@@ -152,65 +165,59 @@ class Keeper:
     # ------------------------------------------------------------------------------------------------ into the chain
 
     async def _seal_new(self, now: Instant) -> None:
-        while rows := await self._archive.unsealed():
-            for row in rows:
-                await self._seal(row, now)
+        while rows := await self._archive.unsealed(_TOGETHER):
+            await self._seal([row if row.call else await self._named(row, now) for row in rows], now)
             self._converted = False
         self._sealed = True
 
-    async def _seal(self, row: SavedRecording, now: Instant) -> None:
-        """What is on disk is what the row and the chain will say."""
-        path = str(self._recordings.place(row.path))
-        if not row.call:
-            row = await self._named(row, now)
-        if not await asyncio.to_thread(Path(path).is_file):
+    async def _seal(self, rows: list[SavedRecording], now: Instant) -> None:
+        """What is on disk is what the rows and the chain will say. Many at once: one by one each costs the loop 2.3 ms,
+        in twenties 0.2 to 0.3 ms."""
+        found = await self._files.measure([str(self._recordings.place(row.path)) for row in rows])
+        links = [await self._measured(row, what, now) for row, what in zip(rows, found, strict=True)]
+        async with self._lock:
+            await self._append(links, now)
+
+    async def _measured(self, row: SavedRecording, found: Measured | LocalError | None, now: Instant) -> _Link:
+        """What the chain will say of a recording that was looked at."""
+        if found is None:
             self._say("error", "recording is missing", {"call": row.call, "path": row.path, "reason": row.fault})
             gone = replace(row, deleted=now, seconds=0.0, bytes=0, fault=row.fault or "there is no file")
-            await self._append("missing", gone, row.path, now, sha256="", data={"fault": gone.fault})
-            return
-        try:
-            found = await self._files.measure(path)
-        except LocalError as error:
-            self._say("error", "recording is damaged", {"call": row.call, "path": row.path, "reason": str(error)})
-            digest = await asyncio.to_thread(self._recordings.sha256, row.path)
-            size = (await asyncio.to_thread(Path(path).stat)).st_size
+            return _Link("missing", gone, row.path, "", {"fault": gone.fault})
+        if isinstance(found, LocalError):
+            self._say("error", "recording is damaged", {"call": row.call, "path": row.path, "reason": str(found)})
+            row = replace(row, fault=row.fault or str(found))
+            size, digest = await asyncio.to_thread(self._as_it_is, row.path)
             found = Measured(0, row.channels, size, digest)
-            row = replace(row, fault=row.fault or str(error))
+        seconds = found.frames / wav.RATE
         if found.repaired:
             self._say("warning", "recording repaired", {"call": row.call, "path": row.path})
-            seconds = round(found.frames / wav.RATE, 3)
-            self._tell(Fact("recording.repaired", now, row.call, data={"path": row.path, "seconds": seconds}))
-        seconds = found.frames / wav.RATE
+            data = {"path": row.path, "seconds": round(seconds, 3)}
+            self._tell(Fact("recording.repaired", now, row.call, data=dict(data)))
         row = replace(row, seconds=seconds, bytes=found.bytes, sha256=found.sha256, channels=found.channels)
-        data = {
-            name: value
-            for name, value in asdict(row).items()
-            if name in ("started", "seconds", "queue", "agent", "caller", "called", "channels", "format", "fault")
-        }
-        await self._append("recorded", row, row.path, now, sha256=row.sha256, data=data)
+        return _Link("recorded", row, row.path, row.sha256, {name: getattr(row, name) for name in _SAID})
 
-    async def _append(
-        self, kind: Kind, row: SavedRecording, path: str, now: Instant, *, sha256: str, data: dict[str, object]
-    ) -> None:
-        """One entry of the chain with the row that it changes; `path` is where the row was found."""
-        async with self._lock:
-            await self._append_locked(kind, row, path, now, sha256=sha256, data=data)
+    def _as_it_is(self, path: str) -> tuple[int, str]:
+        return self._recordings.find(path).stat().st_size, self._recordings.sha256(path)
 
-    async def _append_locked(
-        self, kind: Kind, row: SavedRecording, path: str, now: Instant, *, sha256: str, data: dict[str, object]
-    ) -> None:
+    async def _append(self, links: list[_Link], now: Instant) -> None:
+        """Entries of the chain with the rows that they change. Call it with the lock held."""
         if not self._known:
             self._last = await self._archive.last()
-            self._known = True
-        before = await self._archive.by_path(path)
-        if before is not None:
-            row = replace(row, held=before.held)  # it may have been held meanwhile
-        entry = follow(self._last, kind, now, call=row.call, path=row.path, bytes=row.bytes, sha256=sha256, data=data)
-        self._known = False
-        await self._archive.seal(entry, row, path)
-        self._last, self._known = entry, True
-        fact = {"what": kind, "path": row.path, "seq": entry.seq, "link": entry.link}
-        self._tell(Fact("recording.sealed", now, row.call, data=dict(fact)))
+        last = self._last
+        changes = []
+        for link in links:
+            row = link.row
+            last = follow(
+                last, link.kind, now, call=row.call, path=row.path, bytes=row.bytes, sha256=link.sha256, data=link.data
+            )
+            changes.append((last, row, link.path))
+        self._known = False  # until the store has taken them
+        await self._archive.seal(changes)
+        self._last, self._known = last, True
+        for entry, row, _ in changes:
+            fact = {"what": entry.kind, "path": entry.path, "seq": entry.seq, "link": entry.link}
+            self._tell(Fact("recording.sealed", now, row.call, data=dict(fact)))
 
     # --------------------------------------------------------------------------------------------------- conversion
 
@@ -256,7 +263,7 @@ class Keeper:
             if now_row is None or now_row.held or now_row.deleted is not None:
                 await asyncio.to_thread(self._recordings.delete, path)  # held, or deleted, while it was converted
                 return
-            await self._append_locked("converted", made, row.path, now, sha256=made.sha256, data=data)
+            await self._append([_Link("converted", made, row.path, made.sha256, data)], now)
         await asyncio.to_thread(self._recordings.delete, row.path)
 
     # ------------------------------------------------------------------------------------------------------ deletion
@@ -290,7 +297,7 @@ class Keeper:
                 raise LocalError(f"{row.path} is held: {found.held}")
             gone = replace(found, deleted=now)
             data: dict[str, object] = {"by": by, "reason": reason}
-            await self._append_locked("deleted", gone, row.path, now, sha256=found.sha256, data=data)
+            await self._append([_Link("deleted", gone, row.path, found.sha256, data)], now)
         await asyncio.to_thread(self._recordings.delete, row.path)
         fact = {"path": row.path, "by": by, "reason": reason}
         self._tell(Fact("recording.deleted", now, row.call, row.queue, data=dict(fact)))

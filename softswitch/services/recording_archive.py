@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -19,6 +19,7 @@ from softswitch.switch.records import SavedRecording
 
 _BATCH: Final = 500
 _table: Final = tables.recordings.c
+_CHANGED: Final = tuple(column.name for column in tables.recordings.columns if column.name != "held")
 
 
 class RecordingArchive:
@@ -104,21 +105,25 @@ class RecordingArchive:
 
     # ------------------------------------------------------------------------------------------------------ changing
 
-    async def seal(self, entry: ChainEntry, row: SavedRecording, path: str) -> None:
-        """Append `entry`, and let `row` stand in place of the recording at `path`: one transaction. The call's record
-        names the new file."""
-        values = {name: plain(value) if isinstance(value, str) else value for name, value in asdict(row).items()}
+    async def seal(self, changes: Sequence[tuple[ChainEntry, SavedRecording, str]]) -> None:
+        """Append each entry, and let its row stand in place of the recording at the path that goes with it: all in
+        one transaction. Who holds a recording is not changed. Calls' records name new files."""
+        values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in _CHANGED}
+        rows = [
+            {"old": path} | {f"new_{name}": _stored(getattr(row, name)) for name in _CHANGED}
+            for _, row, path in changes
+        ]
+        moved = [{"of": row.call, "old": path, "new": row.path} for _, row, path in changes if row.path != path]
+        calls = tables.calls
         try:
             async with self._engine.begin() as connection:
-                await connection.execute(tables.recording_chain.insert().values(**asdict(entry)))
-                await connection.execute(update(tables.recordings).where(_table.path == path).values(**values))
-                if row.path != path:
-                    calls = tables.calls
-                    await connection.execute(
-                        update(calls)
-                        .where(calls.c.id == row.call, calls.c.recording == path)
-                        .values(recording=row.path)
-                    )
+                entries = [asdict(entry) for entry, _, _ in changes]
+                await connection.execute(tables.recording_chain.insert(), entries)
+                table = tables.recordings
+                await connection.execute(table.update().where(_table.path == bindparam("old")).values(values), rows)
+                if moved:
+                    named = calls.update().where(calls.c.id == bindparam("of"), calls.c.recording == bindparam("old"))
+                    await connection.execute(named.values(recording=bindparam("new")), moved)
         except DatabaseError as error:
             raise LocalError(f"the database cannot be written: {error.orig}") from error
 
@@ -142,3 +147,7 @@ class RecordingArchive:
                 return rows
         except DatabaseError as error:
             raise LocalError(f"the database cannot be read: {error.orig}") from error
+
+
+def _stored(value: object) -> object:
+    return plain(value) if isinstance(value, str) else value

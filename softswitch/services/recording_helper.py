@@ -10,8 +10,10 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from softswitch.kernel.errors import LocalError
@@ -37,13 +39,17 @@ class Helper:
         """0: none runs."""
         return self._process.pid if self._process is not None else 0
 
-    async def measure(self, path: str) -> Measured:
-        """See `conversion.measure`."""
-        return await self._order(do="measure", path=path)
+    async def measure(self, paths: Sequence[str]) -> list[Measured | LocalError | None]:
+        """See `conversion.measure`; of many files at once, each with what came of it. None: there is no such file."""
+        return [_read(answer) for answer in await self._order(do="measure", paths=list(paths))]
 
     async def convert(self, source: str, target: str, format: str) -> Measured:
         """See `conversion.convert`."""
-        return await self._order(do="convert", source=source, target=target, format=format)
+        (answer,) = await self._order(do="convert", source=source, target=target, format=format)
+        found = _read(answer)
+        if not isinstance(found, Measured):
+            raise found or LocalError(f"{source}: there is no such file")
+        return found
 
     async def close(self) -> None:
         """End it, in the middle of an order if need be: what is half done is not seen, and done again."""
@@ -57,7 +63,7 @@ class Helper:
         async with self._lock:
             await self._forget()
 
-    async def _order(self, **order: str) -> Measured:
+    async def _order(self, **order: str | list[str]) -> list[dict[str, Any]]:
         async with self._lock:
             self._disarm()
             try:
@@ -77,10 +83,8 @@ class Helper:
                 await self._forget()
                 raise LocalError("the recording helper died")
             self._timer = asyncio.get_running_loop().call_later(self._idle, self._rest)
-        answer: dict[str, Any] = json.loads(line)
-        if "error" in answer:
-            raise LocalError(str(answer["error"]))
-        return Measured(**answer)
+        answers: list[dict[str, Any]] = json.loads(line)
+        return answers
 
     async def _running(self) -> asyncio.subprocess.Process:
         if self._closed:
@@ -123,24 +127,36 @@ class Helper:
         await process.wait()
 
 
+def _read(answer: dict[str, Any]) -> Measured | LocalError | None:
+    if "error" in answer:
+        return LocalError(str(answer["error"]))
+    return Measured(**answer) if answer else None
+
+
 def main() -> int:
     """The process."""
     from softswitch.services.conversion import convert, measure
+
+    def done(work: Callable[[], Measured]) -> dict[str, object]:
+        try:
+            return asdict(work())
+        except FileNotFoundError:
+            return {}
+        except LocalError as error:
+            return {"error": str(error)}
+        except Exception as error:  # a codec library may raise anything; the next order is served
+            return {"error": f"{type(error).__name__}: {error}"}
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the switch, which ends us by the end of our input
     with suppress(OSError):
         os.nice(19)
     for line in sys.stdin:
         order = json.loads(line)
-        try:
-            match order.pop("do"):
-                case "measure":
-                    answer = asdict(measure(**order))
-                case _:
-                    answer = asdict(convert(**order))
-        except Exception as error:  # a codec library may raise anything; the next order is served
-            answer = {"error": f"{type(error).__name__}: {error}" if not isinstance(error, LocalError) else str(error)}
-        print(json.dumps(answer), flush=True)
+        if order.pop("do") == "measure":
+            answers = [done(partial(measure, path)) for path in order["paths"]]
+        else:
+            answers = [done(partial(convert, **order))]
+        print(json.dumps(answers), flush=True)
     return 0
 
 

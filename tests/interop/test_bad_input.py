@@ -266,6 +266,7 @@ def test_a_full_disk_ends_the_recording_not_the_call(small_disk: Path, lone_offi
     assert record["talk_seconds"] == pytest.approx(5.0, abs=0.2)
     lines = [line for line in office.switch.log_lines() if line.get("level") in ("warning", "error")]
     assert any("space" in str(line) or "disk" in str(line) for line in lines), lines
+    assert [alarm["name"] for alarm in office.switch.status()["alarms"]] == ["recording"]
     for old in small_disk.glob("**/*.wav"):
         old.unlink()
     office.begun = time.time()
@@ -275,6 +276,7 @@ def test_a_full_disk_ends_the_recording_not_the_call(small_disk: Path, lone_offi
     wait_until("recording", path.exists, 5.0)
     office.switch.calls_over()
     assert path.stat().st_size > 0.5 * 32000
+    assert office.switch.status()["alarms"] == []
 
 
 def test_ipv6(own_switch: Callable[..., SwitchProcess], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.media import wav
 from softswitch.services import conversion
 from softswitch.services.recording_helper import Helper
-from softswitch.services.recordings import ENDINGS
+from softswitch.services.recordings import ENDINGS, Measured
 
 LEFT, RIGHT = 440.0, 1000.0
 
@@ -103,27 +103,33 @@ def test_measuring_repairs_what_a_killed_writer_left(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------- the helper process
 
 
+async def measured(helper: Helper, path: Path) -> Measured:
+    (found,) = await helper.measure([str(path)])
+    assert isinstance(found, Measured)
+    return found
+
+
 async def test_the_helper_works_and_survives_bad_orders(tmp_path: Path) -> None:
     helper = Helper()
     source = tones(tmp_path / "ä c1.wav")
-    assert (await helper.measure(str(source))).frames == 24_000
+    assert (await measured(helper, source)).frames == 24_000
     pid = helper.pid
     assert os.getpriority(os.PRIO_PROCESS, pid) == 19
     for bad in (tmp_path / "none.wav", tmp_path):
-        with pytest.raises(LocalError):
-            await helper.measure(str(bad))
+        (found,) = await helper.measure([str(bad)])
+        assert found is None if bad.suffix else isinstance(found, LocalError)
     assert (await helper.convert(str(source), str(tmp_path / "c1.flac"), "flac")).frames == 24_000
     assert helper.pid == pid
     await helper.close()
     assert helper.pid == 0
     with pytest.raises(LocalError, match="closed"):
-        await helper.measure(str(source))
+        await measured(helper, source)
 
 
 async def test_a_helper_that_dies_fails_one_order_and_comes_back(tmp_path: Path) -> None:
     helper = Helper()
     source = tones(tmp_path / "c1.wav", seconds=600.0)
-    await helper.measure(str(source))
+    await measured(helper, source)
     pid = helper.pid
     order = asyncio.create_task(helper.convert(str(source), str(tmp_path / "c1.mp3"), "mp3"))
     await asyncio.sleep(0.05)
@@ -131,7 +137,7 @@ async def test_a_helper_that_dies_fails_one_order_and_comes_back(tmp_path: Path)
     with pytest.raises(LocalError, match="died"):
         await order
     assert not (tmp_path / "c1.mp3").exists()
-    assert (await helper.measure(str(source))).frames == 4_800_000
+    assert (await measured(helper, source)).frames == 4_800_000
     assert helper.pid != pid
     await helper.close()
 
@@ -139,12 +145,12 @@ async def test_a_helper_that_dies_fails_one_order_and_comes_back(tmp_path: Path)
 async def test_a_helper_without_work_goes_home(tmp_path: Path) -> None:
     helper = Helper(idle=0.01)
     source = tones(tmp_path / "c1.wav", seconds=0.1)
-    await helper.measure(str(source))
+    await measured(helper, source)
     pid = helper.pid
     for _ in range(500):
         await asyncio.sleep(0.01)
         if not Path(f"/proc/{pid}/cmdline").exists():
             break
     assert not Path(f"/proc/{pid}/cmdline").exists()
-    assert (await helper.measure(str(source))).frames == 800
+    assert (await measured(helper, source)).frames == 800
     await helper.close()

@@ -307,6 +307,29 @@ async def test_an_empty_recording_stays_as_it_is(house: House) -> None:
     assert await house.faults() == {}
 
 
+async def test_a_reload_is_obeyed(house: House) -> None:
+    """Recordings of before the change are converted too, and deleted by the new age."""
+    await house.record("c1")
+    await house.step()
+    house.keeper.configure(keeping(format="flac"))
+    await house.step()
+    assert (await house.row("c1")).format == "flac"
+    house.keeper.configure(keeping(format="flac", keep_days=0.5))
+    await house.step(DAY)
+    assert (await house.row("c1")).deleted is not None
+
+
+async def test_a_hundred_recordings_at_once(house: House) -> None:
+    """Gathered into few transactions; none is left out, none is there twice, one that is damaged holds up nobody."""
+    for number in range(100):
+        await house.record(f"c{number}", seconds=0.02)
+    house.path("2026-08-01/c7.wav").write_bytes(b"no sound")
+    house.path("2026-08-01/c8.wav").unlink()
+    await house.step()
+    report = await house.verify()
+    assert (report.files, report.entries, report.unsealed, report.findings) == (99, 100, 0, ())
+
+
 # ---------------------------------------------------------------------------------------------- retention and holds
 
 
