@@ -13,6 +13,7 @@ import msgspec
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
+from softswitch.sip.codec_table import CODECS
 from softswitch.wire.control import (
     AskInventory,
     CloseLeg,
@@ -82,6 +83,7 @@ class Fabric:
         self.players: dict[int, str] = {}  # who waits for the end of a player
         self.legs: dict[int, Leg] = {}  # by media id, until media has closed them
         self.streams: dict[int, Stream] = {}  # further streams of legs, likewise
+        self.undecoded: frozenset[str] = frozenset()  # codecs that some media process lacks (opus without libopus)
         self._commands: dict[int, list[Command]] = {}
         # Media may outlive us and ids are never reused while it lives: start where no earlier run has been.
         self._last_id = int(now) << 20
@@ -92,6 +94,9 @@ class Fabric:
         """A media process (again) answers; what it still holds of an earlier life is asked for and then closed."""
         worker = self.workers.setdefault(number, Worker(number))
         worker.ready = report
+        mixed = {name for name, codec in CODECS.items() if codec.mixed}
+        ready = [worker.ready for worker in self.workers.values() if worker.ready is not None]
+        self.undecoded = frozenset().union(*(mixed.difference(report.codecs) for report in ready))
         worker.free = deque(report.free)
         worker.slots = report.capacity
         worker.growing = False

@@ -72,7 +72,6 @@ from softswitch.wire.control import (
     UpdateLeg,
 )
 
-CODECS: Final = ("PCMU", "PCMA")
 QUARANTINE: Final[Duration] = 2.0
 """A slot rests so long after its leg: the old peer's last packets must not reach the next one."""
 

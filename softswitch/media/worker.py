@@ -22,6 +22,7 @@ from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import LocalError, PeerError
 from softswitch.media.arena import TICK, Packets
 from softswitch.media.backend import Backend
+from softswitch.media.codecs import CODECS
 from softswitch.media.effects import (
     Aim,
     AppendFile,
@@ -36,7 +37,7 @@ from softswitch.media.effects import (
     SendReport,
     Settle,
 )
-from softswitch.media.engine import CODECS, Engine
+from softswitch.media.engine import Engine
 from softswitch.media.loader import Loader
 from softswitch.media.writer import Writer
 from softswitch.wire import control
@@ -337,7 +338,7 @@ class Worker:
         free = tuple(Slot(slot, port) for slot, port in self._engine.free.items())
         backend, fingerprint = self._backend, self._engine.shield.identity.fingerprint
         ready = Ready(
-            control.VERSION, os.getpid(), backend.name, CODECS, free, backend.capacity, backend.why, fingerprint
+            control.VERSION, os.getpid(), backend.name, tuple(CODECS), free, backend.capacity, backend.why, fingerprint
         )
         kept = [report for report in self._kept if not isinstance(report, Grown)]  # `free` says it already
         self._kept.clear()

@@ -152,8 +152,11 @@ class Directory:
     def _policy(self, party: Phone | Trunk, remote_host: str) -> StreamPolicy:
         """What the party says for itself, else what `[media]` says for all."""
         media = self._settings.media
+        codecs, undecoded = party.codecs or media.codecs, self._office.fabric.undecoded
+        if undecoded:
+            codecs = tuple(name for name in codecs if name not in undecoded) or codecs
         return StreamPolicy(
-            party.codecs or media.codecs,
+            codecs,
             self._office.addressing.media(remote_host),
             party.dtmf,
             media.latch,

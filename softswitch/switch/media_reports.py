@@ -100,6 +100,9 @@ class MediaReports:
             self.lost(worker, now)  # it began anew before we heard of its end
         self._office.fabric.ready(worker, report)
         self._office.deadlines.set(MEDIA_STATS, now + _STATS_EVERY)
+        lacking = self._office.fabric.undecoded.intersection(self._office.settings.media.codecs)
+        if lacking:
+            self._office.log("error", "media cannot decode configured codecs: not used", codecs=sorted(lacking))
         self._office.log(
             "info",
             "media process ready",

@@ -364,3 +364,12 @@ def test_the_leg_spec_says_the_same() -> None:
         send=False, receive=True, packet_ms=20, latch="signalled", rtcp_mux=False, silence=30.0,
         clock=8000,
     )  # fmt: skip
+
+
+def test_media_decodes_what_the_table_calls_mixed() -> None:
+    """Two floors that may not import each other hold the same list."""
+    from softswitch.media import codecs as media
+
+    mixed = {codec.name: codec for codec in CODECS.values() if codec.mixed}
+    assert set(media.CODECS) | {"opus"} == set(mixed)
+    assert all(media.CODECS[name].clock == mixed[name].clock for name in media.CODECS)

@@ -57,6 +57,7 @@ class MediaProcess:
     """Answers commands as the media process would, and remembers what lives."""
 
     def __init__(self, slots: int = 500) -> None:
+        self.codecs = ("PCMU", "PCMA", "G722", "opus", "L16", "L16/8000")
         self.free = [control.Slot(number, 20000 + 2 * number) for number in range(slots)]
         self.legs: dict[int, control.LegSpec] = {}
         self.slot_of: dict[int, int] = {}
@@ -67,7 +68,7 @@ class MediaProcess:
         self.digits: list[tuple[int, str]] = []
 
     def ready(self) -> control.Ready:
-        return control.Ready(control.VERSION, 4242, "test", ("PCMA", "PCMU"), tuple(self.free), len(self.free))
+        return control.Ready(control.VERSION, 4242, "test", self.codecs, tuple(self.free), len(self.free))
 
     def perform(self, command: control.Command) -> list[control.Report]:
         match command:

@@ -6,6 +6,7 @@ import pytest
 
 from softswitch.acd.model import QueueSettings
 from softswitch.sip.events import Reinvited
+from softswitch.switch.events import Reported
 from softswitch.switch.settings import Agent, Media, Phone, Recording, Route, Settings, Sip, Trunk
 from softswitch.wire.control import LegSpec
 from softswitch.wire.sdp import Media as Section
@@ -231,6 +232,19 @@ def test_a_delayed_offer_is_made_of_what_the_callee_took() -> None:
     line = alice.call("1002", sdp=False)
     assert names(audio(line.sdp))[0] == "PCMU"
     alice.hang_up(line)
+    site.nothing_left()
+
+
+def test_a_codec_that_media_lacks_is_not_used() -> None:
+    """Opus without libopus: said at the start, and left out of every offer and answer."""
+    site, alice, bob = two()
+    site.media.codecs = ("PCMU", "PCMA", "G722")
+    site.give(Reported(0, (site.media.ready(),)))
+    assert [log.fields["codecs"] for log in site.logs if log.level == "error" and "codecs" in log.fields] == [["opus"]]
+    alice.codecs = ("opus", "PCMA")
+    alice.call("1002")
+    assert names(offered(bob)) == ["PCMA", "PCMU", "G722"]
+    alice.hang_up(alice.line)
     site.nothing_left()
 
 

@@ -1,6 +1,7 @@
 """Random days at a whole site: phones, a carrier, a menu, queues, ring groups, fallbacks, losses and bad luck in any
 order. Whatever happens, nothing is thrown, every call leaves one record and a story in order, and nothing is left."""
 
+import contextlib
 import os
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from random import Random
 import pytest
 
 from softswitch.acd.model import AgentState, Fact, QueueSettings
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.offer_answer import answer
 from softswitch.switch.events import AgentCommand, HangUpCall, MediaLost, Reload, Reported
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import (
@@ -26,6 +29,7 @@ from softswitch.switch.settings import (
     Trunk,
 )
 from softswitch.wire import control
+from softswitch.wire.sdp import parse_sdp
 from tests.switch.site import Line, MediaProcess, Party, Site
 
 PASSWORD = "correct horse"
@@ -105,6 +109,16 @@ SETTINGS = Settings(
 SILENT_AT = {"answer"}  # places where an answered caller rightly hears nothing
 
 
+H264 = "a=rtpmap:99 H264/90000"
+RICH = (
+    "m=audio 4000 RTP/AVP 18 8 101\r\na=rtpmap:101 telephone-event/8000",
+    f"m=video 5000 RTP/AVP 99\r\n{H264}",
+    "m=audio 4002 RTP/AVP 97\r\na=rtpmap:97 X-own/24000\r\na=sendonly",
+    "m=image 5002 udptl t38",
+    f"m=video 0 RTP/AVP 99\r\n{H264}",
+)
+
+
 class Day:
     """One site and the dice that move it."""
 
@@ -119,12 +133,14 @@ class Day:
         self.carrier = site.party("+37061234567", "198.51.100.10")
         self.second = site.party("+37060000000", "198.51.100.20")
         self.parties = [*self.phones, self.second_contact, self.carrier, self.second]
+        for party in self.parties:
+            party.to_answer = lambda offer, party=party: self.answer_to(party, offer)
         self.ids: set[str] = set()
         self.version = 10
         often = [self.call, self.answer, self.key, self.time]
         sometimes = [
             self.hang_up, self.hold, self.resume, self.early, self.prompts_end, self.agent, self.manner, self.reject,
-            self.offerless_reinvite, self.cross, self.info, self.prompts_end, self.agent,
+            self.offerless_reinvite, self.rich_reinvite, self.cross, self.info, self.prompts_end, self.agent,
         ]  # fmt: skip
         seldom = [
             self.register, self.operator, self.reload, self.media_dies, self.media_errs, self.losses, self.duplicate,
@@ -145,7 +161,44 @@ class Day:
         who = self.dice.choice([*self.parties, self.carrier, self.carrier, self.carrier])
         fields = (("Reason", "Q.850;cause=16"),) if self.dice.random() < 0.2 else ()
         hops = self.dice.choice((70, 70, 1))
-        who.call(self.dice.choice(NUMBERS), sdp=self.dice.random() < 0.85, headers=fields, hops=hops)
+        number = self.dice.choice(NUMBERS)
+        sdp: bool | bytes = self.dice.random() < 0.85
+        if self.dice.random() < 0.3:
+            number, sdp = self.dice.choice((number, "1001", "1002", "1003", "400")), self.describe(who, RICH)
+        who.call(number, sdp=sdp, headers=fields, hops=hops)
+
+    def describe(self, who: Party, lines: tuple[str, ...]) -> bytes:
+        """Some of `lines`, which are whole media sections."""
+        some = [line for line in lines if self.dice.random() < 0.7] or [lines[0]]
+        self.version += 1
+        host = who.remote[0]
+        head = f"v=0\r\no=- 1 {self.version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        return (head + "".join(f"{line}\r\n" for line in some)).encode()
+
+    def answer_to(self, who: Party, offer: bytes) -> bytes:
+        """An answer by the book, or one that takes any codec and perhaps the video of the offer."""
+        if self.dice.random() < 0.4:
+            with contextlib.suppress(PeerError):
+                return answer(offer, who.caps(), 1, self.version)[0]
+        lines = []
+        for media in parse_sdp(offer).media:
+            if media.kind == "audio" and media.port:
+                payload, entry = self.dice.choice(list(media.rtpmaps().items()))
+                name = f"{entry.encoding}/{entry.clock}" + (f"/{entry.channels}" if entry.channels > 1 else "")
+                way = self.dice.choice(("sendrecv", "sendrecv", "sendonly", "inactive"))
+                lines.append(f"m=audio 4000 {media.proto} {payload}\r\na=rtpmap:{payload} {name}\r\na={way}")
+            else:
+                port = self.dice.choice((0, 5000)) if media.port else 0
+                lines.append(f"m={media.kind} {port} {media.proto} {' '.join(media.formats)}\r\n{H264}")
+        self.version += 1
+        host = who.remote[0]
+        head = f"v=0\r\no=- 1 {self.version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
+        return (head + "".join(f"{line}\r\n" for line in lines)).encode()
+
+    def rich_reinvite(self) -> None:
+        """Other codecs, other lines: whatever a phone may come up with in the middle of a call."""
+        if (found := self.pick("up")) is not None:
+            found[0].reoffer(found[1], self.describe(found[0], RICH))
 
     def code(self) -> None:
         self.dice.choice(self.phones).call(self.dice.choice(CODES))
