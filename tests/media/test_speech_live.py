@@ -1,4 +1,4 @@
-"""Speech through the running switch, scored by PESQ: what issue it makes for a listener (ITU-T P.862).
+"""Speech through the running switch, scored by PESQ: what a listener gets (ITU-T P.862).
 
 All calls go at once through one media process in real time, ten seconds in all; each test looks at its part. A run on
 which the machine was too busy to send in time is no evidence: it is repeated."""
@@ -11,7 +11,7 @@ import speech
 from exchange import Call, exchange, precedence
 from harness import Media, free_ports
 
-_SEEDS = 4
+_SEEDS = 8
 _TOO_LATE = 0.025  # seconds that a packet of ours may be late, and …
 _LATE_TICKS = 0.02  # … media's ticks that may, before the run is repeated
 _RUNS = 3
@@ -62,8 +62,8 @@ def run(request, tmp_path_factory):
 
 
 def _exchange(folder):
-    first = free_ports(128)
-    media = Media(folder, (first, first + 127), slots=48)
+    first = free_ports(160)
+    media = Media(folder, (first, first + 159), slots=64)
     try:
         made = {call.name: call for call in calls(media.ready.codecs)}
         return made, exchange(media, list(made.values()), folder)
@@ -126,7 +126,7 @@ def test_a_transcoded_call_sounds_like_the_codecs_in_a_row(run, codecs, record_p
     ("kind", "below"), [("loss", 0.6), ("jitter", 1.0)], ids=["3 % loss", "5 % loss and 40 ms jitter"]
 )
 def test_a_bad_network_is_concealed(run, kind, below, record_property):
-    """The mean of eight streams against the same way without loss. Plain silence for what was lost costs more."""
+    """The mean of sixteen streams against the same way without loss. Plain silence for what was lost costs more."""
     good = np.mean([got for got, _ in scores(run["mixed"])])
     bad = np.array([got for seed in range(_SEEDS) for got, _ in scores(run[f"{kind}-{seed}"])])
     share = {"loss": 0.03, "jitter": 0.05}[kind]
