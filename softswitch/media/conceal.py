@@ -2,10 +2,10 @@
 
 The last 20 ms are compared with what lies 5–15 ms before them; the best match is the pitch period. The last period is
 repeated for 10 ms, then the last two, then the last three, so that long gaps do not buzz. It fades from the first
-sample on, to nothing at 30 ms; the Appendix begins at 10 ms and ends at 60 ms, which PESQ likes less (20 runs each: 3.52
-and 3.58 at 3 % loss, 3.27 and 3.37 at 5 % and 40 ms jitter). Joints overlap by a quarter of a period. The Appendix holds
-all sound back by 3.75 ms to smooth the first joint; here the step at that joint is added to the start of the patch and
-dies away, which needs no delay.
+sample on, to nothing at 30 ms; the Appendix begins at 10 ms and ends at 60 ms, which PESQ likes less (20 runs each:
+3.52 and 3.58 at 3 % loss, 3.27 and 3.37 at 5 % and 40 ms jitter). Joints overlap by a quarter of a period. The
+Appendix holds all sound back by 3.75 ms to smooth the first joint; here the step at that joint is added to the start
+of the patch and dies away, which needs no delay.
 """
 
 from typing import Final
