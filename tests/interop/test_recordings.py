@@ -37,8 +37,13 @@ def test_a_recording_from_the_call_to_the_archive(lone_office: Callable[..., Off
     row = found()
     assert row["seconds"] == pytest.approx(6.0, abs=0.3)
     assert row["path"] == office.records()[0]["recording"]
-    kinds = [entry["kind"] for entry in office.switch.get(f"ledger?call={call['id']}")["items"]]
-    assert [kind for kind in kinds if kind.startswith("recording.")] == [
+
+    def kinds() -> list[str]:
+        entries = office.switch.get(f"ledger?call={call['id']}")["items"]
+        return [entry["kind"] for entry in entries if entry["kind"].startswith("recording.")]
+
+    wait_until("the ledger", lambda: kinds().count("recording.sealed") == 2, 5.0)
+    assert kinds() == [
         "recording.started",
         "recording.paused",
         "recording.resumed",
@@ -52,11 +57,24 @@ def test_a_recording_from_the_call_to_the_archive(lone_office: Callable[..., Off
     target = office.switch.directory / "fetched.opus"
     assert cli(office, "recordings", "get", call["id"], "-o", str(target)).returncode == 0
     assert target.stat().st_size == row["bytes"]
+    assert cli(office, "recordings", "hold", call["id"], "--reason", "case 12").stdout == f"{call['id']}: held\n"
+    refused = cli(office, "recordings", "delete", call["id"], "--yes")
+    assert (refused.returncode, "case 12" in refused.stderr) == (1, True)
+    assert "held by cli:" in cli(office, "recordings", "list", "--held").stdout
+    assert "opus, 2 channels" in cli(office, "recordings", "show", call["id"]).stdout
+    assert cli(office, "recordings", "release", call["id"]).returncode == 0
     (file,) = office.switch.directory.rglob("recordings/**/*.opus")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     bad = cli(office, "recordings", "verify", "--json")
     assert bad.returncode == 1
     assert [fault["call"] for fault in json.loads(bad.stdout)["faults"]] == [call["id"]]
+    assert cli(office, "recordings", "delete", call["id"], "--yes", "--reason", "spoilt").returncode == 0
+    assert not file.exists()
+    assert cli(office, "recordings", "list").stdout == "no recordings\n"
+    assert "deleted" in cli(office, "recordings", "list", "--deleted").stdout
+    assert cli(office, "recordings", "verify").returncode == 0, "the chain knows that it was deleted"
+    for verb in ("hold", "release", "get", "pause"):
+        assert cli(office, "recordings", verb, call["id"]).returncode == 1
     office.switch.no_faults()
 
 
