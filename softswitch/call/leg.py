@@ -74,6 +74,11 @@ def mixed_codecs(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name for name in names if CODECS[name].mixed)
 
 
+@lru_cache(maxsize=16)
+def _packet_times(usual: int) -> tuple[int, ...]:
+    return (usual, *(ms for ms in PACKET_TIMES if ms != usual))
+
+
 class Leg:
     """`owner` is the call's id; `peer` who it is, as `phone:1001` or `trunk:carrier`; `id` is also its media id."""
 
@@ -431,13 +436,12 @@ class Leg:
             self._capable = None
         if self._capable is None:
             policy = self.policy
-            times = (policy.packet_ms, *(ms for ms in PACKET_TIMES if ms != policy.packet_ms))
             self._capable = Capabilities(
                 policy.codecs,
                 policy.dtmf in ("auto", "rfc4733"),
                 policy.address,
                 self.port.number,
-                packet_times=times,
+                packet_times=_packet_times(policy.packet_ms),
                 through=policy.passthrough,
             )
         return self._capable

@@ -42,7 +42,9 @@ class Keys:
             relayed = self._relay.routes.get(leg.row, ())
             for sink in self._edges.sinks_of(leg.row):
                 to = self._legs.by_row[sink] if sink < self._legs.capacity else None
-                if to is not None and to is not leg and (sink not in relayed or to.spec.event_type < 0):
+                if to is None or to is leg or (sink in relayed and to.spec.event_type >= 0):
+                    continue
+                if to.spec.event_type >= 0 or to.spec.codec in CODECS:  # else control alone can pass it on (INFO)
                     self.send(to, key.digit, min(max(key.duration_ms, _SHORTEST), _LONGEST), tick)
 
     def send(self, leg: Leg, digits: str, duration_ms: int, tick: int) -> None:

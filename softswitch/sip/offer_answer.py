@@ -360,8 +360,11 @@ def _names(formats: Sequence[Format]) -> str:
 
 def _also(pairs: Sequence[tuple[Format, Format]], event: int, ours: Mapping[int, RtpMap]) -> tuple[Other, ...]:
     """What else may arrive. The numbers of our offer are those that we receive (RFC 3264 §5.1); careless peers send
-    with their own."""
-    chosen = pairs[0][0]
+    with their own. As a rule there is nothing."""
+    chosen, mine = pairs[0]
+    our_event = event_payload(ours, chosen.clock) if event >= 0 else -1
+    if len(pairs) == 1 and chosen.payload_type == mine.payload_type and event == our_event:
+        return ()
     others: list[Other] = []
     for number, (theirs, our) in enumerate(pairs):
         if number and (not theirs.mixed or not chosen.mixed):
@@ -371,10 +374,8 @@ def _also(pairs: Sequence[tuple[Format, Format]], event: int, ours: Mapping[int,
             Other(theirs.wire_name, theirs.payload_type, arrives, theirs.clock, theirs.fmtp)
             for arrives in sorted(numbers)
         ]
-    if event >= 0:
-        our_event = event_payload(ours, chosen.clock)
-        if our_event not in (event, -1):
-            others.append(Other(EVENT, event, our_event))
+    if our_event not in (event, -1):
+        others.append(Other(EVENT, event, our_event))
     return tuple(others)
 
 

@@ -136,6 +136,15 @@ def test_each_way_has_its_own_payload_type(stage):
     assert stage.engine.legs.by_id[1].rejected == 0
 
 
+def test_a_key_for_who_takes_neither_events_nor_tones_is_told_to_control_alone(stage):
+    a, b = bridge(stage, {"event_type": 101}, {"event_type": -1}, codec="G729", payload_type=18)
+    for _ in range(3):
+        stage.receive(0, a.packet(bytes((5, 0x8A, 0, 160)), kind=101), a.address)
+    stage.run()
+    assert [report.digit for report in stage.of(control.Digit)] == ["5"]
+    assert not b.sent()
+
+
 # ------------------------------------------------------------------------------------------------ transparent streams
 
 
