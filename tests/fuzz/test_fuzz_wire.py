@@ -1,11 +1,14 @@
 """Garbage on every wire gives a value or a `PeerError`; what is a value can be written and read again."""
 
+from functools import partial
 from random import Random
 
 import pytest
 
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.offer_answer import Capabilities, answer, make_offer
+from softswitch.sip import relayed_media
+from softswitch.sip.counterpart import counterpart_of
+from softswitch.sip.offer_answer import Capabilities, accept, answer, formats_in, make_offer
 from softswitch.wire import control, dtmf, rtcp, rtp
 from softswitch.wire.sdp import parse_sdp
 from softswitch.wire.sip import Stream, parse
@@ -17,6 +20,13 @@ WIDE = (
     b"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\nm=audio 4000/2 RTP/AVP 9 8 0 101\r\nb=AS:64\r\n"
     b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:30\r\na=rtcp:4001 IN IP4 192.0.2.9\r\n"
     b"a=rtcp-mux\r\na=inactive\r\n"
+)
+RICH = (
+    b"v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n"
+    b"m=audio 4000 RTP/AVP 18 97 98 8 101\r\na=rtpmap:97 X-own/24000\r\na=fmtp:97 x=1;y\r\na=rtpmap:98 AMR/8000\r\n"
+    b"a=fmtp:98 octet-align=1\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:40\r\na=maxptime:80\r\n"
+    b"m=video 5000 RTP/AVPF 99\r\nb=AS:512\r\na=rtpmap:99 H264/90000\r\na=fmtp:99 packetization-mode=1\r\n"
+    b"a=rtcp-fb:99 nack pli\r\na=rtcp-mux\r\n"
 )
 SDPS = [make_offer(OURS, 1, 1), make_offer(OURS, 1, 2, hold=True), WIDE]
 INVITE = (
@@ -64,6 +74,42 @@ def test_sip_datagrams() -> None:
             read += 1
             parse(message.to_bytes())
     assert read > 300
+
+
+def offered_on(data: bytes) -> bytes:
+    """Our offer to the callee of whoever sent `data`, as a call makes it."""
+    known, sections = formats_in(data), relayed_media.sections_of(data)
+    far = counterpart_of(known, OURS.codecs, passthrough=True, through=True)
+    texts = []
+    for media in (section.media for section in sections.values()):
+        formats = tuple(str(payload) for payload in media.rtpmaps())
+        texts.append(relayed_media.written(media, 4002, media.proto, formats, "sendrecv", mux=True))
+    return make_offer(OURS, 1, 1, far=far, sections=texts)
+
+
+def test_sdp_of_two_parties() -> None:
+    """Whatever a caller offers is offered on by the book, and whatever a callee answers to that gives a value or a
+    `PeerError`; what is agreed on can be told to media, video included."""
+    agreed = pictures = 0
+    offers, replies = rounds([RICH], 1500, 11), rounds([RICH], 1500, 12)
+    pairs = [
+        *zip(offers, replies, strict=True),
+        *((RICH, reply) for reply in replies),
+        *((bad, RICH) for bad in offers),
+    ]
+    for data, reply in pairs:
+        if (offer := survives(offered_on, data)) is None:
+            continue
+        assert [media.kind for media in parse_sdp(offer).media] in (["audio"], ["audio", "video"])
+        assert offer.replace(b"\r\n", b"").decode().isprintable()
+        if (result := survives(partial(accept, our_offer=offer), reply)) is not None:
+            agreed += 1
+            control.encode([control.OpenLeg(1, 2, result.to_leg_spec())])
+        for media in (survives(partial(relayed_media.accepted, our_offer=offer), reply) or {}).values():
+            pictures += 1
+            control.encode([control.OpenLeg(3, 4, relayed_media.spec_of(media, mux=True, latch="learn"))])
+    assert agreed > 300
+    assert pictures > 300
 
 
 @pytest.mark.parametrize("seed", range(3))
