@@ -17,6 +17,7 @@ from softswitch.sip.codec_table import CODECS
 from softswitch.wire.control import (
     AskInventory,
     CloseLeg,
+    CloseRoom,
     Command,
     Connect,
     Disconnect,
@@ -132,6 +133,8 @@ class Fabric:
             self.command(number, StopPlay(player))
         for recorder in set(report.recorders) - worker.recorders:
             self.command(number, StopRecord(recorder))
+        for room in report.rooms:
+            self.command(number, CloseRoom(room))
 
     def came(self, party: str, call: str) -> None:
         """A leg of `party` came in `call`."""

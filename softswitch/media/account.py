@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from softswitch.kernel.clock import Instant
 from softswitch.media import columns
-from softswitch.media.arena import BLOCK, SIZE, Arena, Floats, Ints
+from softswitch.media.arena import BLOCK, SIZE, Arena, Floats, Ints, Octets
 from softswitch.media.codecs import CODED, L16_WIDE, LINEAR
 from softswitch.media.legs import Legs
 from softswitch.media.relay import Relay
@@ -24,16 +24,19 @@ _COLUMNS: Final = (np.int64, np.int64, np.int64, np.int64, np.uint16, np.uint32)
 
 
 class Account:
-    """Packets are logged as they come: `open` are lists that grow one by one (row, slot, start, end, sequence,
+    """`recent` is what was accounted for since the memory was last given away; its owner clears it.
+
+    Packets are logged as they come: `open` are lists that grow one by one (row, slot, start, end, sequence,
     timestamp; start and end within the slot), which `close` turns into a chunk; `log` takes a chunk as it is."""
 
-    __slots__ = ("_arena", "_chunks", "_legs", "_relay", "open")
+    __slots__ = ("_arena", "_chunks", "_legs", "_relay", "open", "recent")
 
     def __init__(self, legs: Legs, relay: Relay, arena: Arena) -> None:
         self._legs = legs
         self._relay = relay
         self._arena = arena
         self._chunks: list[tuple[np.ndarray, ...]] = []
+        self.recent: list[tuple[np.ndarray, ...]] = []
         self.open: tuple[list[int], ...] = tuple([] for _ in _COLUMNS)
 
     def close(self, now: Instant) -> None:
@@ -59,6 +62,14 @@ class Account:
         """Whether packets of `row` wait to be accounted for."""
         return any((chunk[0] == row).any() for chunk in self._chunks) or row in self.open[0]
 
+    def last_of(self, row: int) -> Octets | None:
+        """The payload of the row's last packet in `recent`."""
+        for rows, slots, starts, ends, *_ in reversed(self.recent):
+            if len(found := np.flatnonzero(rows == row)):
+                last = found[-1]
+                return self._arena.octets[slots[last], starts[last] : ends[last]]
+        return None
+
     def fully(self, to_play: Instant) -> None:
         """Account for all, and nothing is put off: the routes are about to change."""
         self.close(to_play)
@@ -71,6 +82,7 @@ class Account:
             return
         chunks, self._chunks = self._chunks, []
         merged = chunks[0] if len(chunks) == 1 else tuple(map(np.concatenate, zip(*chunks, strict=True)))
+        self.recent.append(merged)
         rows, slots, starts, ends, sequences, stamps, at = merged
         rounds = _rounds(rows)
         if len(rounds) > 1:

@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Final
 
-import numpy as np
 from msgspec.structs import replace
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import LocalError, SwitchError
-from softswitch.media.arena import FRAME, TICK, Address, Arena, Batch, Floats, Packets, Samples
+from softswitch.media.arena import TICK, Address, Arena, Batch, Packets
+from softswitch.media.edges import ROOMS, Edges
 from softswitch.media.effects import (
     Aim,
     CloseRow,
@@ -31,11 +31,13 @@ from softswitch.media.figures import statistics
 from softswitch.media.keys import Keys
 from softswitch.media.latch import NOBODY, RELATCH, destination
 from softswitch.media.legs import Leg, Legs
-from softswitch.media.mix import Edges, clip
+from softswitch.media.mixer import Mixer
 from softswitch.media.plan import Plan
+from softswitch.media.player import Clip
 from softswitch.media.receiver import Receiver
 from softswitch.media.relay import Relay
 from softswitch.media.reports import Reporter
+from softswitch.media.rooms import Rooms
 from softswitch.media.sender import Sender
 from softswitch.media.shield import Shield
 from softswitch.media.sounds import Sounds
@@ -45,6 +47,7 @@ from softswitch.wire.control import (
     AskInventory,
     AskStats,
     CloseLeg,
+    CloseRoom,
     Command,
     Connect,
     Disconnect,
@@ -54,10 +57,13 @@ from softswitch.wire.control import (
     Grown,
     Hello,
     Inventory,
+    JoinRoom,
+    LeaveRoom,
     LegClosed,
     LegSilent,
     LegSpec,
     OpenLeg,
+    OpenRoom,
     Other,
     PauseRecord,
     Play,
@@ -75,6 +81,7 @@ from softswitch.wire.control import (
 QUARANTINE: Final[Duration] = 2.0
 """A slot rests so long after its leg: the old peer's last packets must not reach the next one."""
 
+_LOUDEST: Final = 100.0  # gain of an edge: 40 dB
 _SETTLED: Duration = 3.0  # a lock that is not the signalled address counts as final after so long
 
 
@@ -93,10 +100,12 @@ class Engine:
         self.shield = Shield(self.legs, arena, self.receiver.moved, self.effects, self.reports, now)
         self.reporter = Reporter(self.legs, self.effects, self.relay.routes)
         self.sender = Sender(self.legs, self.effects)
-        self.edges = Edges()
+        self.edges = Edges(capacity)
+        self.rooms = Rooms(self.edges)
         self.plan = Plan(self.legs, self.edges, self.relay)
         self.sounds = Sounds(capacity, self.edges, self.plan, self.effects, self.reports)
         self.tapes = Tapes(capacity, self.edges, self.plan, self.effects, self.reports)
+        self.mixer = Mixer(self.legs, self.plan, self.sounds, self.tapes, self.receiver.account)
         self.keys = Keys(self.legs, self.edges, self.plan, self.relay, self.sounds, self.reports)
         self.free: dict[int, int] = {}  # slot → port
         self._key_of = key_of
@@ -151,6 +160,7 @@ class Engine:
     def account(self) -> None:
         """Be done with the memory of all packets so far."""
         self.receiver.account((self._tick + 1) * TICK)
+        self.receiver.account.recent.clear()
 
     def skip(self, tick: int) -> None:
         """The next tick is not the one after the last: there was nothing to do, or no time."""
@@ -167,39 +177,19 @@ class Engine:
         if self.keys.sending:
             self.keys.step(self.sender, now)
         self.sounds.end(tick, self.keys.ended)
-        if self.plan.dirty:
+        plan = self.plan
+        if plan.dirty:
             self.receiver.account.fully(now)
-            self.plan.make(self.tapes.paused)
-        packets = None
-        if self.plan.product is not None:
-            packets = self._mix(tick, now)
+            plan.make()
+        packets = None if plan.idle else self.mixer.tick(tick, self.sender, now)
+        if self.edges.moving or plan.crossing:
+            self.edges.settle()
+            plan.dirty = True
+        self.sounds.sweep()
         self.tapes.flush(tick)
         if self.shield.shaking:
             self.shield.tick(now)
-        return packets
-
-    def _mix(self, tick: int, now: Instant) -> Packets | None:
-        plan = self.plan
-        product = plan.product
-        assert product is not None
-        sources = product.sources
-        sound: Floats = np.empty((len(sources), FRAME), np.float32)
-        heard = len(plan.rows)
-        if heard:
-            sound[:heard] = self.legs.jitter.pull(plan.rows)
-        for i in range(heard, len(sources)):
-            self.sounds.at(int(sources[i])).read(tick, sound[i])
-        frames = clip(product(sound))
-        sinks = product.sinks
-        ulaw, alaw, odd, end = plan.bounds
-        packets = self.sender.pack(sinks[:alaw], frames[:alaw], ulaw, now)
-        for i in range(alaw, odd):
-            self.sender.pack_odd(int(sinks[i]), frames[i], now)
-        if end > odd:
-            self.tapes.recorders.write(sinks[odd:] - self.legs.capacity, frames[odd:], tick)
-        if product.ramping():
-            self.edges.settle()
-            plan.dirty = True
+        self.receiver.account.recent.clear()
         return packets
 
     def wake(self, now: Instant) -> None:
@@ -250,6 +240,16 @@ class Engine:
                     self._connect(edges)
                 case Disconnect(edges):
                     self._disconnect(edges)
+                case OpenRoom(room):
+                    self._new_id(room)
+                    self.rooms.open(room)
+                case JoinRoom():
+                    self._join(command)
+                case LeaveRoom(room, member, channel):
+                    self._disconnect((Edge(member, room), Edge(room, member, channel)))
+                case CloseRoom(room):
+                    self.rooms.close(room)
+                    self.plan.dirty = True
                 case Play(player, items, loops):
                     self._new_id(player)
                     self.sounds.play(player, items, loops, self._tick + 1)
@@ -283,7 +283,8 @@ class Engine:
 
     def inventory(self) -> Inventory:
         """What lives."""
-        return Inventory(tuple(self.legs.by_id), tuple(self.sounds.ids()), tuple(self.tapes.recorders.by_id))
+        recorders = tuple(self.tapes.recorders.by_id)
+        return Inventory(tuple(self.legs.by_id), tuple(self.sounds.ids()), recorders, tuple(self.rooms.by_id))
 
     def add_slots(self, slots: Iterable[Slot]) -> None:
         """Slots that the backend has bound; a slot's number is its row."""
@@ -327,7 +328,7 @@ class Engine:
         self.shield.describe(leg, spec.security, self._now)
         locked = None if leg.resignalled else leg.locked
         self._aim(leg, leg.signalled if locked is None or spec.latch == "signalled" else locked)
-        for source in self.edges.sources_of(leg.row):
+        for source in self.edges.into(leg.row):
             if source < self.legs.capacity:
                 self.legs.flows.clear(source)  # what is relayed to this leg looks different from now on
         self.plan.dirty = True
@@ -373,7 +374,7 @@ class Engine:
         self.reporter.bye(leg, now)
         stats = statistics(self.legs, leg)
         self.keys.forget(leg)
-        self.edges.drop_source(leg.row)
+        self.edges.fade_source(leg.row)
         self.edges.drop_sink(leg.row)
         self.receiver.listening.pop(leg.id, None)
         self.legs.close(leg)
@@ -383,7 +384,8 @@ class Engine:
         self.reports.append(LegClosed(leg.id, stats))
 
     def _new_id(self, id: int) -> None:
-        if id in self.legs.by_id or id in self.sounds.players or id in self.tapes or id < 0:
+        taken = id in self.legs.by_id or id in self.sounds.players or id in self.tapes or id in self.rooms.by_id
+        if taken or id < 0:
             raise LocalError(f"id {id} is taken")
 
     # --------------------------------------------------------------------------------------------------------- edges
@@ -393,23 +395,46 @@ class Engine:
             return leg.row
         if (place := self.sounds.place(id)) is not None:
             return place
+        if (room := self.rooms.by_id.get(id)) is not None:
+            return room
         raise LocalError(f"no source {id}")
 
     def _sink(self, edge: Edge) -> int:
         if (leg := self.legs.by_id.get(edge.sink)) is not None:
             return leg.row
+        if (room := self.rooms.by_id.get(edge.sink)) is not None:
+            return room
         return self.tapes.sink(edge)
 
     def _connect(self, edges: tuple[Edge, ...]) -> None:
         problems = []
         for edge in edges:
             try:
-                self.edges.connect(self._source(edge.source), self._sink(edge), edge.gain)
+                self._add_edge(self._source(edge.source), self._sink(edge), edge.gain)
             except LocalError as error:
                 problems.append(str(error))
         self.plan.dirty = True
         if problems:
             raise LocalError("; ".join(problems))
+
+    def _add_edge(self, source: int, sink: int, gain: float) -> None:
+        if not -_LOUDEST <= gain <= _LOUDEST:
+            raise LocalError(f"a gain is at most {_LOUDEST:g}, not {gain}")
+        if source >= ROOMS and sink >= ROOMS:
+            raise LocalError("a room does not hear another room")
+        self.edges.connect(source, sink, gain)
+
+    def _join(self, join: JoinRoom) -> None:
+        room = self.rooms.node(join.room)
+        speaks = join.member in self.legs.by_id or self.sounds.place(join.member) is not None
+        hears = join.member in self.legs.by_id or join.member in self.tapes
+        if not speaks and not hears:
+            raise LocalError(f"no member {join.member}")
+        if speaks:
+            self._add_edge(self._source(join.member), room, join.speak)
+        if hears:
+            self._add_edge(room, self._sink(Edge(join.room, join.member, join.channel)), join.hear)
+        self.plan.dirty = True
 
     def _disconnect(self, edges: tuple[Edge, ...]) -> None:
         for edge in edges:
@@ -421,9 +446,9 @@ class Engine:
 
     # ------------------------------------------------------------------------------------------------ from the helpers
 
-    def loaded(self, path: str, samples: Samples | None, reason: str = "") -> None:
+    def loaded(self, path: str, clip: Clip | None, reason: str = "") -> None:
         """The file at `path` was read, or `reason` says why not."""
-        self.sounds.loaded(path, samples, reason, self._tick + 1)
+        self.sounds.loaded(path, clip, reason, self._tick + 1)
 
     def stop_all_recordings(self) -> None:
         """The process ends: every file is closed properly."""

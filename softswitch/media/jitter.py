@@ -387,6 +387,16 @@ class JitterBuffer:
         state[some] = part
         self.learned[own] = learned
 
+    def newest(self, row: int) -> Samples | None:
+        """The 20 ms before the end of what has come, played or not; None when there is no such thing."""
+        tags = self._tags[row * BLOCKS : (row + 1) * BLOCKS]
+        last = int(tags.max())
+        if not self.state["on"][row] or tags[last - 1 & _MASK] != last - 1 or tags[last & _MASK] != last:
+            return None
+        at = self._index(np.array([row]), np.array([(last + 1) * self.block]), 2 * self.block)
+        samples: Samples = self._flat[at][0]
+        return samples
+
     def delay(self, row: int) -> Duration:
         """Seconds of sound in hand."""
         state = self.state[row]

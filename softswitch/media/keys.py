@@ -4,8 +4,8 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.media import tones
 from softswitch.media.codecs import CODECS
+from softswitch.media.edges import Edges
 from softswitch.media.legs import Leg, Legs
-from softswitch.media.mix import Edges
 from softswitch.media.plan import Plan
 from softswitch.media.player import Player
 from softswitch.media.relay import Relay
@@ -20,7 +20,7 @@ _SHORTEST, _LONGEST = 80, 400  # ms, of a key that we pass on
 class Keys:
     """`sending` are the legs with telephone-events to send; keys in band are players with negative ids."""
 
-    __slots__ = ("_edges", "_legs", "_next", "_plan", "_relay", "_reports", "_sounds", "_tones", "sending")
+    __slots__ = ("_edges", "_legs", "_next", "_plan", "_relay", "_reports", "_sounds", "_toned", "_tones", "sending")
 
     def __init__(
         self, legs: Legs, edges: Edges, plan: Plan, relay: Relay, sounds: Sounds, reports: list[Report]
@@ -33,6 +33,7 @@ class Keys:
         self._sounds = sounds
         self._reports = reports
         self._tones: dict[int, int] = {}  # player in band → the row that hears it
+        self._toned: dict[int, set[int]] = {}  # and the other way round
         self._next = -1
 
     def tell(self, pressed: list[tuple[Leg, dtmf.Pressed]], tick: int) -> None:
@@ -59,7 +60,8 @@ class Keys:
             player = self._sounds.add(Player(self._next, tones.keys(digits, duration_ms), 1))
             self._next -= 1
             self._tones[player.id] = leg.row
-            player.start(tick)
+            self._toned.setdefault(leg.row, set()).add(player.id)
+            self._sounds.start(player, tick)
             place = self._sounds.place(player.id)
             assert place is not None
             self._edges.connect(place, leg.row, 1.0)
@@ -83,12 +85,14 @@ class Keys:
 
     def ended(self, player: int) -> None:
         """Keys in band were played to their end."""
-        self._tones.pop(player, None)
+        if (row := self._tones.pop(player, None)) is not None:
+            self._toned[row].discard(player)
+            if not self._toned[row]:
+                del self._toned[row]
 
     def forget(self, leg: Leg) -> None:
         """The leg closes."""
         self.sending.pop(leg.id, None)
-        if self._tones:
-            for player in [player for player, row in self._tones.items() if row == leg.row]:
-                del self._tones[player]
-                self._sounds.forget(player)
+        for player in self._toned.pop(leg.row, ()):
+            del self._tones[player]
+            self._sounds.forget(player)

@@ -114,7 +114,8 @@ class Leg:
 class Legs:
     """All legs by id and by row. `kind` numbers a row's codec, 0 when unknown: equal kinds may be relayed when the
     source's `packet_ms` is within the sink's `longest_ms` (ptime is a wish, maxptime is not: RFC 8866 §6.4, §6.5);
-    `sendable` are rows that may send; `flows` let common packets pass without a closer look.
+    `sendable` are rows that may send; `listened` are pulled although nobody hears them; `flows` let common
+    packets pass without a closer look.
 
     `plane` says at which rate a row is decoded and mixed (−1: not at all): in the buffer `jitter` at 8 kHz, or `wide`
     at 16 kHz, where the payloads of some wait as `coded`."""
@@ -130,6 +131,7 @@ class Legs:
         "flows",
         "jitter",
         "kind",
+        "listened",
         "longest_ms",
         "packet_ms",
         "plane",
@@ -155,6 +157,7 @@ class Legs:
         self.packet_ms: Ints = np.zeros(capacity, np.int64)
         self.plane = np.full(capacity, -1, np.int8)
         self.longest_ms: Ints = np.zeros(capacity, np.int64)
+        self.listened = np.zeros(capacity, bool)
         self.sendable = np.zeros(capacity, bool)
         self._kinds: dict[tuple[str, str, int], int] = {}
 
@@ -190,9 +193,9 @@ class Legs:
         self.by_row[row] = None
         self.flows.clear(row)
         self.received["decode"][row] = False
-        self.sendable[row] = False
+        self.sendable[row] = self.listened[row] = False
         self.kind[row] = 0
-        self.plane[row] = -1
+        self.changed.add(row)
         self.coded.reset(row)
 
     def quiet(self, row: int) -> None:
@@ -253,7 +256,14 @@ class Legs:
     def ready(self, leg: Leg) -> None:
         """Work out whether the leg may send."""
         busy = leg.sender is not None and leg.sender.busy
-        self.sendable[leg.row] = leg.spec.send and bool(leg.spec.codec) and leg.target is not None and not busy
+        sendable = leg.spec.send and bool(leg.spec.codec) and leg.target is not None and not busy
+        if sendable != self.sendable[leg.row]:
+            self.sendable[leg.row] = sendable
+            self.changed.add(leg.row)
+
+    def newest(self, row: int) -> Samples | None:
+        """The last 20 ms that have come from the row, heard or not; None when they are not at hand."""
+        return self.buffer(row).newest(row)
 
     def _kind(self, spec: LegSpec) -> int:
         if not spec.codec:

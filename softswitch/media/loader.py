@@ -12,14 +12,16 @@ import numpy as np
 import soundfile
 import soxr
 
-from softswitch.media.arena import RATE, Samples
+from softswitch.media.arena import RATE, Floats, Samples
+from softswitch.media.player import Clip
 
 _KEEP: Final = 128 * 1024 * 1024
 """Octets of decoded sound that are kept."""
 _FRESH: Final = 2.0  # seconds for which a file is not looked at again
 _LONGEST: Final = 3600  # seconds
 
-Loaded = tuple[str, Samples | None, str]
+Loaded = tuple[str, Clip | None, str]
+"""Path, sound at both rates, reason of failure."""
 
 
 class Loader:
@@ -27,12 +29,12 @@ class Loader:
 
     def __init__(self) -> None:
         self.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._kept: OrderedDict[str, tuple[Samples, tuple[int, int]]] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Clip, tuple[int, int]]] = OrderedDict()
         self._looked_at: dict[str, float] = {}
         self._octets = 0
         self._asked: SimpleQueue[str | None] = SimpleQueue()
         self._waiting: set[str] = set()
-        self._done: deque[tuple[str, Samples | None, tuple[int, int], str]] = deque()
+        self._done: deque[tuple[str, Clip | None, tuple[int, int], str]] = deque()
         self._thread = threading.Thread(target=self._run, name="loader", daemon=True)
         self._thread.start()
 
@@ -53,11 +55,11 @@ class Loader:
             os.eventfd_read(self.fd)
         results: list[Loaded] = []
         while self._done:
-            path, samples, version, reason = self._done.popleft()
+            path, clip, version, reason = self._done.popleft()
             self._waiting.discard(path)
-            if samples is not None:
-                self._keep(path, samples, version)
-            results.append((path, samples, reason))
+            if clip is not None:
+                self._keep(path, clip, version)
+            results.append((path, clip, reason))
         return results
 
     def close(self) -> None:
@@ -65,15 +67,15 @@ class Loader:
         self._asked.put(None)
         self._thread.join(timeout=1.0)
 
-    def _keep(self, path: str, samples: Samples, version: tuple[int, int]) -> None:
+    def _keep(self, path: str, clip: Clip, version: tuple[int, int]) -> None:
         if (old := self._kept.pop(path, None)) is not None:
-            self._octets -= old[0].nbytes
-        self._kept[path] = (samples, version)
+            self._octets -= old[0].octets
+        self._kept[path] = (clip, version)
         self._looked_at[path] = time.monotonic()
-        self._octets += samples.nbytes
+        self._octets += clip.octets
         while self._octets > _KEEP and len(self._kept) > 1:
             gone, (sound, _) = self._kept.popitem(last=False)
-            self._octets -= sound.nbytes
+            self._octets -= sound.octets
             del self._looked_at[gone]
 
     def _run(self) -> None:
@@ -82,22 +84,30 @@ class Loader:
                 status = os.stat(path)
                 version = (status.st_mtime_ns, status.st_size)
                 kept = self._kept.get(path)
-                samples = kept[0] if kept is not None and kept[1] == version else read(path)
-                self._done.append((path, samples, version, ""))
+                clip = kept[0] if kept is not None and kept[1] == version else read(path)
+                self._done.append((path, clip, version, ""))
             except Exception as error:  # a codec library may raise anything; the player is told, the thread lives
                 self._done.append((path, None, (0, 0), f"{path}: {error}"))
             os.eventfd_write(self.fd, 1)
 
 
-def read(path: str) -> Samples:
-    """The file as mono samples at 8 kHz. Raises `OSError`, `soundfile.SoundFileError`, `ValueError`."""
+def read(path: str) -> Clip:
+    """The file as mono samples at 8 and at 16 kHz. Raises `OSError`, `soundfile.SoundFileError`, `ValueError`."""
     with soundfile.SoundFile(path) as file:
         rate = file.samplerate
         sound = file.read(frames=_LONGEST * rate, dtype="float32", always_2d=True)
     mono = sound[:, 0] if sound.shape[1] == 1 else sound.mean(axis=1, dtype=np.float32)
     if not len(mono):
         raise ValueError("there is no sound in it")
-    if rate != RATE:
-        mono = soxr.resample(mono, rate, RATE, quality="HQ")
+    narrow, wide = _at(mono, rate, RATE), _at(mono, rate, 2 * RATE)
+    samples = min(len(narrow), len(wide) // 2)
+    if not samples:
+        raise ValueError("there is no sound in it")
+    return Clip(narrow[:samples], wide[: 2 * samples])
+
+
+def _at(mono: Floats, rate: int, wanted: int) -> Samples:
+    if rate != wanted:
+        mono = soxr.resample(mono, rate, wanted, quality="HQ")
     samples: Samples = np.clip(np.rint(mono * 32768.0), -32768, 32767).astype(np.int16)
     return samples

@@ -5,32 +5,45 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import Protocol
 
-from softswitch.media.arena import FRAME, RATE, Floats, Samples
+from softswitch.media.arena import FRAME, RATE, Samples
+from softswitch.media.resample import doubled
 from softswitch.media.tones import Tone
 from softswitch.wire.control import FileItem, PlayItem, SilenceItem, ToneItem
 
 
 class Sound(Protocol):
-    """Something that can be heard from any sample on."""
+    """Something that can be heard from any sample on, at 8 kHz (`scale` 1) or 16 kHz (`scale` 2)."""
 
     length: int
+    """Samples at 8 kHz."""
 
-    def read(self, start: int, out: Floats) -> None:
-        """Fill `out` with samples from `start` on; the caller stays inside `length`."""
+    def read(self, start: int, out: Samples, scale: int) -> None:
+        """Fill `out` with samples from `start` on; the caller stays inside `length` · `scale`."""
 
 
 class Clip:
-    """Samples in memory."""
+    """Samples in memory. `wide` are the same at 16 kHz, twice as many; made of `narrow` where they are missing."""
 
-    __slots__ = ("_samples", "length")
+    __slots__ = ("_narrow", "_wide", "length")
 
-    def __init__(self, samples: Samples) -> None:
-        self._samples = samples
-        self.length = len(samples)
+    def __init__(self, narrow: Samples, wide: Samples | None = None) -> None:
+        self._narrow = narrow
+        self._wide = wide
+        self.length = len(narrow)
 
-    def read(self, start: int, out: Floats) -> None:
+    @property
+    def octets(self) -> int:
+        """Memory in use."""
+        return self._narrow.nbytes + (0 if self._wide is None else self._wide.nbytes)
+
+    def read(self, start: int, out: Samples, scale: int) -> None:
         """See `Sound`."""
-        out[:] = self._samples[start : start + len(out)]
+        if scale == 1:
+            out[:] = self._narrow[start : start + len(out)]
+            return
+        if self._wide is None:
+            self._wide = doubled(self._narrow)
+        out[:] = self._wide[start : start + len(out)]
 
 
 class Silence:
@@ -41,9 +54,9 @@ class Silence:
     def __init__(self, ms: int) -> None:
         self.length = max(ms, 0) * RATE // 1000
 
-    def read(self, start: int, out: Floats) -> None:
+    def read(self, start: int, out: Samples, scale: int) -> None:
         """See `Sound`."""
-        out[:] = 0.0
+        out[:] = 0
 
 
 class Player:
@@ -58,13 +71,13 @@ class Player:
         self._sounds: list[Sound] = []
         self._bounds: list[int] = []
         self.length = 0
-        self._files: dict[str, Samples] = {}
+        self._files: dict[str, Clip] = {}
         self.needs = {item.path for item in items if isinstance(item, FileItem)}
         self.started = -1
 
-    def give(self, path: str, samples: Samples) -> None:
+    def give(self, path: str, clip: Clip) -> None:
         """A file that it needs."""
-        self._files[path] = samples
+        self._files[path] = clip
         self.needs.discard(path)
 
     def start(self, tick: int) -> None:
@@ -92,30 +105,32 @@ class Player:
             samples = min(samples, self.length * self._loops)
         return max(samples, 0) * 1000 // RATE
 
-    def read(self, tick: int, out: Floats) -> None:
-        """The frame of `tick`; silence before the start and after the end."""
-        at = (tick - self.started) * FRAME
+    def read(self, tick: int, out: Samples) -> None:
+        """The frame of `tick`, 160 or 320 samples; silence before the start and after the end."""
+        frame = len(out)
+        scale = frame // FRAME
+        at = (tick - self.started) * frame
         if self.started < 0 or at < 0 or not self.length:
-            out[:] = 0.0
+            out[:] = 0
             return
         done = 0
-        while done < FRAME:
-            rounds, place = divmod(at + done, self.length)
+        while done < frame:
+            rounds, place = divmod(at + done, self.length * scale)
             if self._loops and rounds >= self._loops:
-                out[done:] = 0.0
+                out[done:] = 0
                 return
-            index = bisect_right(self._bounds, place)
+            index = bisect_right(self._bounds, place // scale)
             sound = self._sounds[index]
-            start = place - (self._bounds[index] - sound.length)
-            count = min(FRAME - done, sound.length - start)
-            sound.read(start, out[done : done + count])
+            start = place - (self._bounds[index] - sound.length) * scale
+            count = min(frame - done, sound.length * scale - start)
+            sound.read(start, out[done : done + count], scale)
             done += count
 
 
-def _sound(item: PlayItem, files: dict[str, Samples]) -> Sound:
+def _sound(item: PlayItem, files: dict[str, Clip]) -> Sound:
     match item:
         case FileItem(path):
-            return Clip(files[path])
+            return files[path]
         case SilenceItem(ms):
             return Silence(ms)
         case ToneItem():

@@ -114,3 +114,12 @@ def _filtered(sound: Floats, matrix: Floats) -> Floats:
     parts = (sound.reshape(-1, _BLOCK) @ matrix).reshape(count, _BLOCKS + 1, 2 * _BLOCK)
     result: Floats = (parts[:, :-1, :_BLOCK] + parts[:, 1:, _BLOCK:]).reshape(count, FRAME)
     return result
+
+
+def doubled(samples: Samples) -> Samples:
+    """A whole sound at 8 kHz, brought to 16 kHz by the same filter, without its delay."""
+    wide: Samples = np.empty(2 * len(samples), np.int16)
+    wide[::2] = samples
+    between = np.convolve(samples.astype(np.float32), 2 * PHASE)[_TAPS // 2 : _TAPS // 2 + len(samples)]
+    wide[1::2] = np.clip(np.rint(between), -32768.0, 32767.0)
+    return wide

@@ -1,21 +1,33 @@
 """The players of an engine: which there are, where they stand among the sources, when they end."""
 
 from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
 
 from softswitch.kernel.errors import LocalError
-from softswitch.media.arena import Samples
+from softswitch.media.edges import Edges
 from softswitch.media.effects import Effect, LoadSound
-from softswitch.media.mix import Edges
 from softswitch.media.plan import Plan
-from softswitch.media.player import Player
+from softswitch.media.player import Clip, Player
 from softswitch.wire.control import Failed, PlayDone, PlayItem, Report
 
 
 class Sounds:
     """`first`: the number of the first place, behind all legs. Players with negative ids are our own (keys in band):
-    nobody is told of them."""
+    nobody is told of them. A player that is stopped stays at its place until it has faded (`sweep`)."""
 
-    __slots__ = ("_by_place", "_edges", "_effects", "_first", "_free", "_places", "_plan", "_reports", "players")
+    __slots__ = (
+        "_by_place",
+        "_edges",
+        "_effects",
+        "_ends",
+        "_fading",
+        "_first",
+        "_free",
+        "_places",
+        "_plan",
+        "_reports",
+        "players",
+    )
 
     def __init__(self, first: int, edges: Edges, plan: Plan, effects: list[Effect], reports: list[Report]) -> None:
         self.players: dict[int, Player] = {}
@@ -27,6 +39,8 @@ class Sounds:
         self._places: dict[int, int] = {}  # player → place among the sources
         self._by_place: dict[int, Player] = {}
         self._free: list[int] = []
+        self._fading: list[int] = []
+        self._ends: list[tuple[int, int]] = []  # heap of (tick, player) of those that will end by themselves
 
     def play(self, id: int, items: tuple[PlayItem, ...], loops: int, tick: int) -> None:
         """A new player that begins at `tick`, or when its files have come. Raises `LocalError`."""
@@ -36,7 +50,13 @@ class Sounds:
         if player.needs:
             self._effects += [LoadSound(path) for path in sorted(player.needs)]
         else:
-            player.start(tick)
+            self.start(player, tick)
+
+    def start(self, player: Player, tick: int) -> None:
+        """All that it needs is there: its first frame is the one of `tick`."""
+        player.start(tick)
+        if player.ends is not None:
+            heappush(self._ends, (player.ends, player.id))
 
     def add(self, player: Player) -> Player:
         """Give the player a place; `start` it yourself."""
@@ -53,17 +73,17 @@ class Sounds:
         """Who stands there."""
         return self._by_place[place]
 
-    def loaded(self, path: str, samples: Samples | None, reason: str, tick: int) -> None:
+    def loaded(self, path: str, clip: Clip | None, reason: str, tick: int) -> None:
         """The file at `path` was read, or `reason` says why not; what is complete now begins at `tick`."""
         for player in [player for player in self.players.values() if path in player.needs]:
-            if samples is None:
+            if clip is None:
                 self._reports.append(Failed(player.id, "Play", reason))
                 self.forget(player.id)
                 self._reports.append(PlayDone(player.id, "failed", 0))
                 continue
-            player.give(path, samples)
+            player.give(path, clip)
             if not player.needs:
-                player.start(tick)
+                self.start(player, tick)
 
     def stop(self, id: int, tick: int) -> None:
         """End a player before `tick`. Raises `LocalError`."""
@@ -75,8 +95,11 @@ class Sounds:
 
     def end(self, tick: int, on_end: Callable[[int], object]) -> None:
         """Let go of players that have nothing left to play at `tick`; `on_end` hears of our own."""
-        ended = [player for player in self.players.values() if (ends := player.ends) is not None and ends <= tick]
-        for player in ended:
+        while self._ends and self._ends[0][0] <= tick:
+            player = self.players.get(heappop(self._ends)[1])
+            if player is None:
+                continue  # stopped early
+            self._edges.drop_source(self._places[player.id])
             self.forget(player.id)
             if player.id >= 0:
                 self._reports.append(PlayDone(player.id, "end", player.played_ms(tick)))
@@ -84,12 +107,21 @@ class Sounds:
                 on_end(player.id)
 
     def forget(self, id: int) -> None:
-        """The player is gone, and nobody hears it any more."""
+        """The player is gone; who hears it hears it fade in the next frame."""
         place = self._places.pop(id)
-        self._edges.drop_source(place)
-        del self.players[id], self._by_place[place]
-        self._free.append(place)
+        del self.players[id]
+        self._edges.fade_source(place)
+        self._fading.append(place)
         self._plan.dirty = True
+
+    def sweep(self) -> None:
+        """Once a tick: places where nothing is heard any more are free."""
+        if self._fading:
+            gone = [place for place in self._fading if not self._edges.has_source(place)]
+            for place in gone:
+                del self._by_place[place]
+            self._free += gone
+            self._fading = [place for place in self._fading if place in self._by_place]
 
     def ids(self) -> Iterable[int]:
         """Of the players that control knows."""

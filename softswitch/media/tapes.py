@@ -2,21 +2,20 @@
 
 from softswitch.kernel.errors import LocalError
 from softswitch.media.arena import FRAME
+from softswitch.media.edges import Edges
 from softswitch.media.effects import AppendFile, CreateFile, Effect, FinishFile
-from softswitch.media.mix import Edges
 from softswitch.media.plan import Plan
 from softswitch.media.recorder import CHANNELS, Recorder, Recorders
 from softswitch.wire.control import Edge, Failed, RecordDone, Report
 
 
 class Tapes:
-    """`first`: the number of the first recorder channel among the sinks, behind all legs. `paused` are places."""
+    """`first`: the number of the first recorder channel among the sinks, behind all legs."""
 
-    __slots__ = ("_edges", "_effects", "_finishing", "_first", "_paths", "_plan", "_reports", "paused", "recorders")
+    __slots__ = ("_edges", "_effects", "_finishing", "_first", "_paths", "_plan", "_reports", "recorders")
 
     def __init__(self, first: int, edges: Edges, plan: Plan, effects: list[Effect], reports: list[Report]) -> None:
         self.recorders = Recorders()
-        self.paused: set[int] = set()
         self._first = first
         self._edges = edges
         self._plan = plan
@@ -35,7 +34,7 @@ class Tapes:
             raise LocalError(f"no sink {edge.sink}")
         if not 0 <= edge.channel < recorder.channels:
             raise LocalError(f"recorder {edge.sink} has no channel {edge.channel}")
-        return self._first + recorder.place * CHANNELS + edge.channel
+        return self._sink(recorder, edge.channel)
 
     def record(self, id: int, path: str, channels: int, tick: int) -> None:
         """A recording that begins at `tick`. Raises `LocalError`."""
@@ -44,10 +43,11 @@ class Tapes:
         self._effects.append(CreateFile(id, path, channels))
 
     def pause(self, id: int, paused: bool) -> None:
-        """Write silence, or sound again. Raises `LocalError`."""
+        """Write silence, or sound again, with a fade over one frame. Raises `LocalError`."""
         recorder = self._recorder(id)
         recorder.paused = paused
-        (self.paused.add if paused else self.paused.discard)(recorder.place)
+        for channel in range(recorder.channels):
+            self._edges.mute(self._sink(recorder, channel), paused)
         self._plan.dirty = True
 
     def stop(self, id: int, tick: int) -> None:
@@ -90,9 +90,11 @@ class Tapes:
             raise LocalError(f"no recorder {id}")
         return recorder
 
+    def _sink(self, recorder: Recorder, channel: int) -> int:
+        return self._first + recorder.place * CHANNELS + channel
+
     def _forget(self, recorder: Recorder) -> None:
         for channel in range(recorder.channels):
-            self._edges.drop_sink(self._first + recorder.place * CHANNELS + channel)
-        self.paused.discard(recorder.place)
+            self._edges.drop_sink(self._sink(recorder, channel))
         self.recorders.close(recorder)
         self._plan.dirty = True

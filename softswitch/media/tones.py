@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from softswitch.media.arena import FRAME, RATE, Floats
+from softswitch.media.arena import FRAME, RATE, Floats, Samples
 from softswitch.wire.control import ToneItem
 from softswitch.wire.dtmf import FREQUENCIES, GAP_MS, WAIT, WAIT_MS
 
@@ -24,19 +24,19 @@ def amplitude(level: float) -> float:
 
 
 @lru_cache(maxsize=64)
-def _second(frequencies: tuple[float, ...], level: float) -> Floats:
+def _second(frequencies: tuple[float, ...], level: float, scale: int) -> Floats:
     """One second and a frame of whole-Hertz tones: after a second they repeat."""
-    return _sines(frequencies, level, 0, RATE + FRAME)
+    return _sines(frequencies, level, 0, (RATE + FRAME) * scale, scale)
 
 
-def _sines(frequencies: tuple[float, ...], level: float, start: int, count: int) -> Floats:
-    at = np.arange(start, start + count) / RATE
+def _sines(frequencies: tuple[float, ...], level: float, start: int, count: int, scale: int) -> Floats:
+    at = np.arange(start, start + count) / (RATE * scale)
     waves = sum((np.sin(2 * np.pi * frequency * at) for frequency in frequencies), np.zeros(count))
     return (waves * amplitude(level)).astype(np.float32)
 
 
 class Tone:
-    """Bursts of sine waves, `length` samples in all, the last pause included."""
+    """Bursts of sine waves, `length` samples in all, the last pause included. Exact at 8 and at 16 kHz (`scale` 2)."""
 
     __slots__ = ("_frequencies", "_level", "_on", "_period", "_whole", "length")
 
@@ -48,19 +48,20 @@ class Tone:
         self._whole = all(frequency == int(frequency) for frequency in item.frequencies)
         self.length = self._period * max(item.repeat, 1)
 
-    def read(self, start: int, out: Floats) -> None:
+    def read(self, start: int, out: Samples, scale: int) -> None:
         """Fill `out` (at most a frame) with the sound from sample `start` on."""
         count = len(out)
-        phase = start % self._period
         if self._whole:
-            wave = _second(self._frequencies, self._level)
-            out[:] = wave[start % RATE : start % RATE + count]
+            first = start % (RATE * scale)
+            wave = _second(self._frequencies, self._level, scale)[first : first + count]
         else:
-            out[:] = _sines(self._frequencies, self._level, start, count)
-        if phase >= _EDGE and phase + count <= self._on - _EDGE:
-            return
-        at = np.arange(phase, phase + count) % self._period
-        out *= np.clip(np.minimum(at + 1, self._on - at) / _EDGE, 0.0, 1.0)
+            wave = _sines(self._frequencies, self._level, start, count, scale)
+        period, on, edge = self._period * scale, self._on * scale, _EDGE * scale
+        phase = start % period
+        if phase < edge or phase + count > on - edge:
+            at = np.arange(phase, phase + count) % period
+            wave = wave * np.clip(np.minimum(at + 1, on - at) / edge, 0.0, 1.0)
+        out[:] = np.rint(np.clip(wave, -32768.0, 32767.0))
 
 
 def keys(digits: str, duration_ms: int) -> tuple[ToneItem, ...]:

@@ -5,11 +5,12 @@ A media process listens on a Unix stream socket; the control process connects. B
 sends `Command`s, media answers with `Report`s. Nothing is acknowledged one by one: a command that cannot be carried
 out is answered by `Failed`, and the inventory tells what lives.
 
-Ids (`leg`, `player`, `recorder`) are one number space, chosen by control, never reused while media lives. A `slot` is
-a pair of sockets (RTP on an even port, RTCP on the next) that media has bound ahead and told in `Ready`/`Grown`;
-so control picks ports without asking.
+Ids (`leg`, `player`, `recorder`, `room`) are one number space, chosen by control, never reused while media lives. A
+`slot` is a pair of sockets (RTP on an even port, RTCP on the next) that media has bound ahead and told in
+`Ready`/`Grown`; so control picks ports without asking.
 
 The mix is a sparse matrix: an edge goes from a source (leg, player) to a sink (leg, or one channel of a recorder).
+A room is both: a sink of those who speak in it and a source for those who hear it, whose own part is left out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -128,7 +129,8 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Edge(msgspec.Struct, frozen=True, array_like=True):
-    """`source` is heard by `sink` (for a recorder: on `channel`), multiplied by `gain` (1.0 is unity)."""
+    """`source` is heard by `sink` (for a recorder: on `channel`), multiplied by `gain` (1.0 is unity; 0 is no edge).
+    Either end may be a room, not both."""
 
     source: int
     sink: int
@@ -201,6 +203,38 @@ class Disconnect(_Message, frozen=True):
     """Take edges away; gains are ignored, edges that do not exist are fine."""
 
     edges: tuple[Edge, ...]
+
+
+class OpenRoom(_Message, frozen=True):
+    """A conference, with nobody in it yet."""
+
+    room: int
+
+
+class JoinRoom(_Message, frozen=True):
+    """`member` speaks in the room, `speak` times as loud, and hears all others, `hear` times as loud. Joining again
+    changes the gains: muted is `speak` 0, deaf is `hear` 0. A player only speaks; a recorder only hears, on `channel`.
+    The same as an edge to the room and one from it."""
+
+    room: int
+    member: int
+    speak: float = 1.0
+    hear: float = 1.0
+    channel: int = 0
+
+
+class LeaveRoom(_Message, frozen=True):
+    """`member` neither speaks nor hears there any more."""
+
+    room: int
+    member: int
+    channel: int = 0
+
+
+class CloseRoom(_Message, frozen=True):
+    """Everybody leaves and the room is gone; legs, players and recorders stay."""
+
+    room: int
 
 
 class Play(_Message, frozen=True):
@@ -281,6 +315,10 @@ Command: TypeAlias = (
     | CloseLeg
     | Connect
     | Disconnect
+    | OpenRoom
+    | JoinRoom
+    | LeaveRoom
+    | CloseRoom
     | Play
     | StopPlay
     | Record
@@ -491,6 +529,7 @@ class Inventory(_Message, frozen=True):
     legs: tuple[int, ...]
     players: tuple[int, ...]
     recorders: tuple[int, ...]
+    rooms: tuple[int, ...] = ()
 
 
 Report: TypeAlias = (

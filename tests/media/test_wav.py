@@ -193,11 +193,11 @@ def test_a_changed_file_is_read_again(tmp_path, monkeypatch):
     loader = Loader()
     assert loader.ask(str(path)) is None
     ((_, first, reason),) = outcome(loader, loader.results)
-    assert (len(first), reason) == (160, "")
+    assert (first.length, reason) == (160, "")
     path.write_bytes(wav.header(1, 640) + bytes(640))
     assert loader.ask(str(path)) is None
     ((_, second, _),) = outcome(loader, loader.results)
-    assert len(second) == 320
+    assert second.length == 320
     monkeypatch.setattr("softswitch.media.loader._FRESH", 60.0)
     assert loader.ask(str(path))[1] is second
     loader.close()
