@@ -7,13 +7,16 @@ are collected and leave in one frame a process when the core returns.
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from random import Random
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from softswitch.kernel.clock import Instant
+from softswitch.kernel.dice import token
 from softswitch.kernel.errors import LocalError
 from softswitch.sip.codec_table import CODECS
+from softswitch.sip.secure_media import KEYS, PLAIN_MEANS, Means, Srtp
 from softswitch.wire.control import (
     AskInventory,
     CloseLeg,
@@ -75,7 +78,10 @@ class Port(msgspec.Struct, frozen=True, gc=False):
 class Fabric:
     """Owns every media id and every slot."""
 
-    def __init__(self, now: Instant) -> None:
+    def __init__(self, now: Instant, vault: Random | None = None) -> None:
+        """`vault`: the dice that keys come from; nobody may be able to tell its next numbers from earlier ones. Without
+        one nothing can be secured."""
+        self._vault = vault
         self.workers: dict[int, Worker] = {}
         self.parties: Counter[str] = Counter()  # legs a party has now
         self._calls: dict[str, dict[str, int]] = {}  # party -> calls it is in -> its legs there
@@ -194,6 +200,19 @@ class Fabric:
         worker = self.workers.get(port.worker)
         if worker is not None and worker.ready is not None:
             worker.free.append(Slot(port.slot, port.number))
+
+    # ---------------------------------------------------------------------------------------------------------- keys
+
+    def means(self, number: int, srtp: Srtp, webrtc: bool) -> Means:
+        """Fresh keys for a leg in that media process. Raises `LocalError` without a vault."""
+        if srtp == "off" and not webrtc:
+            return PLAIN_MEANS
+        if self._vault is None:
+            raise LocalError("no dice for keys")
+        worker = self.workers.get(number)
+        fingerprint = "" if worker is None or worker.ready is None else worker.ready.fingerprint
+        vault = self._vault
+        return Means(srtp, webrtc, vault.randbytes(KEYS), token(vault, 64), token(vault, 128), fingerprint)
 
     # ------------------------------------------------------------------------------------------------------ commands
 

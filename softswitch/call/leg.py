@@ -28,6 +28,7 @@ from softswitch.sip.offer_answer import (
     make_offer,
 )
 from softswitch.sip.relayed_media import sections_of
+from softswitch.sip.secure_media import Means, Srtp
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire import info
 from softswitch.wire.control import LISTEN_DTMF, LISTEN_SPEECH, Edge, LegSpec, LegStats, SendDigits, UpdateLeg
@@ -50,7 +51,8 @@ class LegState(StrEnum):
 class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
     """What the configuration says about a party's stream. `address` is ours as the party sees it. `dtmf` is how keys
     come and go: `rfc4733`, `inband`, `info`, or `auto`: RFC 4733 where it is negotiated, else in band. `passthrough`:
-    codecs that we do not decode may be agreed on between this party and another; `video` may."""
+    codecs that we do not decode may be agreed on between this party and another; `video` may. `srtp` and `webrtc`: see
+    `sip.secure_media.Means`."""
 
     codecs: tuple[str, ...]
     address: str
@@ -61,6 +63,8 @@ class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
     passthrough: bool = True
     video: bool = True
     dead_air: float = 0.0
+    srtp: Srtp = "off"
+    webrtc: bool = False
 
     @property
     def mixed(self) -> tuple[str, ...]:
@@ -87,6 +91,7 @@ class Leg:
         "_checked",
         "_keys",
         "_keys_in_media",
+        "_means",
         "_reoffered",
         "answered_at",
         "ended_at",
@@ -150,6 +155,7 @@ class Leg:
         self.wishes = 0  # what media listens for besides keys: LISTEN_…
         self._keys = Once()
         self._keys_in_media = False
+        self._means: Means | None = None  # our keys stay the same through the leg's life
         self.ring_at: Instant | None = None
         self.answered_at: Instant | None = None
         self.ended_at: Instant | None = None
@@ -173,10 +179,17 @@ class Leg:
     def check_offer(self) -> None:
         """Whether the caller's offer can be met at all, before anybody is rung. Raises `PeerError` (400, 488)."""
         if self.offer and not self._checked:
-            self.known = formats_in(self.offer)
+            self.known = formats_in(self.offer, self.means)
             if not self.counterpart(True).formats:
-                first_common(self.offer, self.policy.codecs)  # says what was wrong
+                first_common(self.offer, self.policy.codecs, self.means)  # says what was wrong
             self._checked = True
+
+    @property
+    def means(self) -> Means:
+        """What we may secure its stream with."""
+        if self._means is None:
+            self._means = self.fabric.means(self.worker, self.policy.srtp, self.policy.webrtc)
+        return self._means
 
     @property
     def audible(self) -> bool:
@@ -443,6 +456,7 @@ class Leg:
                 self.port.number,
                 packet_times=_packet_times(policy.packet_ms),
                 through=policy.passthrough,
+                means=self.means,
             )
         return self._capable
 
@@ -503,7 +517,7 @@ class Leg:
         """The codec in use as our last description has it."""
         if self.negotiated is None or not self.sdp:
             return None
-        return match(self.negotiated.format, formats_in(self.sdp))
+        return match(self.negotiated.format, formats_in(self.sdp, self.means))
 
     def _reoffer(self) -> bytes:
         """The stream as it stands, and what we could change to."""

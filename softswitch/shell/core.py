@@ -19,7 +19,14 @@ async def make_switch(
     """Registrations, agents' states and today's totals come back. Raises `LocalError` when the store cannot be
     read."""
     library = PromptLibrary(Path(settings.server.data_dir))
-    switch = Switch(settings, addressing, dice, now, lambda name, language: str(library.prompt(name, language)))
+    switch = Switch(
+        settings,
+        addressing,
+        dice,
+        now,
+        lambda name, language: str(library.prompt(name, language)),
+        random.SystemRandom(),
+    )
     agents = {
         agent.name: {"logged_in": agent.logged_in, "pause": agent.reason if agent.paused else None}
         for agent in await store.agents()

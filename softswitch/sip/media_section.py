@@ -10,6 +10,7 @@ import msgspec
 
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.codec_table import Format, format_of
+from softswitch.sip.secure_media import common_attributes
 from softswitch.wire.sdp import Attribute, Direction, Media, RtpMap
 
 PLAIN_RTP = ("RTP/AVP", "RTP/AVPF")
@@ -39,6 +40,13 @@ def terms_of(formats: tuple[str, ...], attributes: tuple[Attribute, ...]) -> Ter
         if entry.encoding.lower() not in _NO_CODECS
     )
     return Terms(maps, sound, media.ptime, media.maxptime, media.get("rtcp-mux") is not None, media.get("rtcp") or "")
+
+
+def terms_in(media: Media) -> Terms:
+    """Of a section; its keys and addresses stay out of the cache."""
+    if media.proto in PLAIN_RTP:
+        return terms_of(media.formats, media.attributes)
+    return terms_of(media.formats, common_attributes(media.attributes))
 
 
 def encodings(maps: Iterable[RtpMap], media: Media) -> str:
@@ -118,12 +126,16 @@ def stream_section(
     lines: str,
     packet_ms: int,
     direction: Direction,
+    security: str = "",
 ) -> str:
-    """Our audio section. `lines`: the attributes of `formats`; `rtcp_port` is told when it is not the next port."""
+    """Our audio section. `lines`: the attributes of `formats`; `rtcp_port` is told when it is not the next port;
+    `security`: lines of keys and the like, each with its end."""
     rtcp = f"\r\na=rtcp:{rtcp_port}" if rtcp_port not in (None, port + 1) else ""
-    return f"m=audio {port} {proto} {formats}\r\n{lines}{rtcp}\r\na=ptime:{packet_ms}\r\na={direction}\r\n"
+    return f"m=audio {port} {proto} {formats}\r\n{lines}{rtcp}\r\n{security}a=ptime:{packet_ms}\r\na={direction}\r\n"
 
 
 def refused_section(media: Media) -> str:
-    """A line that is not taken keeps its place with port 0 (RFC 3264 §6)."""
-    return f"m={media.kind} 0 {media.proto} {' '.join(media.formats)}\r\n"
+    """A line that is not taken keeps its place with port 0 (RFC 3264 §6), and its name (RFC 8829 §5.3.1)."""
+    mid = media.get("mid")
+    name = "" if mid is None else f"a=mid:{mid}\r\n"
+    return f"m={media.kind} 0 {media.proto} {' '.join(media.formats)}\r\n{name}"

@@ -39,9 +39,20 @@ from softswitch.sip.media_section import (
     remote_of,
     rtcp_of,
     stream_section,
-    terms_of,
+    terms_in,
 )
-from softswitch.wire.control import LegSpec, Other
+from softswitch.sip.secure_media import (
+    PLAIN_MEANS,
+    Means,
+    accepted_security,
+    answer_security,
+    by_ice,
+    has_secrets,
+    offer_security,
+    refusal,
+    without_secrets,
+)
+from softswitch.wire.control import LegSpec, Other, Security
 from softswitch.wire.sdp import Direction, Media, RtpMap, SessionDescription, parse_sdp
 
 DEFAULT_PACKET_MS = 20
@@ -52,7 +63,8 @@ class Capabilities:
     """What our side of a leg can do. `codecs`: names of `CODECS`, best first. `address`, `port`: where we receive
     RTP; RTCP on `rtcp_port`, the next port unless given. `offer_rtcp_mux` puts `a=rtcp-mux` into our offers; in
     answers it is agreed to whenever the peer offers it (RFC 5761). `packet_times`: ms that we can send in one packet,
-    the usual one first. `through`: codecs that we do not know may pass from end to end."""
+    the usual one first. `through`: codecs that we do not know may pass from end to end. `means`: how the stream may be
+    secured."""
 
     codecs: tuple[str, ...]
     dtmf: bool
@@ -63,6 +75,7 @@ class Capabilities:
     offer_rtcp_mux: bool = False
     packet_times: tuple[int, ...] = (DEFAULT_PACKET_MS,)
     through: bool = True
+    means: Means = PLAIN_MEANS
 
 
 class Negotiated(msgspec.Struct, frozen=True, gc=False):
@@ -71,7 +84,7 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     instead of an address). `direction_send`/`direction_receive` are ours. `held_by_remote`: it does not listen.
     `fmtp` are the peer's format parameters, `clock` and `channels` the codec's. `also`: other formats that the peer
     agreed to and may send, and numbers of ours that differ from its own. `max_packet_ms`: the peer's maxptime, 0
-    without."""
+    without. `security`: keys, or what leads to keys; None is plain RTP."""
 
     codec: str
     payload_type: int
@@ -88,6 +101,7 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     channels: int = 1
     also: tuple[Other, ...] = ()
     max_packet_ms: int = 0
+    security: Security | None = None
 
     @property
     def format(self) -> Format:
@@ -106,13 +120,14 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
             send=self.direction_send,
             receive=self.direction_receive,
             packet_ms=self.packet_ms,
-            latch=latch,
+            latch="learn" if by_ice(self.security) else latch,
             rtcp_mux=self.rtcp_mux,
             silence=silence,
             fmtp=self.fmtp if format.mixed else format.identity,
             also=self.also,
             clock=self.clock,
             max_packet_ms=self.max_packet_ms,
+            security=self.security,
         )
 
 
@@ -135,7 +150,9 @@ def make_offer(
     Raises `LocalError` on a codec that `CODECS` does not know, `PeerError` (488) when nothing fits `far`.
     """
     old = None if previous is None else parse_sdp(previous)
-    mux = caps.offer_rtcp_mux and caps.rtcp_mux
+    ours = None if old is None or not old.media else old.media[our_place(old)]
+    secured = offer_security(caps.means, caps.address, caps.port, ours)
+    mux = secured.mux or (caps.offer_rtcp_mux and caps.rtcp_mux)
     direction: Direction = "sendonly" if hold else "sendrecv"
     if old is None or not old.media:
         formats, lines = _first_lines(caps.codecs, prefer, far, caps.through, caps.dtmf, mux)
@@ -143,14 +160,14 @@ def make_offer(
         place = 0
     else:
         place = our_place(old)
-        terms = terms_of(old.media[place].formats, old.media[place].attributes)
+        terms = terms_in(old.media[place])
         offered = _to_offer(caps.codecs, prefer, far, caps.through)
         formats, lines = offer_lines(offered, caps.dtmf, mux, taken_by(terms.formats, terms.maps))
         streams = _in_places(old, sections)
     streams[place] = stream_section(
-        "RTP/AVP", caps.port, caps.rtcp_port, formats, lines, caps.packet_times[0], direction
+        secured.proto, caps.port, caps.rtcp_port, formats, lines, caps.packet_times[0], direction, secured.stream
     )
-    return _description(caps, session_id, version, streams, previous, old)
+    return _description(caps, session_id, version, streams, previous, old, secured.session)
 
 
 def answer(
@@ -176,16 +193,22 @@ def answer(
     Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits.
     """
     theirs = parse_sdp(offer)
-    place, media, terms, chosen, fmtp = _choose(theirs, caps.codecs if codecs is None else codecs, like, prefer, order)
+    names = caps.codecs if codecs is None else codecs
+    place, media, terms, chosen, fmtp = _choose(theirs, names, like, prefer, order, caps.means)
+    old = None if previous is None else parse_sdp(previous)
+    role = "" if old is None or not old.media else old.media[our_place(old)].get("setup") or ""
+    secured, security = answer_security(media, theirs.attributes, caps.means, caps.address, caps.port, role)
     event = event_payload(terms.maps, chosen.clock) if caps.dtmf else -1
-    remote = remote_of(media)
+    remote = None if by_ice(security) else remote_of(media)
     listens = media.direction in ("sendrecv", "recvonly") and remote is not HELD
     speaks = media.direction in ("sendrecv", "sendonly")
     direction = direction_of(listens, speaks and not hold)
     mux = caps.rtcp_mux and terms.mux
     packet_ms = packet_time(terms, caps.packet_times, chosen)
     formats, lines = answer_lines(chosen, fmtp, event, terms.maps[event].clock if event >= 0 else 0, mux)
-    stream = stream_section(media.proto, caps.port, caps.rtcp_port, formats, lines, packet_ms, direction)
+    stream = stream_section(
+        secured.proto, caps.port, caps.rtcp_port, formats, lines, packet_ms, direction, secured.stream
+    )
     if len(theirs.media) == 1:
         streams = [stream]
     else:
@@ -193,8 +216,7 @@ def answer(
         for taken, section in (sections or {}).items():
             streams[taken] = section
         streams[place] = stream
-    old = None if previous is None else parse_sdp(previous)
-    body = _description(caps, session_id, version, streams, previous, old)
+    body = _description(caps, session_id, version, streams, previous, old, secured.session)
     target = remote if remote is not HELD else None
     return body, Negotiated(
         codec=chosen.encoding,
@@ -211,24 +233,26 @@ def answer(
         clock=chosen.clock,
         channels=chosen.channels,
         max_packet_ms=terms.maxptime or 0,
+        security=security,
     )
 
 
-def formats_in(description: bytes) -> tuple[Format, ...]:
+def formats_in(description: bytes, means: Means = PLAIN_MEANS) -> tuple[Format, ...]:
     """The codecs of the first audio line that we could take, in its order; empty without one.
 
     Raises `PeerError` (400) when the description cannot be read."""
-    for media in parse_sdp(description).media:
-        if media.kind == "audio" and media.port and media.proto in PLAIN_RTP:
-            return terms_of(media.formats, media.attributes).formats
+    theirs = parse_sdp(description)
+    for media in theirs.media:
+        if media.kind == "audio" and media.port and not refusal(media, theirs.attributes, means):
+            return terms_in(media).formats
     return ()
 
 
-def first_common(offer: bytes, codecs: tuple[str, ...]) -> Format:
+def first_common(offer: bytes, codecs: tuple[str, ...], means: Means = PLAIN_MEANS) -> Format:
     """What `answer` would take with these codecs, to look before anybody else is rung.
 
     Raises `PeerError`: 400 when the offer cannot be read, 488 when nothing of it fits."""
-    return _choose(parse_sdp(offer), codecs, None, None, "theirs")[3]
+    return _choose(parse_sdp(offer), codecs, None, None, "theirs", means)[3]
 
 
 def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] = (DEFAULT_PACKET_MS,)) -> Negotiated:
@@ -244,17 +268,21 @@ def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] 
     media = theirs.media[place]
     if media.kind != "audio" or media.port == 0:
         raise PeerError("the answer refuses audio", status=488)
-    if media.proto not in PLAIN_RTP:
+    security = None
+    if has_secrets(our_offer):
+        ours = parse_sdp(our_offer)
+        security = accepted_security(media, theirs.attributes, ours.media[place], ours.attributes)
+    elif media.proto not in PLAIN_RTP:
         raise PeerError(f"the answer changes the transport to {media.proto}", status=488)
-    terms = terms_of(media.formats, media.attributes)
+    terms = terms_in(media)
     pairs = _taken(terms.formats, offered.formats)
     if not pairs:
         names = encodings(terms.maps.values(), media)
         raise PeerError(f"the answer takes no codec that we offered: {names}", status=488)
-    chosen, ours = pairs[0]
+    chosen, mine = pairs[0]
     if not chosen.mixed and not chosen.fmtp:
-        chosen = msgspec.structs.replace(chosen, fmtp=ours.fmtp)  # a careless peer; what it took is what we offered
-    remote = remote_of(media)
+        chosen = msgspec.structs.replace(chosen, fmtp=mine.fmtp)  # a careless peer; what it took is what we offered
+    remote = None if by_ice(security) else remote_of(media)
     listens = media.direction in ("sendrecv", "recvonly") and remote is not HELD
     target = remote if remote is not HELD else None
     mux = offered.rtcp_mux and terms.mux
@@ -275,6 +303,7 @@ def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] 
         channels=chosen.channels,
         also=_also(pairs, event, offered.maps),
         max_packet_ms=terms.maxptime or 0,
+        security=security,
     )
 
 
@@ -326,6 +355,7 @@ def _choose(
     like: Format | None,
     prefer: str | None,
     order: Literal["theirs", "ours"],
+    means: Means,
 ) -> tuple[int, Media, Terms, Format, str]:
     """The first audio line that fits, the codec on it, and the parameters that we say. Raises `PeerError` (488) with
     the reason if none does."""
@@ -336,10 +366,10 @@ def _choose(
         if media.port == 0:
             reason = "the offer's audio line has port 0"
             continue
-        if media.proto not in PLAIN_RTP:
-            reason = f"transport {media.proto} is not supported, only RTP/AVP is"
+        if why := refusal(media, theirs.attributes, means):
+            reason = why
             continue
-        terms = terms_of(media.formats, media.attributes)
+        terms = terms_in(media)
         if like is not None and (found := match(like, terms.formats)) is not None:
             return place, media, terms, found, like.fmtp
         both = _in_common(terms.formats, codecs)
@@ -401,9 +431,10 @@ def _description(
     streams: list[str],
     previous: bytes | None,
     old: SessionDescription | None,
+    session: str,
 ) -> bytes:
     network = f"IP6 {caps.address}" if ":" in caps.address else f"IP4 {caps.address}"
-    rest = f" IN {network}\r\ns=-\r\nc=IN {network}\r\nt=0 0\r\n{''.join(streams)}"
+    rest = f" IN {network}\r\ns=-\r\nc=IN {network}\r\nt=0 0\r\n{session}{''.join(streams)}"
     if old is not None and previous is not None:
         before = int(old.origin.version)
         same = f"v=0\r\no=- {session_id} {before}{rest}".encode("utf-8", "surrogateescape")
@@ -429,7 +460,7 @@ def _offered(ours: bytes) -> tuple[int, _Offered]:
     for place, section in enumerate(ours.split(b"\r\nm=")[1:]):
         kind, port, rest = section.split(b" ", 2)
         if port != b"0" and kind == b"audio":
-            return place, _offered_section(rest)
+            return place, _offered_section(without_secrets(rest) if has_secrets(rest) else rest)
     raise LocalError("our offer has no stream")
 
 
@@ -437,6 +468,6 @@ def _offered(ours: bytes) -> tuple[int, _Offered]:
 def _offered_section(rest: bytes) -> _Offered:
     """Cached: behind the port, our offers differ by capabilities only, not by call."""
     media = parse_sdp(b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\nc=IN IP4 0.0.0.0\r\nm=audio 1 " + rest).media[0]
-    terms = terms_of(media.formats, media.attributes)
+    terms = terms_in(media)
     dtmf = any(entry.encoding == EVENT for entry in terms.maps.values())
     return _Offered(terms.formats, terms.maps, dtmf, terms.mux, media.direction == "sendrecv")

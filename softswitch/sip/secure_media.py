@@ -82,6 +82,9 @@ class Lines(msgspec.Struct, frozen=True):
     mux: bool = False
 
 
+_PLAIN_LINES: Final = Lines(PLAIN[0])
+
+
 class Crypto(msgspec.Struct, frozen=True):
     """One `a=crypto` that we can use. `key` is master key and salt."""
 
@@ -164,9 +167,9 @@ def _either(media: Media, session: tuple[Attribute, ...], name: str) -> str | No
     return value if value is not None else next((value for key, value in session if key == name), None)
 
 
-def by_ice(media: Media, session: tuple[Attribute, ...]) -> bool:
+def by_ice(security: Security | None) -> bool:
     """Whether addresses are found by ICE, so that those in the description say nothing (RFC 8839 §4.2.1.3)."""
-    return media.proto not in PLAIN and bool(_either(media, session, "ice-ufrag"))
+    return isinstance(security, Dtls) and bool(security.ice_ufrag)
 
 
 def common_attributes(attributes: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
@@ -209,10 +212,12 @@ def answer_security(
 
 def _agree(media: Media, session: tuple[Attribute, ...], means: Means, previous: str) -> tuple[Security | None, str]:
     """The security that an offered section leads to, and the tag of its `a=crypto`."""
+    if media.proto in PLAIN and media.get("crypto") is None and not (means.webrtc or means.srtp == "required"):
+        return None, ""  # most calls by far
     if media.proto not in PROTOCOLS:
         raise PeerError(f"transport {media.proto} is not supported", status=488)
-    secrets = _secrets(media, session) if means.webrtc or means.srtp != "off" else None
     if means.webrtc:
+        secrets = _secrets(media, session)
         if secrets is None or media.proto in PLAIN:
             raise PeerError("a WebRTC phone must offer DTLS-SRTP (UDP/TLS/RTP/SAVPF)", status=488)
         return _agree_dtls(media, secrets, means, previous), ""
@@ -223,13 +228,13 @@ def _agree(media: Media, session: tuple[Attribute, ...], means: Means, previous:
     if media.proto not in _OVER_DTLS and (usable := crypto_of(media.attributes)):
         crypto = usable[0]
         return Sdes(crypto.suite, means.key(crypto.suite), crypto.key), crypto.tag
-    if secrets is not None and media.proto not in PLAIN:
-        return _agree_dtls(media, secrets, means, previous), ""
-    if media.proto in PLAIN and means.srtp != "required":
-        return None, ""
-    if media.proto in PLAIN:
+    if media.proto not in PLAIN:
+        if (secrets := _secrets(media, session)) is not None:
+            return _agree_dtls(media, secrets, means, previous), ""
+        raise PeerError(f"{media.proto} is offered without a key or fingerprint that we can use", status=488)
+    if means.srtp == "required":
         raise PeerError("SRTP is required, and plain RTP is offered", status=488)
-    raise PeerError(f"{media.proto} is offered without a key or fingerprint that we can use", status=488)
+    return None, ""
 
 
 def _agree_dtls(media: Media, secrets: _Secrets, means: Means, previous: str) -> Dtls:
@@ -253,19 +258,36 @@ def _dtls(theirs: _Secrets, role: str, ufrag: str, pwd: str) -> Dtls:
 # ----------------------------------------------------------------------------------------------- offers, and answers to
 
 
-def offer_security(means: Means, address: str, port: int) -> Lines:
-    """What our offer says."""
-    if means.webrtc:
-        if not means.fingerprint:
-            raise PeerError("the media process has no DTLS certificate", status=488)
-        session = f"a=group:BUNDLE {MID}\r\na=ice-lite\r\n"
-        stream = f"a=mid:{MID}\r\n{_ice_lines(means, address, port)}"
-        stream += f"a=fingerprint:{means.fingerprint}\r\na=setup:actpass\r\n"
-        return Lines(_OVER_DTLS[1], session, stream, True)
-    if means.srtp in ("off", "accept"):
-        return Lines(PLAIN[0])
-    keys = "".join(_crypto_line(str(tag), suite, means.key(suite)) for tag, suite in enumerate(SUITES, 1))
-    return Lines(_SAVP[0] if means.srtp == "required" else PLAIN[0], "", keys)
+def offer_security(means: Means, address: str, port: int, previous: Media | None = None) -> Lines:
+    """What our offer says; a later one goes on with what `previous`, our section so far, has."""
+    if previous is None or not previous.port:
+        if means.webrtc:
+            return _offer_dtls(means, _OVER_DTLS[1], MID, _ice_lines(means, address, port))
+        if means.srtp in ("off", "accept"):
+            return _PLAIN_LINES
+        return _offer_keys(means, _SAVP[0] if means.srtp == "required" else PLAIN[0])
+    if previous.get("fingerprint") is not None:
+        ice = "" if previous.get("ice-ufrag") is None else _ice_lines(means, address, port)
+        return _offer_dtls(means, previous.proto, previous.get("mid"), ice)
+    if previous.get("crypto") is not None:
+        return _offer_keys(means, previous.proto)
+    return Lines(previous.proto)
+
+
+def _offer_keys(means: Means, proto: str) -> Lines:
+    keys = "".join([_crypto_line(str(tag), suite, means.key(suite)) for tag, suite in enumerate(SUITES, 1)])
+    return Lines(proto, "", keys)
+
+
+def _offer_dtls(means: Means, proto: str, mid: str | None, ice: str) -> Lines:
+    if not means.fingerprint:
+        raise PeerError("the media process has no DTLS certificate", status=488)
+    session = "" if mid is None else f"a=group:BUNDLE {mid}\r\n"
+    stream = "" if mid is None else f"a=mid:{mid}\r\n"
+    if ice:
+        session += "a=ice-lite\r\n"
+    stream += f"{ice}a=fingerprint:{means.fingerprint}\r\na=setup:actpass\r\n"
+    return Lines(proto, session, stream, True)
 
 
 def accepted_security(
@@ -273,7 +295,7 @@ def accepted_security(
 ) -> Security | None:
     """What their answer agrees to; our keys are read from our own offer. Raises `PeerError` (488) when it does not
     fit: what was offered secured is never answered plain."""
-    if theirs.proto != ours.proto:
+    if theirs.proto.removesuffix("F") != ours.proto.removesuffix("F"):
         raise PeerError(f"the answer changes the transport to {theirs.proto}", status=488)
     if ours.proto in _OVER_DTLS:
         return _accepted_dtls(theirs, session, ours, our_session)
@@ -316,7 +338,20 @@ def _ice_lines(means: Means, address: str, port: int) -> str:
     return f"a=ice-ufrag:{means.ufrag}\r\na=ice-pwd:{means.pwd}\r\n{candidate}"
 
 
-# -------------------------------------------------------------------------------------------------------------- masking
+# ------------------------------------------------------------------------------------------------ secrets out of sight
+
+_UNIQUE: Final = re.compile(rb"a=(?:crypto|ice-ufrag|ice-pwd|candidate|fingerprint|mid|setup):[^\r\n]*\r\n")
+
+
+def has_secrets(description: bytes) -> bool:
+    """Whether a description of ours secures a stream."""
+    return b"a=crypto:" in description or b"a=fingerprint:" in description
+
+
+def without_secrets(section: bytes) -> bytes:
+    """A section of ours without the lines that differ from call to call, for caches."""
+    return _UNIQUE.sub(b"", section)
+
 
 _SECRET: Final = re.compile(rb"(a=crypto:[^\r\n]*?inline:|a=ice-pwd:)[^\s|;]+", re.IGNORECASE)
 

@@ -155,6 +155,8 @@ class Directory:
         codecs, undecoded = party.codecs or media.codecs, self._office.fabric.undecoded
         if undecoded:
             codecs = tuple(name for name in codecs if name not in undecoded) or codecs
+        webrtc = isinstance(party, Phone) and party.webrtc
+        video = media.video if party.video is None else party.video
         return StreamPolicy(
             codecs,
             self._office.addressing.media(remote_host),
@@ -163,8 +165,10 @@ class Directory:
             media.silence,
             media.packet_ms if party.packet_ms is None else party.packet_ms,
             media.passthrough if party.passthrough is None else party.passthrough,
-            media.video if party.video is None else party.video,
+            video and not (webrtc or party.srtp == "required"),  # pictures are relayed as plain RTP only
             media.dead_air,
+            party.srtp,
+            webrtc,
         )
 
     # ---------------------------------------------------------------------------------------------------------- within

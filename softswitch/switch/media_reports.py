@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from softswitch.call.fabric import NoPort
 from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
 from softswitch.switch.events import Save
 from softswitch.switch.recording import unknown
 from softswitch.wire.control import (
@@ -23,6 +24,8 @@ from softswitch.wire.control import (
     Ready,
     RecordDone,
     Report,
+    Secured,
+    SecurityFailed,
     WorkerStats,
 )
 
@@ -51,6 +54,8 @@ class MediaReports:
             LegSilent: self._leg_silent,
             LegLatched: self._latched,
             LegHeard: _ignore,
+            Secured: self._secured,
+            SecurityFailed: self._security_failed,
             LegStats: self._leg_stats,
             PlayDone: self._play_done,
             RecordDone: self._record_done,
@@ -175,6 +180,19 @@ class MediaReports:
                 "debug", "audio comes from another address than signalled", peer=leg.peer,
                 remote=f"{report.remote[0]}:{report.remote[1]}",
             )  # fmt: skip
+
+    def _secured(self, worker: int, report: Secured, now: Instant) -> None:
+        leg = self._office.fabric.legs.get(report.leg)
+        if leg is not None:
+            self._office.log("debug", "stream secured", peer=leg.peer, suite=report.suite)
+
+    def _security_failed(self, worker: int, report: SecurityFailed, now: Instant) -> None:
+        """A party that was promised SRTP and cannot have it is not talked to in the clear."""
+        leg = self._office.fabric.legs.get(report.leg)
+        if leg is None or leg.over:
+            return
+        self._office.log("warning", "stream cannot be secured", peer=leg.peer, reason=report.reason)
+        self._switch.fail_leg(leg, PeerError(f"{leg.peer}: {report.reason}", status=488), now)
 
     def _play_done(self, worker: int, report: PlayDone, now: Instant) -> None:
         fabric = self._office.fabric

@@ -42,13 +42,19 @@ class Office:
     """Shared by all calls; owns nothing of a single call."""
 
     def __init__(
-        self, settings: Settings, addressing: Addressing, find_prompt: FindPrompt, dice: Random, now: Instant
+        self,
+        settings: Settings,
+        addressing: Addressing,
+        find_prompt: FindPrompt,
+        dice: Random,
+        now: Instant,
+        vault: Random | None = None,
     ) -> None:
         self.settings = settings
         self.addressing = addressing
         self.dice = dice
         self.ua = UserAgent(addressing, dice)
-        self.fabric = Fabric(now)
+        self.fabric = Fabric(now, vault or dice)
         self.engine = Engine(settings.queues, settings.agents, now, dice)
         self.outbox: list[Effect] = []
         self.outputs: deque[Output] = deque()

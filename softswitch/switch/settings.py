@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
 from softswitch.acd.model import QueueSettings
+from softswitch.sip.secure_media import Srtp
 
 STRICT = {"extra": "forbid"}
 
@@ -98,7 +99,10 @@ class Log:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
     """A device. With `password` (or `ha1`, digests as `softswitch` prints them) it registers; with `contact` it has a
-    fixed address. `number` is its extension, the section's name unless given. Caller id to trunks: `caller_id`."""
+    fixed address. `number` is its extension, the section's name unless given. Caller id to trunks: `caller_id`.
+
+    `srtp`: `off`; `accept` what it offers; `optional`: our offers have keys too, beside plain RTP (RFC 8643);
+    `required`. `webrtc`: a browser, so DTLS-SRTP and ICE and nothing else."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     password: str | None = field(default=None, repr=False)
@@ -114,6 +118,8 @@ class Phone:
     packet_ms: int | None = None
     passthrough: bool | None = None
     video: bool | None = None
+    srtp: Srtp = "accept"
+    webrtc: bool = False
     dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
     no_answer: Target | None = None
     busy: Target | None = None
@@ -163,6 +169,7 @@ class Trunk:
     packet_ms: int | None = None
     passthrough: bool | None = None
     video: bool | None = None
+    srtp: Srtp = "off"
     dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
 
 

@@ -57,12 +57,19 @@ _STATS_SECONDS = 2.0  # how long a call record waits for the last numbers of its
 
 
 class Switch:
-    """`find_prompt(name, language)` gives a sound file's path or raises `LocalError`."""
+    """`find_prompt(name, language)` gives a sound file's path or raises `LocalError`. `dice` make names that peers see;
+    `vault` makes keys, which must not be told from those names (in tests the dice do)."""
 
     def __init__(
-        self, settings: Settings, addressing: Addressing, dice: Random, now: Instant, find_prompt: FindPrompt
+        self,
+        settings: Settings,
+        addressing: Addressing,
+        dice: Random,
+        now: Instant,
+        find_prompt: FindPrompt,
+        vault: Random | None = None,
     ) -> None:
-        self.office = Office(settings, addressing, find_prompt, dice, now)
+        self.office = Office(settings, addressing, find_prompt, dice, now, vault)
         self.calls = self.office.calls
         self.desk = Desk(self, now)
         self.draining = False

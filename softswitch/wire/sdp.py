@@ -236,7 +236,7 @@ def _media(section: str, connection: str | None, direction: Direction) -> Media:
     known = _known_media.get(key)
     if known is None:
         media, own = _read_media(section, connection, direction)
-        if len(section) <= _MEMO_LENGTH:
+        if len(section) <= _MEMO_LENGTH and "a=crypto:" not in section and "a=ice-" not in section:
             if len(_known_media) >= _MEMO_TEXTS:
                 _known_media.clear()
             _known_media[key] = media, own

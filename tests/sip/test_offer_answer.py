@@ -153,8 +153,8 @@ def test_a_payload_number_with_another_meaning_is_not_our_codec() -> None:
     ("theirs", "reason"),
     [
         (offer("audio 40000 RTP/AVP 18 97", "rtpmap:97 iLBC/8000"), "offered G729/8000, iLBC/8000; we have PCMA, PCMU"),
-        (offer("audio 40000 RTP/SAVP 0"), "RTP/SAVP is not supported"),
-        (offer("audio 40000 UDP/TLS/RTP/SAVPF 0"), "UDP/TLS/RTP/SAVPF is not supported"),
+        (offer("audio 40000 RTP/SAVP 0"), "RTP/SAVP is offered, but SRTP is off"),
+        (offer("audio 40000 UDP/TLS/RTP/SAVPF 0"), "UDP/TLS/RTP/SAVPF is offered, but SRTP is off"),
         (offer("video 40000 RTP/AVP 99"), "no audio line"),
         (offer("audio 0 RTP/AVP 0"), "port 0"),
         (offer("audio 40000 RTP/AVP 101"), "no codec in common"),
