@@ -20,6 +20,15 @@ from tests.interop.switch_process import SwitchProcess, free_port, media_ports, 
 _MODULES = next((path for path in Path("/usr/lib").glob("**/baresip/modules") if path.is_dir()), Path("/nowhere"))
 
 
+_ENCRYPTION = {
+    "srtp": ("srtp",),
+    "srtp-mand": ("srtp",),
+    "dtls_srtp": ("srtp", "dtls_srtp"),
+    "dtls_srtpf": ("srtp", "dtls_srtp"),
+    "srtp-mandf": ("srtp",),
+}
+
+
 class Baresip:
     """One phone that registers at `switch`; it plays a tone into every call and writes down what it hears."""
 
@@ -34,13 +43,17 @@ class Baresip:
         transport: str = "udp",
         codecs: str = "PCMA",
         answer: str = "auto",
+        mediaenc: str = "",
     ) -> None:
         need("baresip")
+        self.name = user
         self._directory = directory / f"baresip-{user}"
         self._directory.mkdir(parents=True)
         tone = self._directory / "tone.wav"
         soundfile.write(tone, listen.tone(hertz, 60.0), listen.RATE, subtype="PCM_16")
         control = free_port()
+        modules = "".join(f"module {name}.so\n" for name in _ENCRYPTION.get(mediaenc, ()))
+        encryption = f";mediaenc={mediaenc}" if mediaenc else ""
         low, high = media_ports(40)
         (self._directory / "config").write_text(
             f"""poll_method epoll
@@ -53,9 +66,10 @@ ausrc_channels 1
 auplay_srate 8000
 auplay_channels 1
 rtp_ports {low}-{high}
+rtcp_mux {"yes" if "dtls" in mediaenc else "no"}
 module_path {_MODULES}
 module g711.so
-module sndfile.so
+{modules}module sndfile.so
 module aufile.so
 module_tmp account.so
 module_app menu.so
@@ -68,7 +82,7 @@ net_interface 127.0.0.1
         (self._directory / "accounts").write_text(
             f"<sip:{user}@pbx.test>;auth_pass={password};"
             f'outbound="sip:{switch.host}:{switch.port};transport={transport}";'
-            f"answermode={answer};regint=60;audio_codecs={codecs}\n"
+            f"answermode={answer};regint=60;audio_codecs={codecs}{encryption}\n"
         )
         (self._directory / "contacts").write_text("")
         self._log = self._directory / "log"

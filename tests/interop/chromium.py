@@ -66,10 +66,11 @@ class Chromium:
             stderr=self._log,
         )
         self._numbers = itertools.count(1)
+        self._open = contextlib.ExitStack()
         try:
             port = wait_until("Chromium's DevTools", self._port, 30.0)
             target = wait_until("the page", lambda: self._page(port), 30.0)
-            self._devtools = connect(target, max_size=None, open_timeout=30)
+            self._devtools = self._open.enter_context(connect(target, max_size=None, open_timeout=30))
             wait_until("the page's script", lambda: self.run("typeof facts") == "function", 30.0)
         except BaseException:
             self.close()
@@ -132,7 +133,7 @@ class Chromium:
         if hasattr(self, "_devtools"):
             with contextlib.suppress(Exception):
                 self._devtools.send(json.dumps({"id": 0, "method": "Browser.close"}))
-                self._devtools.close()
+        self._open.close()
         try:
             self._process.wait(5.0)
         except subprocess.TimeoutExpired:
