@@ -43,6 +43,7 @@ _DIGITS: Final = re.compile(r"[0-9*#A-D]+")
 _DIGEST_LENGTH: Final = {"MD5": 32, "SHA-256": 64, "SHA-512-256": 64}
 _SIGNED: Final = frozenset({("queues", "priority")})  # numbers that may be below zero
 _FIRST_PORT: Final = 1024
+_BROWSERS: Final = ("opus", "G722", "PCMU", "PCMA")  # what every WebRTC endpoint, or Chromium, takes (RFC 7874 §3)
 _SHORT_PASSWORD: Final = 8
 
 
@@ -484,6 +485,11 @@ class _Checks:
                 self._error((*where, index), f'no codec "{name}"; there are {listed}', closest(name, CODECS))
         if names and all(name in CODECS and not CODECS[name].mixed for name in names):
             self._warn(where, "can only be passed on: no prompt, queue, music or recording in them; PCMA can")
+        if isinstance(party, Phone) and party.webrtc:
+            usable = party.codecs or self.settings.media.codecs
+            if not any(name in _BROWSERS for name in usable):
+                listed = ", ".join(_BROWSERS)
+                self._error((*path, "webrtc"), f"a browser knows {listed}, and the codecs here are {', '.join(usable)}")
         if party.packet_ms is not None and party.packet_ms not in PACKET_TIMES:
             self._error((*path, "packet_ms"), f"must be one of {', '.join(map(str, PACKET_TIMES))}")
 

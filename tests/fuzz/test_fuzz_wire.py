@@ -1,5 +1,6 @@
 """Garbage on every wire gives a value or a `PeerError`; what is a value can be written and read again."""
 
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -9,7 +10,8 @@ from softswitch.kernel.errors import PeerError
 from softswitch.sip import relayed_media
 from softswitch.sip.counterpart import counterpart_of
 from softswitch.sip.offer_answer import Capabilities, accept, answer, formats_in, make_offer
-from softswitch.wire import control, dtmf, rtcp, rtp
+from softswitch.sip.secure_media import KEYS, Means
+from softswitch.wire import control, dtmf, rtcp, rtp, stun
 from softswitch.wire.sdp import parse_sdp
 from softswitch.wire.sip import Stream, parse
 from tests.fuzz.mutations import damaged, rounds, survives
@@ -28,6 +30,13 @@ RICH = (
     b"m=video 5000 RTP/AVPF 99\r\nb=AS:512\r\na=rtpmap:99 H264/90000\r\na=fmtp:99 packetization-mode=1\r\n"
     b"a=rtcp-fb:99 nack pli\r\na=rtcp-mux\r\n"
 )
+OURS_SECURE = replace(
+    OURS, means=Means("accept", False, bytes(KEYS), "ufrag", "p" * 24, f"sha-256 {':'.join(['0A'] * 32)}")
+)
+SECURED = [
+    make_offer(replace(OURS_SECURE, means=replace(OURS_SECURE.means, **changes)), 1, 1)
+    for changes in ({"srtp": "optional"}, {"srtp": "required"}, {"webrtc": True})
+]
 SDPS = [make_offer(OURS, 1, 1), make_offer(OURS, 1, 2, hold=True), WIDE]
 INVITE = (
     b"INVITE sip:1001@192.0.2.1;user=phone SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.2:5070;branch=z9hG4bK1;rport\r\n"
@@ -63,6 +72,28 @@ def test_sdp() -> None:
         made = survives(lambda body: answer(body, OURS, 1, 1), data)
         assert made is None or parse_sdp(made[0])
     assert read > 600
+
+
+def test_secured_sdp() -> None:
+    """Keys, fingerprints, ICE: an answer that is made has a way to keys, or is plain where that was offered."""
+    answered = 0
+    for data in rounds(SECURED, 4000, 5):
+        for caps in (OURS_SECURE, replace(OURS_SECURE, means=replace(OURS_SECURE.means, webrtc=True))):
+            made = survives(lambda body, caps=caps: answer(body, caps, 1, 1), data)
+            if made is not None:
+                answered += 1
+                section = parse_sdp(made[0]).media[0]
+                assert made[1].security is not None or not section.port or section.proto.startswith("RTP/AVP")
+    assert answered > 400
+
+
+def test_stun() -> None:
+    """RFC 8489: what is read is a message that says its own length; a damaged one is not authentic."""
+    whole = stun.build(stun.BINDING_REQUEST, bytes(12), [(stun.USERNAME, b"a:b"), (stun.PRIORITY, bytes(4))], b"pwd")
+    for data in rounds([whole], 4000, 6):
+        message = survives(stun.parse, data)
+        if message is not None and data != whole:
+            assert stun.FINGERPRINT not in message.attributes or not stun.authentic(data, message, b"pwd")
 
 
 def test_sip_datagrams() -> None:

@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import soundfile
+import soxr
 
 from tests.interop import listen
 from tests.interop.sipp import need
@@ -52,7 +54,8 @@ class Baresip:
         tone = self._directory / "tone.wav"
         soundfile.write(tone, listen.tone(hertz, 60.0), listen.RATE, subtype="PCM_16")
         control = free_port()
-        modules = "".join(f"module {name}.so\n" for name in _ENCRYPTION.get(mediaenc, ()))
+        further = (*_ENCRYPTION.get(mediaenc, ()), *(["opus"] if codecs == "opus" else []))
+        modules = "".join(f"module {name}.so\n" for name in further)
         encryption = f";mediaenc={mediaenc}" if mediaenc else ""
         low, high = media_ports(40)
         (self._directory / "config").write_text(
@@ -122,8 +125,10 @@ net_interface 127.0.0.1
                 return found
 
     def heard(self) -> listen.Samples:
-        """What came out of the decoder in the latest call."""
-        return listen.read(max(self._directory.glob("dump-*-dec.wav"), key=lambda path: path.stat().st_mtime))
+        """What came out of the decoder in the latest call, at 8 kHz."""
+        path = max(self._directory.glob("dump-*-dec.wav"), key=lambda path: path.stat().st_mtime)
+        data, rate = soundfile.read(path, always_2d=True)
+        return np.asarray(soxr.resample(data[:, 0], rate, listen.RATE), dtype=np.float64)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):

@@ -39,6 +39,17 @@ def test_a_call_id_inside_another_header_does_not_count() -> None:
     assert ladder(trace.snapshot(), {"one"}) == []
 
 
+def test_keys_are_not_shown() -> None:
+    """RFC 4568 §9: who sees a description sees the keys in it; a trace is for eyes."""
+    trace = Trace()
+    body = "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0|2^20\r\na=ice-pwd:secretpassword\r\n"
+    trace.add(1.0, False, PHONE, message("one", body=body))
+    (row,) = ladder(trace.snapshot(), {"one"})
+    assert "c2VjcmV0" not in row.raw
+    assert "secretpassword" not in row.raw
+    assert "inline:***|2^20" in row.raw
+
+
 def test_nothing_asked_nothing_found() -> None:
     trace = Trace()
     trace.add(1.0, False, PHONE, message("one"))
