@@ -66,6 +66,7 @@ class MediaProcess:
         self.recorders: dict[int, str] = {}
         self.played: list[tuple[str, ...]] = []
         self.digits: list[tuple[int, str]] = []
+        self.speech = control.SpeechFacts(60.0, 20.0, 2.0, 1.0, 50.0, 9, 3, -18.04, 1.0, -60.0)
 
     def ready(self) -> control.Ready:
         return control.Ready(control.VERSION, 4242, "test", self.codecs, tuple(self.free), len(self.free))
@@ -80,10 +81,10 @@ class MediaProcess:
                 assert leg in self.legs, "update of a leg that is not open"
                 self.legs[leg] = spec
             case control.CloseLeg(leg):
-                del self.legs[leg]
+                heard = self.speech if self.legs.pop(leg).listen & control.LISTEN_SPEECH else None
                 slot = self.slot_of.pop(leg)
                 self.edges = {edge for edge in self.edges if leg not in edge[:2]}
-                stats = control.LegStats(leg, 100, 17200, 100, 17200, 0, 0, 0, 0, 0.5, 0, 0.5, 12.0, 4.4)
+                stats = control.LegStats(leg, 100, 17200, 100, 17200, 0, 0, 0, 0, 0.5, 0, 0.5, 12.0, 4.4, speech=heard)
                 return [control.LegClosed(leg, stats), control.Grown((control.Slot(slot, 20000 + 2 * slot),))]
             case control.Connect(edges):
                 for edge in edges:
@@ -376,8 +377,8 @@ class Site:
             if play.loops and player in self.media.players:
                 self.give(Reported(0, (self.media.finish(player),)))
 
-    def press(self, leg: int, digit: str) -> None:
-        self.give(Reported(0, (control.Digit(leg, digit, 100),)))
+    def press(self, leg: int, digit: str, method: str = "rfc4733") -> None:
+        self.give(Reported(0, (control.Digit(leg, digit, 100, method),)))
 
     def records(self, kind: type) -> list[object]:
         return [record for record in self.saved if isinstance(record, kind)]
