@@ -1,5 +1,10 @@
 """`python -m softswitch.media`: one media process."""
 
+import os
+
+# Before numpy is loaded: OpenBLAS would spread products of a thousand legs over threads that spin more than they help.
+os.environ["OPENBLAS_NUM_THREADS"] = os.environ.get("OPENBLAS_NUM_THREADS", "1")
+
 import argparse
 import sys
 
