@@ -60,9 +60,13 @@ class Ears:
         self._heard: list[Hearing] = []
 
     @property
-    def rows(self) -> list[int]:
-        """The rows that are listened to."""
-        return list(self._ears)
+    def busy(self) -> bool:
+        """Whether any row is listened to."""
+        return bool(self._ears)
+
+    def __contains__(self, row: int) -> bool:
+        """Whether `row` is listened to."""
+        return row in self._ears
 
     def listen(self, row: int, bits: int, dead_air: float, tick: int) -> None:
         """From now on listen on `row` for what `bits` say (none: not at all). What goes on keeps its memory."""
@@ -105,6 +109,10 @@ class Ears:
     def pair(self, row: int, other: int) -> None:
         """`other` is whom `row` talks with; `NOBODY` when there is no such one, or it is not metered."""
         self._speech.pair(row, other if other in self._ears else NOBODY)
+
+    def other(self, row: int) -> int:
+        """Whom `row` talks with, as `pair` was told."""
+        return self._speech.other(row)
 
     def facts(self, row: int) -> SpeechFacts | None:
         """What the speech meter knows of `row`; None when it is not metered."""

@@ -27,7 +27,7 @@ from softswitch.media.effects import (
     OpenRow,
     Settle,
 )
-from softswitch.media.figures import statistics
+from softswitch.media.hearing import Hearing
 from softswitch.media.keys import Keys
 from softswitch.media.latch import NOBODY, RELATCH, destination
 from softswitch.media.legs import Leg, Legs
@@ -107,6 +107,8 @@ class Engine:
         self.tapes = Tapes(capacity, self.edges, self.plan, self.effects, self.reports)
         self.mixer = Mixer(self.legs, self.plan, self.sounds, self.tapes, self.receiver.account)
         self.keys = Keys(self.legs, self.edges, self.plan, self.relay, self.sounds, self.reports)
+        self.hearing = Hearing(self.legs, self.edges, self.keys, self.reports)
+        self.mixer.hearers.append(self.hearing.ears)
         self.free: dict[int, int] = {}  # slot → port
         self._key_of = key_of
         self._ports: dict[int, int] = {}
@@ -150,6 +152,7 @@ class Engine:
             or self.tapes.recorders.by_id
             or self.receiver.listening
             or self.shield.shaking
+            or self.hearing.busy
         )
 
     @property
@@ -180,11 +183,13 @@ class Engine:
         plan = self.plan
         if plan.dirty:
             self.receiver.account.fully(now)
+            self.hearing.pair(self.edges.touched)
             plan.make()
         packets = None if plan.idle else self.mixer.tick(tick, self.sender, now)
         if self.edges.moving or plan.crossing:
             self.edges.settle()
             plan.dirty = True
+        self.hearing.tell(tick)
         self.sounds.sweep()
         self.tapes.flush(tick)
         if self.shield.shaking:
@@ -269,7 +274,7 @@ class Engine:
                 case AskStats(legs, process_only) if not process_only:
                     self.receiver.account.fully(now)
                     wanted = [self._leg(leg) for leg in legs] if legs else list(self.legs)
-                    self.reports += [statistics(self.legs, leg) for leg in wanted]
+                    self.reports += [self.hearing.statistics(leg) for leg in wanted]
                 case AskStats():
                     pass
                 case AskInventory():
@@ -326,6 +331,7 @@ class Engine:
         leg.signalled_key = NOBODY if leg.signalled is None else self._key_of(leg.signalled)
         self.legs.describe(leg, spec)
         self.shield.describe(leg, spec.security, self._now)
+        self.hearing.describe(leg, spec, self._tick + 1)
         locked = None if leg.resignalled else leg.locked
         self._aim(leg, leg.signalled if locked is None or spec.latch == "signalled" else locked)
         for source in self.edges.into(leg.row):
@@ -372,7 +378,8 @@ class Engine:
         if self.receiver.account.awaits(leg.row):
             self.receiver.account.fully(now)
         self.reporter.bye(leg, now)
-        stats = statistics(self.legs, leg)
+        stats = self.hearing.statistics(leg)
+        self.hearing.close(leg, self._tick)
         self.keys.forget(leg)
         self.edges.fade_source(leg.row)
         self.edges.drop_sink(leg.row)
@@ -456,4 +463,4 @@ class Engine:
 
     def _tell_keys(self) -> None:
         pressed, self.receiver.pressed = self.receiver.pressed, []
-        self.keys.tell(pressed, self._tick + 1)
+        self.keys.tell(pressed, self._tick + 1, self._now)

@@ -12,7 +12,7 @@ from softswitch.media.relay import Relay
 from softswitch.media.sender import Sender
 from softswitch.media.sounds import Sounds
 from softswitch.wire import dtmf
-from softswitch.wire.control import Digit, Report
+from softswitch.wire.control import LISTEN_DTMF, Digit, Report
 
 _SHORTEST, _LONGEST = 80, 400  # ms, of a key that we pass on
 
@@ -20,7 +20,19 @@ _SHORTEST, _LONGEST = 80, 400  # ms, of a key that we pass on
 class Keys:
     """`sending` are the legs with telephone-events to send; keys in band are players with negative ids."""
 
-    __slots__ = ("_edges", "_legs", "_next", "_plan", "_relay", "_reports", "_sounds", "_toned", "_tones", "sending")
+    __slots__ = (
+        "_edges",
+        "_legs",
+        "_next",
+        "_once",
+        "_plan",
+        "_relay",
+        "_reports",
+        "_sounds",
+        "_toned",
+        "_tones",
+        "sending",
+    )
 
     def __init__(
         self, legs: Legs, edges: Edges, plan: Plan, relay: Relay, sounds: Sounds, reports: list[Report]
@@ -34,19 +46,32 @@ class Keys:
         self._reports = reports
         self._tones: dict[int, int] = {}  # player in band → the row that hears it
         self._toned: dict[int, set[int]] = {}  # and the other way round
+        self._once: dict[int, dtmf.Once] = {}
         self._next = -1
 
-    def tell(self, pressed: list[tuple[Leg, dtmf.Pressed]], tick: int) -> None:
-        """Report keys, and pass them on to legs that the relay does not reach."""
+    def tell(self, pressed: list[tuple[Leg, dtmf.Pressed]], tick: int, now: Instant, method: str = "rfc4733") -> None:
+        """Report keys, and pass them on to legs that neither the relay nor the tone itself reaches. A key in band has
+        passed as sound when we know it; where the other side takes events it gets one beside."""
+        in_band = method == "inband"
         for leg, key in pressed:
-            self._reports.append(Digit(leg.id, key.digit, key.duration_ms))
+            if not self._new(leg, key, method, now):
+                continue
+            self._reports.append(Digit(leg.id, key.digit, key.duration_ms, method))
             relayed = self._relay.routes.get(leg.row, ())
             for sink in self._edges.sinks_of(leg.row):
                 to = self._legs.by_row[sink] if sink < self._legs.capacity else None
-                if to is None or to is leg or (sink in relayed and to.spec.event_type >= 0):
+                if to is None or to is leg or not to.spec.keys:
                     continue
-                if to.spec.event_type >= 0 or to.spec.codec in CODECS:  # else control alone can pass it on (INFO)
+                events = to.spec.event_type >= 0
+                tones = to.spec.codec in CODECS and not in_band
+                if (events and (in_band or sink not in relayed)) or (not events and tones):
                     self.send(to, key.digit, min(max(key.duration_ms, _SHORTEST), _LONGEST), tick)
+
+    def _new(self, leg: Leg, key: dtmf.Pressed, method: str, now: Instant) -> bool:
+        """Whether the key was not told already: some phones send it as events and as tones at once."""
+        if leg.spec.event_type < 0 or not leg.spec.listen & LISTEN_DTMF:
+            return True
+        return self._once.setdefault(leg.id, dtmf.Once()).new(key.digit, method, now, key.duration_ms)
 
     def send(self, leg: Leg, digits: str, duration_ms: int, tick: int) -> None:
         """Normalised digits to the leg's peer, from `tick` on. Raises `LocalError`."""
@@ -92,6 +117,7 @@ class Keys:
 
     def forget(self, leg: Leg) -> None:
         """The leg closes."""
+        self._once.pop(leg.id, None)
         self.sending.pop(leg.id, None)
         for player in self._toned.pop(leg.row, ()):
             del self._tones[player]

@@ -80,6 +80,10 @@ class SpeechMeter:
             self._state["other"][row] = other
             self._state["still"][row] = 0
 
+    def other(self, row: int) -> int:
+        """As `pair` was told."""
+        return int(self._state["other"][row])
+
     def hear(self, rows: Ints, frames: Samples, tick: int) -> list[int]:
         """The frames [n, 160] of `rows`; the rows whose silence became dead air with this one."""
         if not len(rows):

@@ -48,6 +48,7 @@ class RtpPeer:
         wave = listen.tone(hertz, 1.0).astype(np.float64) / 32768.0
         self._second = _ORDER[np.searchsorted(_MIDDLES, wave)].astype(np.uint8).tobytes()
         self._digits: list[str] = []
+        self._sounds: list[bytes] = []
         self._arrivals: list[tuple[float, int, bytes]] = []
         self._stop = threading.Event()
         self.silent = False
@@ -57,6 +58,16 @@ class RtpPeer:
     def press(self, digit: str) -> None:
         """RFC 4733 §2.5.1: start, updates, three ends; 160 ms."""
         self._digits.append(digit)
+
+    def dial(self, digits: str) -> None:
+        """The keys as tones in its speech (ITU-T Q.23): 100 ms each at -8 dBm0, as long a pause."""
+        at = np.arange(800) / 8000
+        for digit in digits:
+            row, column = divmod("123A456B789C*0#D".index(digit), 4)
+            pair = (697, 770, 852, 941)[row], (1209, 1336, 1477, 1633)[column]
+            wave = sum(0.277 * np.sin(2 * np.pi * hertz * at) for hertz in pair)
+            codes = _ORDER[np.searchsorted(_MIDDLES, np.concatenate([wave, np.zeros(800)]))].astype(np.uint8).tobytes()
+            self._sounds += [codes[start : start + _STEP] for start in range(0, 1600, _STEP)]
 
     def packets(self) -> int:
         return len(self._arrivals)
@@ -95,6 +106,8 @@ class RtpPeer:
                 if pending:
                     when, marker, payload = pending.pop(0)
                     self._send(_EVENTS | (0x80 if marker else 0), sequence, when, payload)
+                elif self._sounds:
+                    self._send(_PCMA, sequence, stamp, self._sounds.pop(0))
                 elif not self.silent:
                     self._send(_PCMA, sequence, stamp, self._second[position : position + _STEP])
                 sequence = (sequence + 1) & 0xFFFF

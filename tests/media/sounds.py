@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soxr
 
-from softswitch.media.tones import Tone, amplitude
-from softswitch.wire.control import ToneItem
+from softswitch.media.player import Player
+from softswitch.media.tones import amplitude
 from softswitch.wire.dtmf import FREQUENCIES
 from softswitch_codecs import g711
 
@@ -44,16 +44,13 @@ def noise(samples, level, seed=1):
 
 
 def played(items, loops=1):
-    """What a player would play of these tones and silences."""
-    parts = []
-    for item in items * loops:
-        part = np.zeros(item.on * 8 + item.off * 8 if isinstance(item, ToneItem) else item.ms * 8, np.float32)
-        if isinstance(item, ToneItem):
-            tone = Tone(item)
-            for start in range(0, len(part), 160):
-                tone.read(start, part[start : start + 160])
-        parts.append(part)
-    return np.concatenate(parts)
+    """What a player plays of these tones and silences."""
+    player = Player(1, tuple(items), loops)
+    player.start(0)
+    frames = np.zeros((player.ends, 160), np.int16)
+    for tick, frame in enumerate(frames):
+        player.read(tick, frame)
+    return frames.reshape(-1).astype(float)
 
 
 @lru_cache(maxsize=256)
