@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import soxr
 from harness import level_of
 from sounds import key, played, silence, sines
+from test_planes import WIDE, WidePeer
 from virtual import Peer, Stage, talk
 
 from softswitch.call.tones import tone
@@ -193,6 +195,21 @@ def test_sixty_milliseconds_a_packet(stage):
         peer.say(sound[at : at + 480])
         stage.run(3)
     assert "".join(one.digit for one in stage.of(control.Digit)) == "159"
+
+
+@pytest.mark.parametrize("codec", WIDE)
+def test_wide_legs_are_heard_alike(stage, codec):
+    """G.722, Opus and L16 are decoded and brought to 8 kHz for the ears: keys and talk."""
+    peer = WidePeer(stage, 1, 0, codec, listen=LISTEN_DTMF | LISTEN_SPEECH)
+    sound = np.concatenate([dialled("159#", ms=100), babble(1)])
+    wide = np.rint(soxr.resample(sound.astype(float), 8000, 16000)).astype(np.int16)
+    for at in range(0, len(wide) // 320 * 320, 320):
+        peer.say(wide[at : at + 320])
+        stage.run()
+    stage.run(10)
+    assert "".join(one.digit for one in stage.of(control.Digit)) == "159#"
+    stage.command(control.AskStats())
+    assert stage.of(control.LegStats)[-1].speech.talk > 1.0
 
 
 # ---------------------------------------------------------------------------------------------------------------- facts

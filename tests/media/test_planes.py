@@ -29,14 +29,14 @@ WIDE = [name for name in MAKE if name in CODECS]
 class WidePeer:
     """A phone of 16 kHz on the stage."""
 
-    def __init__(self, stage, leg, row, codec):
+    def __init__(self, stage, leg, row, codec, **spec):
         self.stage, self.leg, self.row = stage, leg, row
         self.address = ("192.0.2.1", 4000 + 2 * row)
         encoder, self.decoder = MAKE[codec]
         self.encoder = encoder()
         self.sequence, self.timestamp, self.step = 7, 999, CODECS[codec].clock // 50
         self.kind = KINDS[codec]
-        stage.command(control.OpenLeg(leg, row, control.LegSpec(codec, self.kind, 101, self.address)))
+        stage.command(control.OpenLeg(leg, row, control.LegSpec(codec, self.kind, 101, self.address, **spec)))
 
     def say(self, samples):
         data = rtp.build(self.kind, False, self.sequence, self.timestamp, 77, self.encoder.encode(samples))
