@@ -11,6 +11,9 @@ UNAVAILABLE = frozenset({404, 408, 410, 480, 484, 500, 502, 503, 504, 604})
 # What a fail-over trunk may cure: the far side is out of order, not the callee (RFC 3263 §4.3 and carriers' practice).
 FAIL_OVER = frozenset({408, 500, 502, 503, 504, 580})
 
+# What a tone on the line stands for, as a final status (RFC 3398 §7.2.4.1 by the causes of ITU-T Q.850).
+TONES = {"busy": 486, "congestion": 503, "information": 404, "unobtainable": 404}
+
 _TO_CAUSE = {
     400: 41, 401: 21, 402: 21, 403: 21, 404: 1, 405: 63, 406: 79, 407: 21, 408: 102, 410: 22, 413: 127, 414: 127,
     415: 79, 416: 127, 420: 127, 421: 127, 423: 127, 480: 18, 481: 41, 482: 25, 483: 25, 484: 28, 485: 1, 486: 17,

@@ -31,7 +31,16 @@ from softswitch.sip.relayed_media import sections_of
 from softswitch.sip.secure_media import Means, Srtp
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire import info
-from softswitch.wire.control import LISTEN_DTMF, LISTEN_SPEECH, Edge, LegSpec, LegStats, SendDigits, UpdateLeg
+from softswitch.wire.control import (
+    LISTEN_ANSWER,
+    LISTEN_DTMF,
+    LISTEN_SPEECH,
+    Edge,
+    LegSpec,
+    LegStats,
+    SendDigits,
+    UpdateLeg,
+)
 from softswitch.wire.dtmf import WAIT, Once
 from softswitch.wire.sdp import Media
 from softswitch.wire.sip import Request, Response
@@ -50,7 +59,8 @@ class LegState(StrEnum):
 
 class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
     """What the configuration says about a party's stream. `address` is ours as the party sees it. `dtmf` is how keys
-    come and go: `rfc4733`, `inband`, `info`, or `auto`: RFC 4733 where it is negotiated, else in band. `passthrough`:
+    come and go: `rfc4733`, `inband`, `info`, or `auto`: RFC 4733 where it is negotiated, else in band. `detect`: what
+    media listens for on each leg of the party (LISTEN_ANSWER: once it has answered us). `passthrough`:
     codecs that we do not decode may be agreed on between this party and another; `video` may. `srtp` and `webrtc`: see
     `sip.secure_media.Means`."""
 
@@ -65,6 +75,7 @@ class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
     dead_air: float = 0.0
     srtp: Srtp = "off"
     webrtc: bool = False
+    detect: int = 0
 
     @property
     def mixed(self) -> tuple[str, ...]:
@@ -152,7 +163,7 @@ class Leg:
         self.sdp_version = 0
         self.hears: frozenset[int] = frozenset()
         self.stats: LegStats | None = None
-        self.wishes = 0  # what media listens for besides keys: LISTEN_…
+        self.wishes = policy.detect & ~LISTEN_ANSWER  # what media listens for besides keys: LISTEN_…
         self._keys = Once()
         self._keys_in_media = False
         self._means: Means | None = None  # our keys stay the same through the leg's life
@@ -308,6 +319,7 @@ class Leg:
 
     def accepted(self, body: bytes, now: Instant) -> None:
         """200 to our INVITE. Raises `PeerError` (488) when no usable answer came with it or before."""
+        self.listen(self.policy.detect & LISTEN_ANSWER)
         if body:
             self._settle(self._accepted(body, self.sdp))
         elif self.negotiated is None:

@@ -18,6 +18,7 @@ from softswitch.sip.numbers import e164
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
 from softswitch.switch.targets import parse_target
+from softswitch.wire.control import LISTEN_ANSWER, LISTEN_PROGRESS
 from softswitch.wire.sip import NameAddr, Uri
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ class Directory:
             media.dead_air,
             party.srtp,
             webrtc,
+            _wishes(party.detect) if isinstance(party, Trunk) else 0,
         )
 
     # ---------------------------------------------------------------------------------------------------------- within
@@ -294,6 +296,11 @@ def _user(text: str) -> str:
 
 def _escaped(sign: str) -> str:
     return "".join(f"%{octet:02X}" for octet in sign.encode("utf-8", "surrogateescape"))
+
+
+def _wishes(detect: tuple[str, ...]) -> int:
+    wishes = {"tones": LISTEN_PROGRESS, "answer": LISTEN_ANSWER}
+    return sum(wishes[what] for what in set(detect))
 
 
 def _trunk_networks(trunk: Trunk) -> list[Network]:

@@ -152,6 +152,8 @@ class MediaReports:
             self._office.fact(
                 "call.heard", now, call.id, party=leg.peer, what=report.what, detail=report.detail, ms=report.ms
             )
+            call.stage.on_heard(leg, report.what, now)
+            call.rearm()
 
     def _leg_closed(self, worker: int, report: LegClosed, now: Instant) -> None:
         leg = self._office.fabric.legs.pop(report.leg, None)

@@ -143,7 +143,9 @@ class Agent:
 class Trunk:
     """A carrier. `caller_id` replaces the caller's number outward unless `pass_caller_id`; `identity` chooses the
     header that carries it. `strip`/`prefix` shape the called number; `country`/`national_prefix` turn what comes in
-    into E.164. `backup`: the trunk tried next when this one is down or refuses with 5xx/timeout."""
+    into E.164. `backup`: the trunk tried next when this one is down or refuses with 5xx/timeout. `detect`: `tones` ends
+    calls whose line says busy, congestion or no such number (gateways to analogue lines tell it in no other way);
+    `answer` guesses whether a person or a machine has answered (`call.heard` in the ledger)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str
@@ -171,6 +173,7 @@ class Trunk:
     video: bool | None = None
     srtp: Srtp = "off"
     dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
+    detect: tuple[Literal["tones", "answer"], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

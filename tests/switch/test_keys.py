@@ -211,3 +211,11 @@ def test_what_media_hears_goes_to_the_ledger() -> None:
     assert (fact.data["party"], fact.data["what"], fact.data["ms"]) == ("phone:1001", "dead-air", 12_000)
     bob.hang_up(bob.line)
     site.nothing_left()
+
+
+def test_dead_air_of_a_leg_that_is_gone_is_nobodys() -> None:
+    site, _, bob, _, caller, _ = talking(settings())
+    bob.hang_up(bob.line)
+    site.give(Reported(0, (control.Heard(caller.id, "busy"), control.Digit(caller.id, "1", 100, "inband"))))
+    assert not [fact for fact in site.saved if isinstance(fact, Fact) and fact.kind == "call.heard"]
+    site.nothing_left()

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from softswitch.call.causes import kind, told
+from softswitch.call.causes import TONES, kind, told
 from softswitch.call.dial import Dial, Fails, News, Rings, Wins
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
@@ -68,6 +68,14 @@ class DialStage(Stage):
 
     def on_rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> None:
         self._work(self._dial.rejected(leg, status, response, now), now)
+
+    def on_heard(self, leg: Leg, what: str, now: Instant) -> None:
+        """A tone in early media says what no response has said."""
+        if leg in self._dial.legs and what in TONES:
+            self.call.drive(leg.hang_up(now))
+            self._work(self._dial.rejected(leg, TONES[what], None, now), now)
+        else:
+            super().on_heard(leg, what, now)
 
     def wake(self, now: Instant) -> None:
         self._work(self._dial.wake(now), now)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, ClassVar
 
 from softswitch.acd.model import AcdEffect
+from softswitch.call.causes import TONES
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.wire.sip import Response
@@ -35,6 +36,15 @@ class Stage:
 
     def on_digit(self, leg: Leg, digit: str, method: str, now: Instant, duration_ms: int = 160) -> None:
         """A key was pressed. `method`: `rfc4733`, `info` or `inband`."""
+
+    def on_heard(self, leg: Leg, what: str, now: Instant) -> None:
+        """Media heard `what` on a leg (see `wire.control.Heard`). A line that says busy has hung up, whoever it is."""
+        if leg.up and what in TONES:
+            if leg is self.call.leg:
+                self.call.end(now, by="caller", reason=f"{what} tone from the caller's line")
+            else:
+                self.call.drive(leg.hang_up(now))
+                self.on_gone(leg, now)
 
     def on_played(self, player: int, cause: str, now: Instant) -> None:
         """A player of this call ended by itself."""
