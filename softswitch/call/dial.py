@@ -12,7 +12,8 @@ import msgspec
 
 from softswitch.call.causes import FAIL_OVER, best
 from softswitch.call.fabric import Fabric, NoPort
-from softswitch.call.leg import Leg, StreamPolicy
+from softswitch.call.leg import Leg
+from softswitch.call.stream_policy import StreamPolicy
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError

@@ -7,15 +7,16 @@ when both sides of it are known, so a call that nobody answers costs media nothi
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import lru_cache, partial
+from functools import partial
 
 import msgspec
 
 from softswitch.call.fabric import Fabric, NoPort, Port
+from softswitch.call.stream_policy import StreamPolicy
 from softswitch.call.streams import Streams
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.codec_table import CODECS, PACKET_TIMES, Format, match
+from softswitch.sip.codec_table import Format, match
 from softswitch.sip.counterpart import SWITCH, Counterpart, counterpart_of
 from softswitch.sip.events import Output
 from softswitch.sip.offer_answer import (
@@ -28,7 +29,7 @@ from softswitch.sip.offer_answer import (
     make_offer,
 )
 from softswitch.sip.relayed_media import sections_of
-from softswitch.sip.secure_media import Means, Srtp
+from softswitch.sip.secure_media import Means
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire import info
 from softswitch.wire.control import (
@@ -55,43 +56,6 @@ class LegState(StrEnum):
     UP = "talking"
     HELD = "held"
     OVER = "ended"
-
-
-class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
-    """What the configuration says about a party's stream. `address` is ours as the party sees it. `dtmf` is how keys
-    come and go: `rfc4733`, `inband`, `info`, or `auto`: RFC 4733 where it is negotiated, else in band. `detect`: what
-    media listens for on each leg of the party (LISTEN_ANSWER: once it has answered us). `passthrough`:
-    codecs that we do not decode may be agreed on between this party and another; `video` may. `srtp` and `webrtc`: see
-    `sip.secure_media.Means`."""
-
-    codecs: tuple[str, ...]
-    address: str
-    dtmf: str = "auto"
-    latch: str = "learn"
-    silence: float = 0.0
-    packet_ms: int = 20
-    passthrough: bool = True
-    video: bool = True
-    dead_air: float = 0.0
-    srtp: Srtp = "off"
-    webrtc: bool = False
-    detect: int = 0
-
-    @property
-    def mixed(self) -> tuple[str, ...]:
-        """The codecs in which we can talk with the party ourselves."""
-        return mixed_codecs(self.codecs)
-
-
-@lru_cache(maxsize=64)
-def mixed_codecs(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of `names` that we decode."""
-    return tuple(name for name in names if CODECS[name].mixed)
-
-
-@lru_cache(maxsize=16)
-def _packet_times(usual: int) -> tuple[int, ...]:
-    return (usual, *(ms for ms in PACKET_TIMES if ms != usual))
 
 
 class Leg:
@@ -348,8 +312,19 @@ class Leg:
         we know, None if there are none. Nothing changes until `reanswered`."""
         policy = self.policy
         far = counterpart_of(self.known, policy.mixed, passthrough=False, through=False)
-        if not far.formats:
-            return None
+        return self._offer_again(far, now) if far.formats else None
+
+    def align(self, now: Instant) -> list[Output]:
+        """Both are up in codecs of their own: if this party's offer had the far one's, a re-INVITE asks for it."""
+        ours, theirs = self.negotiated, None if self.far is None else self.far.negotiated
+        if ours is None or theirs is None or not self.up or ours.format.same(theirs.format):
+            return []
+        far = counterpart_of(self.known, self.policy.mixed, passthrough=False, through=False)
+        if match(theirs.format, far.formats) is None:
+            return []
+        return self._offer_again(Counterpart((theirs.format,), theirs.format.mixed), now)
+
+    def _offer_again(self, far: Counterpart, now: Instant) -> list[Output]:
         sections = [] if self.streams is None else self.streams.again()
         self._reoffered = make_offer(
             self._capabilities(), self.id, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
@@ -466,7 +441,7 @@ class Leg:
                 policy.dtmf in ("auto", "rfc4733"),
                 policy.address,
                 self.port.number,
-                packet_times=_packet_times(policy.packet_ms),
+                packet_times=policy.packet_times,
                 through=policy.passthrough,
                 means=self.means,
             )

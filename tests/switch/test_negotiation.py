@@ -117,6 +117,32 @@ def test_opus_parameters_go_from_end_to_end() -> None:
     site.nothing_left()
 
 
+@pytest.mark.parametrize(("align", "codec"), [(False, "G722"), (True, "PCMA")])
+def test_a_queued_caller_is_asked_for_the_agent_s_codec(align: bool, codec: str) -> None:
+    """RFC 3261 §14: the queue answered in the caller's first codec; the agent has the second one only."""
+    site, alice, _ = two(replace(SETTINGS, media=replace(SETTINGS.media, align=align)))
+    anna = site.phone("1003", "192.0.2.12")
+    alice.codecs, anna.codecs = ("G722", "PCMA"), ("PCMA",)
+    line = alice.call("300")
+    site.run(2.0)
+    caller, callee = specs(site)
+    assert (caller.codec, callee.codec) == (codec, "PCMA")
+    assert len([event for event in line.events if isinstance(event, Reinvited)]) == align
+    alice.hang_up(line)
+    site.nothing_left()
+
+
+def test_nobody_is_asked_for_a_codec_that_it_did_not_offer() -> None:
+    site, alice, _ = two(replace(SETTINGS, media=replace(SETTINGS.media, align=True)))
+    anna = site.phone("1003", "192.0.2.12")
+    alice.codecs, anna.codecs = ("G722",), ("PCMA",)
+    line = alice.call("300")
+    site.run(2.0)
+    assert not any(isinstance(event, Reinvited) for event in line.events)
+    alice.hang_up(line)
+    site.nothing_left()
+
+
 # --------------------------------------------------------------------------------------- what we cannot decode
 
 

@@ -47,6 +47,8 @@ class TalkStage(Stage):
         facts.destination = self.at
         facts.outcome = "answered"
         self._wire()
+        if call.office.settings.media.align:
+            call.drive(call.leg.align(now))
         if self._record:
             for party in (call.leg, callee):
                 call.check_audible(party)
