@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from random import Random
 from typing import Final
 
+import numpy as np
 from msgspec.structs import replace
 
 from softswitch.kernel.clock import Duration, Instant
@@ -62,6 +63,7 @@ from softswitch.wire.control import (
     LegClosed,
     LegSilent,
     LegSpec,
+    LegStats,
     OpenLeg,
     OpenRoom,
     Other,
@@ -274,7 +276,7 @@ class Engine:
                 case AskStats(legs, process_only) if not process_only:
                     self.receiver.account.fully(now)
                     wanted = [self._leg(leg) for leg in legs] if legs else list(self.legs)
-                    self.reports += [self.hearing.statistics(leg) for leg in wanted]
+                    self.reports += self._statistics(wanted)
                 case AskStats():
                     pass
                 case AskInventory():
@@ -285,6 +287,13 @@ class Engine:
             subject = command.__getattribute__(command.__struct_fields__[0]) if command.__struct_fields__ else 0
             subject = subject if isinstance(subject, int) else 0
             self.reports.append(Failed(subject, type(command).__name__, str(error)))
+
+    def _statistics(self, legs: list[Leg]) -> list[LegStats]:
+        mean, peak = self.mixer.levels(np.array([leg.row for leg in legs], np.int64))
+        return [
+            replace(self.hearing.statistics(leg), level=level, peak=highest)
+            for leg, level, highest in zip(legs, mean.tolist(), peak.tolist(), strict=True)
+        ]
 
     def inventory(self) -> Inventory:
         """What lives."""

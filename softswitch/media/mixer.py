@@ -11,6 +11,7 @@ from softswitch.media.arena import FRAME, Floats, Ints, Packets, Samples
 from softswitch.media.codecs import LINEAR, NARROW, WIDE
 from softswitch.media.legs import Legs
 from softswitch.media.limiter import Limiter, fit
+from softswitch.media.meters import SILENCE, levels
 from softswitch.media.mix import Matrix
 from softswitch.media.plan import ONE_BY_ONE, RECORDED, Plan
 from softswitch.media.resample import Resampler
@@ -39,6 +40,7 @@ class Mixer:
     __slots__ = (
         "_account",
         "_awaited",
+        "_heard",
         "_legs",
         "_limiters",
         "_plan",
@@ -57,6 +59,7 @@ class Mixer:
         self._limiters = (Limiter(), Limiter())
         self._resampler: Resampler | None = None  # made when there is something to resample
         self._up_before: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self._heard: list[tuple[Ints, Samples | None]] = []  # of this tick
         self._awaited: dict[int, int] = {}  # row → until which tick
         self.hearers: list[Hearer] = []
         self._account = account
@@ -66,6 +69,7 @@ class Mixer:
         plan = self._plan
         pulled = [self._legs.pull(rows, plane) if len(rows) else None for plane, rows in enumerate(plan.rows)]
         self._raise(pulled, tick)
+        self._heard = list(zip(plan.rows, pulled, strict=True))
         down, up = self._resample(pulled)
         packets = None
         narrow, wide = plan.matrices
@@ -177,6 +181,18 @@ class Mixer:
                 del self._awaited[row]
             elif tick >= until:
                 del self._awaited[row]
+
+    def levels(self, rows: Ints) -> tuple[Floats, Floats]:
+        """Mean and peak level of the last frame of legs, in dBm0; `SILENCE` of those that are neither mixed nor
+        listened to. Costs nothing while nobody asks."""
+        mean, peak = np.full((2, len(rows)), SILENCE, np.float32)
+        for some, frames in self._heard:
+            if frames is None:
+                continue
+            at = np.minimum(np.searchsorted(some, rows), len(some) - 1)
+            there = np.flatnonzero(some[at] == rows)
+            mean[there], peak[there] = levels(frames[at[there]])
+        return mean, peak
 
     def _listen(self, narrow: Samples | None, down: Samples | None, tick: int) -> None:
         plan, listened = self._plan, self._legs.listened

@@ -453,7 +453,8 @@ class LegStats(_Message, frozen=True):
     conversational estimate of ITU-T G.107, `listening_mos` the one without the delay. What the peer hears, by its own
     reports: `remote_lost`, `remote_jitter_ms`, `remote_loss` (a share, in its last report), `remote_mos`. Estimates
     are 0 while nothing is known. `reports` counts the peer's RTCP datagrams, `bye` says that it took its leave.
-    `speech` when `LISTEN_SPEECH` is on.
+    `speech` when `LISTEN_SPEECH` is on. `level` and `peak` are dBm0 of the last 20 ms when asked for (`AskStats`), of
+    legs that are mixed, recorded or listened to; −100 is silence, or not known.
     """
 
     leg: int
@@ -482,6 +483,8 @@ class LegStats(_Message, frozen=True):
     remote_mos: float = 0.0
     reports: int = 0
     bye: bool = False
+    level: float = -100.0
+    peak: float = -100.0
 
 
 class LegClosed(_Message, frozen=True):

@@ -168,6 +168,35 @@ def test_one_channel_for_both_sides(stage):
     assert level_of(sound, 900) == pytest.approx(6000, rel=0.02)
 
 
+def test_a_tick_without_changes_plans_nothing(stage, monkeypatch):
+    """Edges cost when they change."""
+    peers = three(stage)
+    stage.command(control.Record(8, "/rec.wav"), Connect((Edge(CALLER, 8, 0), Edge(AGENT, 8, 1), Edge(CALLER, BOSS))))
+    speak(stage, peers, 5)
+
+    def fail():
+        raise AssertionError("planned")
+
+    monkeypatch.setattr(type(stage.engine.plan), "make", lambda plan: fail())
+    speak(stage, peers, 20)
+    assert not stage.engine.plan.dirty
+
+
+def test_level_meters(stage):
+    """AskStats tells the level now, of legs that are mixed or recorded: here the caller, at −10 dBm0."""
+    peers = three(stage)
+    stage.command(control.Record(8, "/rec.wav"), Connect((Edge(CALLER, 8, 0),)))
+    talk(stage, 20, (peers[CALLER], tone(1000, 1.0, tones.amplitude(-10.0))), (peers[AGENT], SOUND[AGENT]))
+    stage.command(control.AskStats((CALLER, AGENT)))
+    caller, agent = stage.of(control.LegStats)[-2:]
+    assert caller.level == pytest.approx(-10.0, abs=0.2)
+    assert caller.peak == pytest.approx(-10.0, abs=0.3)
+    assert (agent.level, agent.peak) == (-100.0, -100.0)
+    stage.run(40)
+    stage.command(control.AskStats((CALLER,)))
+    assert stage.of(control.LegStats)[-1].level == -100.0
+
+
 # ---------------------------------------------------------------------------------------------------- one source alone
 
 
