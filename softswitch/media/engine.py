@@ -84,6 +84,9 @@ QUARANTINE: Final[Duration] = 2.0
 """A slot rests so long after its leg: the old peer's last packets must not reach the next one."""
 
 _LOUDEST: Final = 100.0  # gain of an edge: 40 dB
+LOOKS: Final = round(1 / TICK)
+"""Ticks in which every leg is looked at once."""
+
 _SETTLED: Duration = 3.0  # a lock that is not the signalled address counts as final after so long
 
 
@@ -200,26 +203,38 @@ class Engine:
         return packets
 
     def wake(self, now: Instant) -> None:
-        """Once a second."""
+        """Once a second: everything that is seen to by the second."""
+        self.sweep(now)
+        for leg in self.legs:
+            self._look(leg, now)
+
+    def look(self, tick: int, now: Instant) -> None:
+        """Each tick in place of `wake`: a fiftieth of the legs, so that a thousand of them with their reports do not
+        hold up the packets once a second."""
+        for leg in self.legs.by_row[tick % LOOKS :: LOOKS]:
+            if leg is not None:
+                self._look(leg, now)
+
+    def sweep(self, now: Instant) -> None:
+        """Once a second: quarantines, and what secures legs."""
         self._now = now
         while self._quarantine and self._quarantine[0][0] <= now:
             slot = self._quarantine.popleft()[1]
             self.free[slot] = self._ports[slot]
             self.reports.append(Grown((Slot(slot, self._ports[slot]),)))
-        if not self.legs.by_id:
-            return
-        heard = self.legs.received["heard"]
-        for leg in self.legs:
-            quiet = now - float(heard[leg.row])
-            if leg.spec.silence and not leg.silent and leg.spec.receive and quiet >= leg.spec.silence:
-                leg.silent = True
-                self.legs.flows.clear(leg.row)  # so that the next packet is looked at
-                self.reports.append(LegSilent(leg.id, quiet))
-            if leg.locked is not None:
-                self._settle(leg, quiet, now)
-            self.reporter.wake(leg, now)
         for leg in self.shield.wake(now):
             self._aim(leg, None)
+
+    def _look(self, leg: Leg, now: Instant) -> None:
+        """About once a second: silence, the source, RTCP."""
+        quiet = now - float(self.legs.received["heard"][leg.row])
+        if leg.spec.silence and not leg.silent and leg.spec.receive and quiet >= leg.spec.silence:
+            leg.silent = True
+            self.legs.flows.clear(leg.row)  # so that the next packet is looked at
+            self.reports.append(LegSilent(leg.id, quiet))
+        if leg.locked is not None:
+            self._settle(leg, quiet, now)
+        self.reporter.wake(leg, now)
 
     def _settle(self, leg: Leg, quiet: Duration, now: Instant) -> None:
         if leg.settled:

@@ -84,6 +84,7 @@ class Worker:
         self._signal = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._running = True
         self._ticks = self._late = self._wakes = 0
+        self._looked: Instant = 0.0  # at legs, by a tick
         self._faults: deque[Instant] = deque(maxlen=_FAULTS)
         self._next_tick = 0
         self._next_wake: Instant = self._now() + 1.0
@@ -200,6 +201,8 @@ class Worker:
                 self._backend.recycle()
                 if packets is not None:
                     self._send(packets)
+                engine.look(self._next_tick, now)
+                self._looked = now
                 if engine.effects:
                     self._perform()
                 self._next_tick += 1
@@ -209,7 +212,10 @@ class Worker:
 
     def _wake(self, now: Instant) -> None:
         self._next_wake = now + 1.0
-        self._engine.wake(now)
+        if now - self._looked < 1.0:
+            self._engine.sweep(now)
+        else:
+            self._engine.wake(now)  # there are no ticks
         self._wakes += 1
         if self._engine.busy:
             gc.collect(0 if self._wakes % 60 else 1)
