@@ -23,6 +23,7 @@ LONGEST: Final = 12 * BLOCK
 """Samples in the longest packet, 120 ms (RFC 6716 §3.2.5)."""
 
 BITRATE: Final = 32000
+LEAST_BITRATE: Final = 6000
 COMPLEXITY: Final = 4
 """docs/performance.md has what higher ones bring and cost."""
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from softswitch.kernel.clock import Instant
 from softswitch.media import columns
 from softswitch.media.arena import BLOCK, SIZE, Arena, Floats, Ints, Octets
-from softswitch.media.codecs import CODED, L16_WIDE, LINEAR
+from softswitch.media.codecs import CODED, L16_NARROW, L16_WIDE, LINEAR
 from softswitch.media.legs import Legs
 from softswitch.media.relay import Relay
 from softswitch_codecs import g711, l16
@@ -128,15 +128,7 @@ class Account:
             rows, slots, starts, ends, stamps, laws, spare = (
                 rows[at], slots[at], starts[at], ends[at], stamps[at], laws[at], spare[at],
             )  # fmt: skip
-        groups: list[tuple[int, int, slice | Ints]]
-        if (starts == starts[0]).all() and (ends == ends[0]).all():
-            groups = [(int(starts[0]), int(ends[0]), slice(None))]
-        else:
-            groups = [
-                (start, end, np.flatnonzero((starts == start) & (ends == end)))
-                for start, end in sorted(set(zip(starts.tolist(), ends.tolist(), strict=True)))
-            ]
-        for start, end, part in groups:
+        for start, end, part in _shapes(starts, ends):
             size = (end - start) // BLOCK * BLOCK
             if not size:
                 continue
@@ -158,13 +150,26 @@ class Account:
             spans = zip((slots * SIZE + starts)[coded].tolist(), (slots * SIZE + ends)[coded].tolist(), strict=True)
             payloads = [bytes(memory[start:end]) for start, end in spans]
             self._legs.coded.put(rows[coded], payloads, stamps[coded], spare[coded])
-        for i in np.flatnonzero(codecs < CODED).tolist():
-            buffer = self._legs.wide if codecs[i] == L16_WIDE else self._legs.jitter
-            size = 2 * buffer.block
-            size = int(ends[i] - starts[i]) // size * size
-            if size:
-                samples = l16.decode(self._arena.octets[slots[i : i + 1], starts[i] : starts[i] + size])
-                buffer.put(rows[i : i + 1], stamps[i : i + 1], samples, spare[i : i + 1])
+        for codec, buffer in ((L16_NARROW, self._legs.jitter), (L16_WIDE, self._legs.wide)):
+            linear = np.flatnonzero(codecs == codec)
+            if not len(linear):
+                continue
+            for start, end, part in _shapes(starts[linear], ends[linear]):
+                some = linear[part]
+                size = (end - start) // (2 * buffer.block) * 2 * buffer.block
+                if size:
+                    samples = l16.decode(self._arena.octets[slots[some], start : start + size])
+                    buffer.put(rows[some], stamps[some], samples, spare[some])
+
+
+def _shapes(starts: Ints, ends: Ints) -> list[tuple[int, int, slice | Ints]]:
+    """The packets by where their payloads begin and end."""
+    if (starts == starts[0]).all() and (ends == ends[0]).all():
+        return [(int(starts[0]), int(ends[0]), slice(None))]
+    return [
+        (start, end, np.flatnonzero((starts == start) & (ends == end)))
+        for start, end in sorted(set(zip(starts.tolist(), ends.tolist(), strict=True)))
+    ]
 
 
 def _rounds(rows: Ints) -> list[slice | Ints]:

@@ -76,8 +76,9 @@ class Keys:
     def send(self, leg: Leg, digits: str, duration_ms: int, tick: int) -> None:
         """Normalised digits to the leg's peer, from `tick` on. Raises `LocalError`."""
         if leg.spec.event_type >= 0:
-            if leg.sender is None:
-                leg.sender = dtmf.EventSender()
+            clock = self._legs.event_clock(leg)
+            if leg.sender is None or (leg.sender.clock != clock and not leg.sender.busy):
+                leg.sender = dtmf.EventSender(clock=clock)
             leg.sender.queue(digits, duration_ms)
             self.sending[leg.id] = leg
             self._legs.ready(leg)

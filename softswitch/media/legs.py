@@ -244,7 +244,7 @@ class Legs:
         self.received["rate"][row] = spec.clock or CLOCK_RATES.get(spec.codec, RATE)
         leg.kinds = {(other.payload_type if other.arrives < 0 else other.arrives): other for other in spec.also}
         self.changed.add(row)
-        if (spec.codec, spec.packet_ms) != (before.codec, before.packet_ms):
+        if (spec.codec, spec.packet_ms, spec.fmtp) != (before.codec, before.packet_ms, before.fmtp):
             leg.outlet = None
         if codec is not None:
             self.coded.assign(row, codec.number)
@@ -270,6 +270,10 @@ class Legs:
             return 0
         fmtp = "" if spec.codec in CODECS else spec.fmtp  # which of ours says only what its receiver prefers
         return self._kinds.setdefault((spec.codec, fmtp, spec.clock), len(self._kinds) + 1)
+
+    def event_clock(self, leg: Leg) -> int:
+        """Hz in which the leg's telephone-events count."""
+        return leg.spec.event_clock or int(self.received["rate"][leg.row])
 
     def expected(self, leg: Leg) -> int:
         """Packets that the peer has sent by its sequence numbers (RFC 3550 A.3)."""

@@ -26,6 +26,9 @@ _FADE: Floats = np.linspace(1.0, 0.0, _TAIL, endpoint=False, dtype=np.float32)
 _RISE: Floats = np.linspace(0.0, 1.0, FRAME, endpoint=False, dtype=np.float32)
 _PATIENCE: Final = 25  # ticks in which a leg that is pulled from now on is expected to be heard
 
+_NOBODY: Ints = np.zeros(0, np.int64)
+_NO_FRAMES: Samples = np.zeros((0, FRAME), np.int16)
+
 
 class Hearer(Protocol):
     """Something that listens to legs: detectors, meters."""
@@ -71,30 +74,25 @@ class Mixer:
         self._raise(pulled, tick)
         self._heard = list(zip(plan.rows, pulled, strict=True))
         down, up = self._resample(pulled)
-        packets = None
         narrow, wide = plan.matrices
+        others: list[tuple[int, Samples]] = []  # legs whose packets are made one by one
+        bulk, ulaw, frames = _NOBODY, 0, _NO_FRAMES
         if len(narrow.sinks):
+            sinks = narrow.sinks
             frames = narrow(self._sound(NARROW, pulled[NARROW], down, tick), self._limiters[NARROW])
             self._join(narrow, frames)
-            packets = self._give(narrow, frames, sender, tick, now)
+            ulaw, count, legs = np.searchsorted(narrow.ranks, (1, ONE_BY_ONE, RECORDED)).tolist()
+            others += zip(sinks[count:legs].tolist(), frames[count:legs], strict=True)
+            if len(sinks) > legs:
+                self._tapes.recorders.write(sinks[legs:] - self._legs.capacity, frames[legs:], tick)
+            bulk, frames = sinks[:count], frames[:count]
         if len(wide.sinks):
-            frames = wide(self._sound(WIDE, pulled[WIDE], up, tick), self._limiters[WIDE])
-            self._join(wide, frames)
-            for sink, frame in zip(wide.sinks.tolist(), frames, strict=True):
-                sender.pack_odd(sink, frame, now)
+            heard = wide(self._sound(WIDE, pulled[WIDE], up, tick), self._limiters[WIDE])
+            self._join(wide, heard)
+            others += zip(wide.sinks.tolist(), heard, strict=True)
         if self.hearers:
             self._listen(pulled[NARROW], down, tick)
-        return packets
-
-    def _give(self, matrix: Matrix, frames: Samples, sender: Sender, tick: int, now: Instant) -> Packets | None:
-        sinks = matrix.sinks
-        ulaw, bulk, legs = np.searchsorted(matrix.ranks, (1, ONE_BY_ONE, RECORDED)).tolist()
-        packets = sender.pack(sinks[:bulk], frames[:bulk], ulaw, now)
-        for i in range(bulk, legs):
-            sender.pack_odd(int(sinks[i]), frames[i], now)
-        if len(sinks) > legs:
-            self._tapes.recorders.write(sinks[legs:] - self._legs.capacity, frames[legs:], tick)
-        return packets
+        return sender.pack(bulk, frames, ulaw, others, now)
 
     def _sound(self, plane: int, pulled: Samples | None, crossed: Samples | None, tick: int) -> Samples:
         """All sources of a plane: legs, players, legs of the other plane: [sources, width]."""

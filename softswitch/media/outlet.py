@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from softswitch.media.arena import RATE, Samples
+from softswitch.kernel.clock import Duration, Instant
+from softswitch.media.arena import RATE, TICK, Samples
 from softswitch.media.codecs import CODECS, G722, L16_NARROW, L16_WIDE, OPUS, WIDE
 from softswitch_codecs import g711, g722, l16, opus
 
@@ -14,27 +15,29 @@ SHORTEST: Final = 10
 LONGEST: Final = 60
 """Packet times in ms; others become the nearest below."""
 
+_STALE: Final[Duration] = 1.5 * TICK
 _QUIET: Samples = np.zeros(0, np.int16)
 
 
 class Outlet:
-    """Frames in, payloads out. `units`: RTP clock units a packet; `fresh`: the next packet begins a spurt."""
+    """Frames in, payloads out. `units`: RTP clock units a packet; the rest is forgotten when frames stop for a
+    while, because something else is sent then."""
 
-    __slots__ = ("_encode", "_rest", "_size", "expect_loss", "fresh", "units")
+    __slots__ = ("_at", "_encode", "_rest", "_size", "expect_loss", "units")
 
-    def __init__(self, codec: str, packet_ms: int) -> None:
-        """`codec` is one of `CODECS`."""
+    def __init__(self, codec: str, packet_ms: int, fmtp: str = "") -> None:
+        """`codec` is one of `CODECS`; `fmtp` is what its receiver said in SDP."""
         row = CODECS[codec]
         ms = min(max(packet_ms // 10 * 10, SHORTEST), LONGEST)
         self._size = ms * RATE // 1000 * (2 if row.plane == WIDE else 1)
         self.units = ms * row.clock // 1000
         self._rest = _QUIET
-        self.fresh = True
-        self.expect_loss: Callable[[int], None] | None = None
+        self._at: Instant = 0.0
+        self.expect_loss: Callable[[int], None] | None = None  # in percent, of the codec that can do something about it
         self._encode: Callable[[Samples], bytes]
         if row.number == OPUS:
-            encoder = opus.Encoder()
-            self._encode, self.expect_loss = encoder.encode, encoder.expect_loss
+            encoder, mends = _opus(fmtp)
+            self._encode, self.expect_loss = encoder.encode, encoder.expect_loss if mends else None
         elif row.number == G722:
             self._encode = g722.Encoder().encode
         elif row.number in (L16_NARROW, L16_WIDE):
@@ -43,13 +46,11 @@ class Outlet:
             law = row.number
             self._encode = lambda samples: g711.encode(samples, law).tobytes()
 
-    def restart(self) -> None:
-        """What does not fill a packet yet is forgotten: something else was sent meanwhile."""
-        self._rest = _QUIET
-        self.fresh = True
-
-    def feed(self, frame: Samples) -> list[bytes]:
-        """The payloads of as many packets as `frame` fills."""
+    def feed(self, frame: Samples, now: Instant) -> list[bytes]:
+        """The payloads of as many packets as the frame of `now` fills."""
+        if now - self._at > _STALE:
+            self._rest = _QUIET
+        self._at = now
         size = self._size
         if len(frame) == size and not len(self._rest):
             return [self._encode(frame)]
@@ -57,6 +58,15 @@ class Outlet:
         whole = len(sound) // size * size
         self._rest = sound[whole:]
         return [self._encode(sound[at : at + size]) for at in range(0, whole, size)]
+
+
+def _opus(fmtp: str) -> tuple[opus.Encoder, bool]:
+    """An encoder within what the receiver wants, and whether it uses error correction (RFC 7587 §6.1)."""
+    wishes = dict(part.strip().partition("=")[::2] for part in fmtp.split(";"))
+    bitrate = wishes.get("maxaveragebitrate", "")
+    mends = wishes.get("useinbandfec") == "1"
+    most = int(bitrate) if bitrate.isdecimal() else opus.BITRATE
+    return opus.Encoder(min(max(most, opus.LEAST_BITRATE), opus.BITRATE), fec=mends), mends
 
 
 def _linear(samples: Samples) -> bytes:

@@ -356,8 +356,9 @@ class Receiver:
         except PeerError:
             leg.rejected += 1
             return
-        if leg.keys is None:
-            leg.keys = dtmf.EventReceiver()
+        clock = self._legs.event_clock(leg)
+        if leg.keys is None or leg.keys.clock != clock:
+            leg.keys = dtmf.EventReceiver(clock)
         self.pressed += [(leg, pressed) for pressed in leg.keys.receive(event, packet.timestamp, now)]
         self.listening[leg.id] = leg
 

@@ -12,7 +12,7 @@ from softswitch.media.arena import RATE, Floats, Ints
 from softswitch.media.columns import NOTHING
 from softswitch.media.effects import Effect, SendOne
 from softswitch.media.legs import Leg, Legs
-from softswitch.wire import rtp
+from softswitch.wire import dtmf, rtp
 
 _LEAST: Final = 2  # blocks of 10 ms between the last packet of one feed and the first of the next
 
@@ -82,8 +82,12 @@ class Relay:
             if to is None:
                 continue
             kind = to.spec.event_type if event else packet.payload_type
-            if kind >= 0:
-                self.one(leg.row, sink, kind, packet.marker, packet.sequence, packet.timestamp, payload, now)
+            if kind < 0:
+                continue
+            data = payload
+            if event and (clock := self._legs.event_clock(leg)) != (other := self._legs.event_clock(to)):
+                data = dtmf.rescaled(payload, clock, other)
+            self.one(leg.row, sink, kind, packet.marker, packet.sequence, packet.timestamp, data, now)
 
     def one(
         self, row: int, sink: int, kind: int, marker: bool, sequence: int, timestamp: int, payload: bytes, now: Instant

@@ -72,6 +72,8 @@ class Reporter:
                 leg.judged = True
                 leg.remote_lost, leg.remote_jitter = max(block.lost, 0), block.jitter
                 leg.remote_fraction = block.fraction / 256
+                if leg.outlet is not None and leg.outlet.expect_loss is not None:
+                    leg.outlet.expect_loss(-(-block.fraction * 100 // 256))
                 if (trip := rtcp.round_trip(block, now)) >= 0:
                     leg.round_trip = trip
 

@@ -104,6 +104,7 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     `dead_air`: seconds that both sides of a bridge must be silent until it is told; 0 never.
     `keys`: whether keys of those whom this leg hears are passed on to it as events or tones. False: control does it.
     `security`: None is plain RTP; otherwise nothing goes out and nothing is believed without it.
+    `event_clock`: Hz in which telephone-events count, 0 for that of the sound.
     """
 
     codec: str = ""
@@ -126,6 +127,7 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     dead_air: float = 0.0
     keys: bool = True
     security: Security | None = None
+    event_clock: int = 0
 
 
 class Edge(msgspec.Struct, frozen=True, array_like=True):

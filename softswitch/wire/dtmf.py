@@ -1,7 +1,7 @@
 """DTMF: telephone-events in RTP (RFC 4733) as values, the two state machines around them, and the tones' pairs."""
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from softswitch.kernel.clock import Instant
@@ -60,6 +60,13 @@ def build(event: Event) -> bytes:
     return bytes((event.code, (0x80 if event.end else 0) | event.volume)) + event.duration.to_bytes(2, "big")
 
 
+def rescaled(payload: bytes, clock: int, other: int) -> bytes:
+    """The events of `payload` (four octets each) with durations that count in `other` Hz, not in `clock` Hz."""
+    whole = len(payload) // 4 * 4
+    events = (parse(payload[at : at + 4]) for at in range(0, whole, 4))
+    return b"".join(build(replace(event, duration=min(event.duration * other // clock, 0xFFFF))) for event in events)
+
+
 def normalise(digits: str) -> str:
     """Upper case but for `w`. Raises `PeerError` on what cannot be keyed."""
     text = "".join(WAIT if c in "wW" else c.upper() for c in digits)
@@ -84,7 +91,6 @@ class EventReceiver:
 
     __slots__ = (
         "_before",
-        "_clock",
         "_code",
         "_done",
         "_duration",
@@ -93,10 +99,11 @@ class EventReceiver:
         "_packets",
         "_timestamp",
         "_told",
+        "clock",
     )
 
     def __init__(self, clock: int = CLOCK) -> None:
-        self._clock = clock
+        self.clock = clock
         self._timestamp = -1
         self._code = 0
         self._duration = 0  # of this segment
@@ -162,7 +169,7 @@ class EventReceiver:
 
     def _tell(self) -> list[Pressed]:
         self._told = True
-        return [Pressed(_CODES[self._code], (self._before + self._duration) * 1000 // self._clock)]
+        return [Pressed(_CODES[self._code], (self._before + self._duration) * 1000 // self.clock)]
 
 
 class Once:
@@ -199,10 +206,11 @@ class EventSender:
     """A queue of digits as telephone-events (§2.5.1): an update every `step_ms`, the end three times, then a gap.
     `clock` in Hz."""
 
-    __slots__ = ("_clock", "_count", "_ends", "_queue", "_step", "_wait", "volume")
+    __slots__ = ("_count", "_ends", "_per_ms", "_queue", "_step", "_wait", "clock", "volume")
 
     def __init__(self, step_ms: int = 20, volume: int = 10, clock: int = CLOCK) -> None:
-        self._clock = clock // 1000
+        self.clock = clock
+        self._per_ms = clock // 1000
         self._queue: deque[tuple[str, int]] = deque()
         self._step = step_ms
         self._count = 0
@@ -212,7 +220,7 @@ class EventSender:
 
     def queue(self, digits: str, duration_ms: int) -> None:
         """Add normalised digits; each sounds for `duration_ms`, one step to `LONGEST_UNITS`."""
-        length = min(max(duration_ms, self._step), LONGEST_UNITS // self._clock // self._step * self._step)
+        length = min(max(duration_ms, self._step), LONGEST_UNITS // self._per_ms // self._step * self._step)
         self._queue.extend((digit, length) for digit in digits)
 
     @property
@@ -233,12 +241,12 @@ class EventSender:
             self._wait = WAIT_MS - self._step
             return None
         count = self._count
-        offset = count * self._step * self._clock
+        offset = count * self._step * self._per_ms
         duration = min((count + 1) * self._step, length)
         if duration == length:
             self._ends += 1
         self._count += 1
-        payload = build(Event(_CODES.index(digit), self._ends > 0, self.volume, duration * self._clock))
+        payload = build(Event(_CODES.index(digit), self._ends > 0, self.volume, duration * self._per_ms))
         if self._ends == END_PACKETS:
             self._queue.popleft()
             self._count = self._ends = 0

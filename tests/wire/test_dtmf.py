@@ -254,3 +254,11 @@ def test_a_long_key_stays_inside_the_durations_sixteen_bits():
             durations.append(dtmf.parse(out.payload).duration)
     assert max(durations) == 66 * 960
     assert durations == sorted(durations)
+
+
+def test_durations_are_brought_to_another_clock():
+    payload = dtmf.build(dtmf.Event(5, True, 10, 800)) + dtmf.build(dtmf.Event(6, False, 10, 60000)) + b"\x01"
+    scaled = dtmf.rescaled(payload, 8000, 48000)
+    assert dtmf.parse(scaled) == dtmf.Event(5, True, 10, 4800)
+    assert dtmf.parse(scaled[4:]) == dtmf.Event(6, False, 10, 0xFFFF)
+    assert len(scaled) == 8
