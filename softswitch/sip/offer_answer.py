@@ -84,7 +84,8 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     instead of an address). `direction_send`/`direction_receive` are ours. `held_by_remote`: it does not listen.
     `fmtp` are the peer's format parameters, `clock` and `channels` the codec's. `also`: other formats that the peer
     agreed to and may send, and numbers of ours that differ from its own. `max_packet_ms`: the peer's maxptime, 0
-    without. `security`: keys, or what leads to keys; None is plain RTP."""
+    without. `security`: keys, or what leads to keys; None is plain RTP. `event_clock`: that of telephone-event, 0
+    without."""
 
     codec: str
     payload_type: int
@@ -102,6 +103,7 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
     also: tuple[Other, ...] = ()
     max_packet_ms: int = 0
     security: Security | None = None
+    event_clock: int = 0
 
     @property
     def format(self) -> Format:
@@ -128,6 +130,7 @@ class Negotiated(msgspec.Struct, frozen=True, gc=False):
             clock=self.clock,
             max_packet_ms=self.max_packet_ms,
             security=self.security,
+            event_clock=0 if self.event_clock == self.clock else self.event_clock,
         )
 
 
@@ -199,13 +202,14 @@ def answer(
     role = "" if old is None or not old.media else old.media[our_place(old)].get("setup") or ""
     secured, security = answer_security(media, theirs.attributes, caps.means, caps.address, caps.port, role)
     event = event_payload(terms.maps, chosen.clock) if caps.dtmf else -1
+    event_clock = terms.maps[event].clock if event >= 0 else 0
     remote = None if by_ice(security) else remote_of(media)
     listens = media.direction in ("sendrecv", "recvonly") and remote is not HELD
     speaks = media.direction in ("sendrecv", "sendonly")
     direction = direction_of(listens, speaks and not hold)
     mux = caps.rtcp_mux and terms.mux
     packet_ms = packet_time(terms, caps.packet_times, chosen)
-    formats, lines = answer_lines(chosen, fmtp, event, terms.maps[event].clock if event >= 0 else 0, mux)
+    formats, lines = answer_lines(chosen, fmtp, event, event_clock, mux)
     stream = stream_section(
         secured.proto, caps.port, caps.rtcp_port, formats, lines, packet_ms, direction, secured.stream
     )
@@ -234,6 +238,7 @@ def answer(
         channels=chosen.channels,
         max_packet_ms=terms.maxptime or 0,
         security=security,
+        event_clock=event_clock,
     )
 
 
@@ -304,6 +309,7 @@ def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] 
         also=_also(pairs, event, offered.maps),
         max_packet_ms=terms.maxptime or 0,
         security=security,
+        event_clock=terms.maps[event].clock if event >= 0 else 0,
     )
 
 

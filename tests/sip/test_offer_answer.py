@@ -129,13 +129,16 @@ def test_dynamic_payload_types_are_the_offerer_s() -> None:
                    "rtpmap:110 telephone-event/48000")  # fmt: skip
     body, agreed = answer(theirs, replace(OURS, codecs=("opus",)), 5, 1)
     assert (agreed.codec, agreed.payload_type, agreed.event_type, agreed.fmtp) == ("opus", 100, 110, "stereo=1")
+    assert agreed.to_leg_spec().event_clock == 0  # that of the sound
     assert parse_sdp(body).media[0].formats == ("100", "110")
 
 
 def test_events_of_another_clock_are_better_than_none() -> None:
     """Phones offer telephone-event/8000 beside opus, against RFC 4733 §2.5.1.1."""
     theirs = offer("audio 40000 RTP/AVP 100 101", "rtpmap:100 opus/48000/2")
-    assert answer(theirs, replace(OURS, codecs=("opus",)), 5, 1)[1].event_type == 101
+    agreed = answer(theirs, replace(OURS, codecs=("opus",)), 5, 1)[1]
+    assert agreed.event_type == 101
+    assert agreed.to_leg_spec().event_clock == 8000
 
 
 def test_no_event_unless_both_have_it() -> None:
