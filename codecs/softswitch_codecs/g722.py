@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 from G722 import G722
-from numpy.typing import NDArray
 
 from softswitch_codecs.stateful import BLOCK, RATE, CodecError, Samples
 
@@ -23,15 +22,12 @@ _OCTETS: Final = BLOCK // 2  # in 10 ms
 
 
 class Decoder:
-    """See `stateful.Decoder`. Lost sound is repeated period by period and fades, as ITU-T G.711 Appendix I does it;
-    the first samples after the gap are faded in over what would have been repeated next."""
+    """See `stateful.Decoder`."""
 
-    __slots__ = ("_codec", "_gap", "_past")
+    __slots__ = ("_codec",)
 
     def __init__(self) -> None:
         self._codec = G722(RATE, _BITRATE)
-        self._past: Samples = np.zeros(_PAST, np.int16)
-        self._gap: _Gap | None = None
 
     def duration(self, payload: bytes) -> int:
         """See `stateful.Decoder`."""
@@ -43,28 +39,7 @@ class Decoder:
         """See `stateful.Decoder`."""
         self.duration(payload)
         samples: Samples = np.frombuffer(self._codec.decode(payload), np.int16)
-        if self._gap is not None:
-            samples = self._gap.close(samples)
-            self._gap = None
-        if len(samples) < _PAST:
-            self._past = np.concatenate((self._past[len(samples) :], samples))
-        else:
-            self._past = samples[-_PAST:]
         return samples
-
-    def conceal(self, count: int) -> Samples:
-        """See `stateful.Decoder`."""
-        if self._gap is None:
-            self._gap = _Gap(self._past)
-        return self._gap.fill(count)
-
-    def mends(self, payload: bytes) -> bool:
-        """See `stateful.Decoder`; G.722 sends nothing twice."""
-        return False
-
-    def recover(self, payload: bytes, count: int) -> Samples:
-        """See `stateful.Decoder`."""
-        return self.conceal(count)
 
 
 class Encoder:
@@ -81,52 +56,3 @@ class Encoder:
             raise ValueError(f"G722: {len(samples)} samples are not whole blocks of 10 ms")
         octets: bytes = self._codec.encode(np.ascontiguousarray(samples, np.int16))
         return octets
-
-
-_SHORTEST: Final = 40  # samples of the shortest period looked for: 400 Hz
-_FURTHEST: Final = 240  # and of the longest: 67 Hz
-_WINDOW: Final = 320  # that are compared
-_PAST: Final = _WINDOW + _FURTHEST
-_QUIET_AFTER: Final = 960  # samples: after 60 ms nothing is left
-_FULL: Final = 160  # samples at full level
-_OVERLAP: Final = 80  # faded in after the gap
-
-
-class _Gap:
-    """Sound that goes on from `past` by its last period."""
-
-    __slots__ = ("_at", "_period")
-
-    def __init__(self, past: Samples) -> None:
-        sound = past.astype(np.float32)
-        lag = _pitch(sound)
-        period = sound[-lag:].copy()
-        edge = lag // 4  # its end runs into what came before its beginning, so that rounds join smoothly
-        rise = np.linspace(0.0, 1.0, edge, dtype=np.float32)
-        period[-edge:] = period[-edge:] * (1 - rise) + sound[-lag - edge : -lag] * rise
-        self._period = period
-        self._at = 0
-
-    def fill(self, count: int) -> Samples:
-        at = np.arange(self._at, self._at + count)
-        self._at += count
-        level = np.clip((_QUIET_AFTER - at) / (_QUIET_AFTER - _FULL), 0.0, 1.0).astype(np.float32)
-        samples: Samples = (self._period[at % len(self._period)] * level).astype(np.int16)
-        return samples
-
-    def close(self, samples: Samples) -> Samples:
-        rise = np.linspace(0.0, 1.0, _OVERLAP, dtype=np.float32)
-        joined = samples.copy()
-        joined[:_OVERLAP] = self.fill(_OVERLAP) * (1 - rise) + samples[:_OVERLAP] * rise
-        return joined
-
-
-def _pitch(sound: NDArray[np.float32]) -> int:
-    """The lag at which the last 20 ms are most like what came before, by normalised correlation."""
-    last = sound[-_WINDOW:]
-    before = sound[:-_SHORTEST]
-    product = np.correlate(before, last, "valid")  # by lag, the longest first
-    energy = np.cumsum(np.concatenate((np.zeros(1, np.float32), before * before)), dtype=np.float64)
-    power = energy[_WINDOW:] - energy[:-_WINDOW]
-    likeness = product / np.sqrt(np.maximum(power, 1.0))
-    return _FURTHEST - int(np.argmax(likeness))

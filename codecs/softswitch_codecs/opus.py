@@ -97,7 +97,7 @@ def _need() -> ctypes.PyDLL:
 
 
 class Decoder:
-    """See `stateful.Decoder`. Raises `OSError` when there is no libopus."""
+    """See `stateful.Mender`. Raises `OSError` when there is no libopus."""
 
     __slots__ = ("_decode", "_length", "_out", "_out_at", "_state")
 
@@ -112,26 +112,26 @@ class Decoder:
         self._out_at = self._out.ctypes.data
 
     def duration(self, payload: bytes) -> int:
-        """See `stateful.Decoder`."""
+        """See `stateful.Mender`."""
         count: int = self._length(payload, len(payload), RATE)
         if count <= 0:
             raise CodecError("opus: not a packet")
         return count
 
     def decode(self, payload: bytes) -> Samples:
-        """See `stateful.Decoder`."""
+        """See `stateful.Mender`."""
         if not payload:
             raise CodecError("opus: empty packet")  # libopus would take it for a lost one
         return self._run(payload, LONGEST, 0)
 
     def conceal(self, count: int) -> Samples:
-        """See `stateful.Decoder`; by libopus, which goes on from pitch and spectrum of what was heard last."""
+        """See `stateful.Mender`; by libopus, which goes on from pitch and spectrum of what was heard last."""
         if count <= LONGEST:
             return self._run(None, count, 0)
         return np.concatenate([self._run(None, LONGEST, 0), self.conceal(count - LONGEST)])
 
     def mends(self, payload: bytes) -> bool:
-        """See `stateful.Decoder`: the LBRR flag of RFC 6716 §4.2.3, behind the VAD flags of its channel. Packets of
+        """See `stateful.Mender`: the LBRR flag of RFC 6716 §4.2.3, behind the VAD flags of its channel. Packets of
         frames of several lengths are not looked into; hardly anybody sends them."""
         if len(payload) < 2 or payload[0] & 0x80 or payload[0] & 2:
             return False  # CELT knows no LBRR
@@ -140,7 +140,7 @@ class Decoder:
         return any(payload[1] >> (7 - (n + 1) * frames - n) & 1 for n in range(channels))
 
     def recover(self, payload: bytes, count: int) -> Samples:
-        """See `stateful.Decoder`; RFC 6716 §2.1.7, RFC 7587 §3.3. libopus conceals what the packet does not hold."""
+        """See `stateful.Mender`; RFC 6716 §2.1.7, RFC 7587 §3.3. libopus conceals what the packet does not hold."""
         try:
             if not payload or count > LONGEST:
                 return self.conceal(count)

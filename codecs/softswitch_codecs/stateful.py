@@ -28,6 +28,10 @@ class Decoder(Protocol):
     def decode(self, payload: bytes) -> Samples:
         """Its sound. Raises `CodecError`."""
 
+
+class Mender(Decoder, Protocol):
+    """A decoder that knows better what was lost than its sound tells."""
+
     def conceal(self, count: int) -> Samples:
         """`count` samples (whole blocks) in place of lost ones; they fade when that goes on."""
 

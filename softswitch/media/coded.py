@@ -2,11 +2,13 @@
 
 The buffer decides when a packet is played (`place`), as it does for any other; what differs is when it is decoded. A
 packet that follows the last one is decoded as it comes. One that comes early, because others are late or lost, is kept
-until they come or the gap must be played. Then the codec conceals the gap, with what the next packet tells of it
-(forward error correction) when that one is here already; so decoding always goes in the order of playing, and all that
-the buffer does with samples works as for other legs. What is later than that is decoded only if the buffer went back
-to it. After `LONGEST_GAP` the codec stops concealing and the buffer's own fading goes on. Once a packet came that would
-have told of a lost one, the buffer holds packets for one packet time more, so that the next of its kind is in time.
+until they come or the gap must be played. Then Opus conceals the gap, with what the next packet tells of it (forward
+error correction) when that one is here already; G.722 leaves it to the buffer. So decoding always goes in the order of
+playing, and all that the buffer does with samples works as for other legs. What is later than that is decoded only if
+the buffer went back to it.
+
+After `LONGEST_GAP` the codec stops concealing and the buffer's own fading goes on. Once a packet came that would have
+told of a lost one, the buffer holds packets for one packet time more, so that the next of its kind is in time.
 
 One object a row, a few µs of Python beside the codec's own 8–12 µs a packet.
 """
@@ -22,7 +24,7 @@ from softswitch.media.codecs import G722, OPUS
 from softswitch.media.jitter import JitterBuffer
 from softswitch.media.placing import BLOCKS
 from softswitch_codecs import g722, opus
-from softswitch_codecs.stateful import BLOCK, CodecError, Decoder
+from softswitch_codecs.stateful import BLOCK, CodecError, Decoder, Mender
 
 LONGEST_GAP: Final = 10
 """Blocks, 100 ms."""
@@ -35,12 +37,14 @@ _NOTHING: Final = -1 << 40
 
 class _Stream:
     """`pending` are payloads and their lengths in blocks by the number of their first block; `solid` is the end of
-    what was decoded rather than concealed; `gap` counts concealed blocks since."""
+    what was decoded rather than concealed; `gap` counts concealed blocks since. `mender` is the decoder when it can
+    conceal."""
 
-    __slots__ = ("decoder", "gap", "pending", "solid")
+    __slots__ = ("decoder", "gap", "mender", "pending", "solid")
 
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = decoder
+        self.mender: Mender | None = decoder if isinstance(decoder, opus.Decoder) else None
         self.pending: dict[int, tuple[bytes, int]] = {}
         self.solid = _NOTHING
         self.gap = 0
@@ -128,41 +132,52 @@ class Coded:
         """Decode all that follows without a gap."""
         while stream.pending and (kept := stream.pending.pop(int(self._next[row]), None)) is not None:
             self._decode(row, stream, int(self._next[row]), *kept)
+        for overlapped in [at for at in stream.pending if at < self._next[row]]:
+            del stream.pending[overlapped]
 
     def _decode(self, row: int, stream: _Stream, number: int, payload: bytes, length: int) -> None:
-        if 0 < stream.gap <= length and stream.decoder.mends(payload):
+        if stream.mender is not None and 0 < stream.gap <= length and stream.mender.mends(payload):
             self._buffer.hold(row, length * _BLOCK)  # had it been here earlier, nothing would have been lost
+        self._next[row] = number + length
         try:
             samples = stream.decoder.decode(payload)
-            stream.gap = 0
         except CodecError:
             self._refused(row)
-            samples = stream.decoder.conceal(length * BLOCK)
+            if stream.mender is not None:
+                self._done.append((row, number, stream.mender.conceal(length * BLOCK)))
             stream.gap += length
+            return
+        stream.gap = 0
         self._done.append((row, number, samples))
-        self._next[row] = stream.solid = number + len(samples) // BLOCK
+        stream.solid = number + length
 
     def _catch_up(self, row: int, stream: _Stream, due: int) -> None:
+        """Come to `due`, whatever is missing."""
         if self._next[row] < due - 2:
             self._skip(row, stream, due - 2)
         self._go_on(row, stream)
         while (number := int(self._next[row])) < due:
-            later = min(stream.pending, default=None)
-            until = due
-            if later is not None and later - due < _AHEAD:
-                until = later
-            count = until - number
-            if stream.gap + count > LONGEST_GAP:
+            later = min(stream.pending, default=due)
+            if stream.mender is None:
+                self._next[row] = min(later, due)
+            elif not self._conceal(row, stream, stream.mender, number, later if later - due < _AHEAD else due):
                 return
-            if until == later:
-                samples = stream.decoder.recover(stream.pending[later][0], count * BLOCK)
-            else:
-                samples = stream.decoder.conceal(count * BLOCK)
-            stream.gap += count
-            self._buffer.learned["concealed"][row] += count
-            self._done.append((row, number, samples))
-            self._next[row] = until
             self._go_on(row, stream)
+
+    def _conceal(self, row: int, stream: _Stream, mender: Mender, number: int, until: int) -> bool:
+        """Blocks from `number` on are lost; whether they were made up."""
+        count = until - number
+        if stream.gap + count > LONGEST_GAP:
+            return False
+        if until in stream.pending:
+            samples = mender.recover(stream.pending[until][0], count * BLOCK)
+        else:
+            samples = mender.conceal(count * BLOCK)
+        stream.gap += count
+        self._buffer.learned["concealed"][row] += count
+        self._done.append((row, number, samples))
+        self._next[row] = until
+        return True
 
     def _skip(self, row: int, stream: _Stream, number: int) -> None:
         """The buffer plays from `number` on: what lies before it is not heard any more."""
