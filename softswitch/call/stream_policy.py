@@ -9,11 +9,10 @@ from softswitch.sip.secure_media import Srtp
 
 
 class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
-    """`address` is ours as the party sees it. `dtmf` is how keys
-    come and go: `rfc4733`, `inband`, `info`, or `auto`: RFC 4733 where it is negotiated, else in band. `detect`: what
-    media listens for on each leg of the party (LISTEN_ANSWER: once it has answered us). `passthrough`:
-    codecs that we do not decode may be agreed on between this party and another; `video` may. `srtp` and `webrtc`: see
-    `sip.secure_media.Means`."""
+    """`address` is ours as the party sees it. `dtmf` is how keys come and go: `rfc4733`, `inband`, `info`, or `auto`:
+    RFC 4733 where it is negotiated, else in band. `detect`: what media listens for on each leg of the party
+    (LISTEN_ANSWER: once it has answered us). `passthrough`: codecs that we do not decode may be agreed on between this
+    party and another; `video` may. `srtp` and `webrtc`: see `sip.secure_media.Means`."""
 
     codecs: tuple[str, ...]
     address: str

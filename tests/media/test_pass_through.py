@@ -76,6 +76,34 @@ def test_packets_longer_than_maxptime_are_cut(stage):
     assert {len(payload) for *_, payload in b.sent()} == {160}
 
 
+def test_a_recording_of_it_is_silent_and_in_step(stage):
+    """The relay goes on beside it, bit-exact."""
+    a, b = bridge(stage, codec="G729", payload_type=18)
+    stage.command(control.Record(9, "x.wav"), Connect((Edge(1, 9, 0), Edge(2, 9, 1))))
+    payloads = [bytes([n]) * 20 for n in range(50)]
+    for payload in payloads:
+        stage.receive(0, a.packet(payload), a.address)
+        stage.run()
+    stage.command(control.StopRecord(9))
+    assert [payload for *_, payload in b.sent()] == payloads
+    recorded = stage.recorded(9)
+    assert abs(len(recorded) - 50 * 160) <= 320
+    assert not recorded.any()
+
+
+def test_music_for_it_is_silence(stage):
+    """A player on its edge: nothing is sent, nothing breaks, and the bridge comes back."""
+    a, b = bridge(stage, codec="G729", payload_type=18)
+    stage.command(control.Disconnect((Edge(1, 2),)))
+    stage.command(control.Play(7, (control.ToneItem((425.0,), 1000),)), Connect((Edge(7, 2),)))
+    stage.run(20)
+    assert not b.sent()
+    stage.command(control.StopPlay(7), Connect((Edge(1, 2),)))
+    stage.run(2)  # the edge of the player fades first
+    stage.receive(0, a.packet(b"again"), a.address)
+    assert [payload for *_, payload in b.sent()] == [b"again"]
+
+
 # ------------------------------------------------------------------------------------- several formats, other numbers
 
 
