@@ -54,6 +54,13 @@ class NumberedPeer:
             self._timestamp = (self._timestamp + step) & 0xFFFFFFFF
             time.sleep(_PACE)
 
+    def say(self, to: tuple[str, int], kind: int, payload: bytes, step: int) -> None:
+        """One packet of sound."""
+        header = struct.pack("!BBHII", 0x80, kind, self._sequence, self._timestamp, self.ssrc)
+        self.rtp.sendto(header + payload, to)
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._timestamp = (self._timestamp + step) & 0xFFFFFFFF
+
     def heard(self) -> list[Seen]:
         """Everything that waits at the RTP port."""
         found = []
