@@ -48,13 +48,16 @@ def check(suite: str, key: bytes) -> Suite:
 
 
 class Memory:
-    """Octets that packets are protected in, as libsrtp sees them; `view` keeps them alive."""
+    """Octets that packets are protected in, as libsrtp sees them; `view`, of a whole object, keeps them alive.
+
+    libsrtp borrows from the object, not from the view: Python before 3.12.7 crashes when it collects a cycle with a view
+    that has lent its memory (gh-77894)."""
 
     __slots__ = ("base", "view")
 
     def __init__(self, view: memoryview) -> None:
         self.view = view
-        self.base: Any = ffi.from_buffer("char[]", view, require_writable=True)
+        self.base: Any = ffi.from_buffer("char[]", view.obj, require_writable=True)
 
 
 class Cipher:

@@ -5,7 +5,7 @@ import pytest
 from secure_peer import SdesPeer, SecureStage, crypt, key_for
 from virtual import Peer, talk
 
-from softswitch.media.srtp import SUITES, Cipher
+from softswitch.media.srtp import SUITES, Cipher, Memory
 from softswitch.wire import control, rtcp, rtp
 
 SAID = bytes(range(160))
@@ -216,3 +216,13 @@ def test_junk_at_a_secured_leg():
     stage.receive(0, secure.packet(SAID), secure.address)
     assert len(plain.sent()) == 1
     assert rejected(stage, 1) == sent
+
+
+@pytest.mark.parametrize("view", [memoryview(bytearray(100)), np.zeros(100, np.uint8).data])
+def test_libsrtp_borrows_from_the_owner_of_the_memory(view):
+    """gh-77894: a view that lends would end the process when it is collected in a cycle (Python 3.11). A view that has
+    lent cannot be released."""
+    memory = Memory(view)
+    memory.base[99] = b"x"
+    assert memory.view[99] == ord("x")
+    memory.view.release()
