@@ -50,8 +50,8 @@ def check(suite: str, key: bytes) -> Suite:
 class Memory:
     """Octets that packets are protected in, as libsrtp sees them; `view`, of a whole object, keeps them alive.
 
-    libsrtp borrows from the object, not from the view: Python before 3.12.7 crashes when it collects a cycle with a view
-    that has lent its memory (gh-77894)."""
+    libsrtp borrows from the object, not from the view: Python before 3.12.7 crashes when it collects a cycle with a
+    view that has lent its memory (gh-77894)."""
 
     __slots__ = ("base", "view")
 
