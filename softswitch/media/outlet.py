@@ -15,6 +15,7 @@ SHORTEST: Final = 10
 LONGEST: Final = 60
 """Packet times in ms; others become the nearest below."""
 
+_DIGITS: Final = 10  # of a number in SDP that is believed
 _STALE: Final[Duration] = 1.5 * TICK
 _QUIET: Samples = np.zeros(0, np.int16)
 
@@ -65,7 +66,7 @@ def _opus(fmtp: str) -> tuple[opus.Encoder, bool]:
     wishes = dict(part.strip().partition("=")[::2] for part in fmtp.split(";"))
     bitrate = wishes.get("maxaveragebitrate", "")
     mends = wishes.get("useinbandfec") == "1"
-    most = int(bitrate) if bitrate.isdecimal() else opus.BITRATE
+    most = int(bitrate) if bitrate.isdecimal() and len(bitrate) < _DIGITS else opus.BITRATE
     return opus.Encoder(min(max(most, opus.LEAST_BITRATE), opus.BITRATE), fec=mends), mends
 
 
