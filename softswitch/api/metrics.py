@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
@@ -33,6 +34,7 @@ class _Switch(Collector):
         yield from self._queues()
         yield from self._agents()
         yield from self._trunks()
+        yield from self._quality()
 
     def _switch(self) -> Iterator[Metric]:
         status = self._operator.status()
@@ -114,6 +116,20 @@ class _Switch(Collector):
         for state, count in sorted(states.items()):
             family.add_metric([state], count)
         yield family
+
+    def _quality(self) -> Iterator[Metric]:
+        found = self._operator.views.quality
+        for name, text, histogram in (
+            ("mos", "Estimated MOS of what we heard (ITU-T G.107), one value a leg", found.mos),
+            ("remote_mos", "Estimated MOS of what the peer heard by its reports, one value a leg", found.remote_mos),
+            ("loss_percent", "Packets lost or late in percent, one value a leg", found.loss),
+            ("jitter_ms", "Interarrival jitter in ms at the end (RFC 3550), one value a leg", found.jitter),
+        ):
+            counts = accumulate(histogram.counts)
+            buckets = [
+                (str(step), float(count)) for step, count in zip((*histogram.steps, "+Inf"), counts, strict=True)
+            ]
+            yield HistogramMetricFamily(f"softswitch_leg_{name}", text, buckets=buckets, sum_value=histogram.total)
 
     def _trunks(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("softswitch_trunk_up", "1 up, 0 down, -1 unknown", labels=["trunk"])

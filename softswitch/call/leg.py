@@ -72,6 +72,7 @@ class Leg:
         "ended_at",
         "fabric",
         "far",
+        "figures",
         "hears",
         "held_at",
         "id",
@@ -126,7 +127,8 @@ class Leg:
         self.sdp: bytes = b""  # what we said last
         self.sdp_version = 0
         self.hears: frozenset[int] = frozenset()
-        self.stats: LegStats | None = None
+        self.figures: LegStats | None = None  # what media told last while it lives
+        self.stats: LegStats | None = None  # its last word
         self.wishes = policy.detect & ~LISTEN_ANSWER  # what media listens for besides keys: LISTEN_…
         self._keys = Once()
         self._keys_in_media = False

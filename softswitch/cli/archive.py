@@ -18,6 +18,10 @@ RECORDS = (
     *("started", "call", "caller", "called", "to", "agent", "outcome", ">wait", ">talk", ">status"),
     "recording",
 )
+LEGS = (
+    *("leg", "remote", "codec", ">received", ">sent", ">lost", ">jitter ms", ">mos", ">peer's mos", "speech"),
+    "sip call-id",
+)
 LEDGER = ("number", "time", "what", "call", "queue", "agent", "details")
 _OUTCOMES = ("answered", "abandoned", "busy", "no-answer", "failed", "rejected", "overflow")
 
@@ -70,12 +74,12 @@ def _one(found: Row, as_json: bool) -> None:
     legs = [
         [
             *(leg["party"], leg["remote"], leg["codec"], str(leg["received"]), str(leg["sent"]), str(leg["lost"])),
-            *(f"{leg['jitter_ms']:.1f}", f"{leg['mos']:.1f}" if leg["mos"] else "", _speech(leg), leg["call_id"]),
+            *(f"{leg['jitter_ms']:.1f}", f"{leg['mos']:.1f}" if leg["mos"] else "", _peers_mos(leg)),
+            *(_speech(leg), leg["call_id"]),
         ]
         for leg in row["legs"]
     ]
-    columns = ("leg", "remote", "codec", ">received", ">sent", ">lost", ">jitter ms", ">mos", "speech", "sip call-id")
-    emit_table(columns, legs, nothing="no legs")
+    emit_table(LEGS, legs, nothing="no legs")
     emit_table(LEDGER, [ledger_cells(entry) for entry in found["ledger"]], nothing="nothing in the ledger")
 
 
@@ -86,6 +90,11 @@ def _speech(leg: Row) -> str:
         return ""
     words = f"{facts['talk']:.0f} s at {facts['level']:.0f} dBm0, {facts['overtalk']:.0f} s over the other"
     return words + (f", {facts['clipped']} clipped" if facts["clipped"] else "")
+
+
+def _peers_mos(leg: Row) -> str:
+    found = leg.get("quality") or {}
+    return f"{found['remote_mos']:.1f}" if found.get("remote_mos") else ""
 
 
 def _record(row: Row) -> list[Cell]:

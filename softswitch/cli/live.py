@@ -24,6 +24,7 @@ QUEUES = (
 )
 TRUNKS = ("trunk", "address", "health", "registration", ">calls", "detail")
 REGISTRATIONS = ("phone", "contact", "source", "device", ">expires")
+QUALITY = (">loss %", ">jitter ms", ">buffer ms", ">trip ms", ">mos", ">peer's mos")
 WORKERS = ("media", ">pid", "backend", "state", ">legs", ">free ports", ">ticks", ">late", ">dropped")
 
 _watch_option = click.option("--watch", "-w", "watching", is_flag=True, help="Draw anew every second.")
@@ -161,10 +162,23 @@ def _one_call(found: Row, as_json: bool) -> None:
         ]
     )
     legs: Rows = [
-        [leg["peer"], state(leg["state"]), leg["codec"], str(leg["media_port"]), str(leg["worker"]), leg["sip_call_id"]]
+        [
+            *(leg["peer"], state(leg["state"]), leg["codec"], str(leg["media_port"]), str(leg["worker"])),
+            *(*_quality(leg.get("quality")), leg["sip_call_id"]),
+        ]
         for leg in found["legs"]
     ]
-    emit_table(("leg", "state", "codec", ">port", ">media", "sip call-id"), legs, nothing="no legs")
+    columns = ("leg", "state", "codec", ">port", ">media", *QUALITY, "sip call-id")
+    emit_table(columns, legs, nothing="no legs")
+
+
+def _quality(found: Row | None) -> list[Cell]:
+    """Cells of `QUALITY`; empty while nothing is known."""
+    if found is None or not (found["received"] or found["remote_mos"]):
+        return [""] * len(QUALITY)
+    trip = f"{found['round_trip_ms']:.0f}" if found["round_trip_ms"] >= 0 else ""
+    heard = [f"{found['loss']:.1f}", f"{found['jitter_ms']:.1f}", f"{found['buffer_ms']:.0f}", trip]
+    return [*heard, *(f"{found[name]:.1f}" if found[name] else "" for name in ("mos", "remote_mos"))]
 
 
 def call_cells(row: Row) -> list[Cell]:

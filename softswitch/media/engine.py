@@ -290,8 +290,9 @@ class Engine:
                     self.keys.send(self._leg(leg), dtmf.normalise(digits), duration, self._tick + 1)
                 case AskStats(legs, process_only) if not process_only:
                     self.receiver.account.fully(now)
-                    wanted = [self._leg(leg) for leg in legs] if legs else list(self.legs)
-                    self.reports += self._statistics(wanted)
+                    # A leg that has closed meanwhile has told its last figures already.
+                    asked = [self.legs.by_id[leg] for leg in legs if leg in self.legs.by_id]
+                    self.reports += self._statistics(asked if legs else list(self.legs))
                 case AskStats():
                     pass
                 case AskInventory():

@@ -15,6 +15,7 @@ from softswitch.shell.bus import Bus
 from softswitch.shell.driver import Core, Driver
 from softswitch.shell.trace import TraceRow, ladder
 from softswitch.switch.events import AgentCommand, HangUpCall, RecordingCommand
+from softswitch.switch.quality import Distribution
 from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
 
 Verb = Literal["login", "logout", "pause", "ready"]
@@ -22,6 +23,10 @@ Verb = Literal["login", "logout", "pause", "ready"]
 
 class Views(Protocol):
     """What a core shows of itself (`switch.status.Desk`)."""
+
+    @property
+    def quality(self) -> Distribution:
+        """How well ended legs fared."""
 
     def status(self, now: Instant) -> Status:
         """The switch in one glance."""

@@ -16,6 +16,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
 from softswitch.switch.office import Office
+from softswitch.switch.quality import quality
 from softswitch.switch.recording import CallRecording, stars
 from softswitch.switch.records import CallRecord, HungUpBy, LegRecord, Outcome, Speech
 from softswitch.switch.stages.build import stage_for
@@ -349,6 +350,7 @@ def _leg_record(leg: Leg, status: int) -> LegRecord:
         round_trip_ms=stats.round_trip_ms if stats else -1.0,
         mos=stats.mos if stats else 0.0,
         speech=_speech(stats.speech) if stats is not None and stats.speech is not None else None,
+        quality=quality(stats) if stats else None,
     )
 
 
@@ -372,4 +374,5 @@ def _leg_view(leg: Leg) -> LegView:
         codec=leg.codec,
         media_port=leg.port.number if leg.port is not None else 0,
         worker=leg.worker,
+        quality=quality(leg.figures) if leg.figures is not None else None,
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from softswitch.kernel.clock import Instant
+from softswitch.switch.quality import Quality
 
 HungUpBy: TypeAlias = Literal["", "caller", "callee", "switch"]
 Outcome: TypeAlias = Literal["answered", "abandoned", "busy", "no-answer", "failed", "rejected", "overflow"]
@@ -27,7 +28,8 @@ class Speech:
 class LegRecord:
     """One leg as it ended. `call_id` is the SIP Call-ID, `codec` the RTP name (empty: never negotiated). `jitter_ms`
     and `lost` are what we received (RFC 3550 §6.4.1), `mos` by ITU-T G.107 (0: no media), `status` the last final SIP
-    status of its INVITE. `speech` is what the party said, where it was measured (see `wire.control.SpeechFacts`)."""
+    status of its INVITE. `speech` is what the party said, where it was measured (see `wire.control.SpeechFacts`).
+    `quality` has all figures of the stream, None when there was none."""
 
     party: str
     call_id: str = ""
@@ -41,6 +43,7 @@ class LegRecord:
     round_trip_ms: float = -1.0
     mos: float = 0.0
     speech: Speech | None = None
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

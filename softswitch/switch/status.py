@@ -9,6 +9,7 @@ from softswitch import __version__
 from softswitch.acd.model import AgentState, Fact
 from softswitch.acd.stats import Totals
 from softswitch.kernel.clock import Instant
+from softswitch.switch.quality import Distribution
 from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow, WorkerRow
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Desk:
         self.started = now
         self.calls_total = 0
         self.calls_failed = 0
+        self.quality = Distribution()
         self._totals = Totals()
         self._day_ends: Instant = 0.0
 

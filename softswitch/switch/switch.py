@@ -383,6 +383,9 @@ class Switch:
         record = call.record()
         if record.outcome not in ("answered", "abandoned"):
             self.desk.calls_failed += 1
+        for leg in record.legs:
+            if leg.quality is not None:
+                self.desk.quality.add(leg.quality)
         office.outbox.append(Save(record))
         office.fact(
             "call.ended", record.ended, call.id, outcome=record.outcome, cause=record.cause, by=record.hung_up_by,

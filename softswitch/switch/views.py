@@ -3,10 +3,13 @@ Times are epoch seconds (UTC), durations seconds."""
 
 from dataclasses import dataclass, field
 
+from softswitch.switch.quality import Quality
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegView:
-    """`state`: trying, ringing, early, talking, held, ended."""
+    """`state`: trying, ringing, early, talking, held, ended. `quality` as media told it last, some seconds ago; None
+    before that."""
 
     peer: str
     state: str
@@ -14,6 +17,7 @@ class LegView:
     codec: str
     media_port: int
     worker: int
+    quality: Quality | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,9 +26,10 @@ from softswitch.shell.saving import Saver
 from softswitch.shell.trace import Trace
 from softswitch.sip.flow import Flow
 from softswitch.switch.events import MediaLost, Reported
+from softswitch.switch.quality import quality
 from softswitch.switch.records import CallRecord, LegRecord, SavedRecording
 from softswitch.switch.settings import Agent, Phone, Server, Settings
-from softswitch.wire.control import Command, Ready, Slot
+from softswitch.wire.control import Command, LegStats, Ready, Slot
 from softswitch.wire.sip import parse
 
 TOKEN = "t0ken-of-the-test"
@@ -422,6 +423,43 @@ async def test_metrics_are_prometheus_text(rig: Rig) -> None:
     assert 'softswitch_queue_waiting{queue="support"} 0.0' in lines
     assert 'softswitch_agents{state="logged-out"} 2.0' in lines
     assert any(line.startswith("softswitch_core_faults_total") for line in lines)
+
+
+async def test_metrics_show_how_well_legs_fared(rig: Rig) -> None:
+    """Prometheus histograms are cumulative; a leg that was not heard counts nowhere."""
+    figures = {
+        "received": 98,
+        "received_bytes": 0,
+        "sent": 9,
+        "sent_bytes": 0,
+        "late": 0,
+        "duplicate": 0,
+        "rejected": 0,
+    }
+    figures |= {"lost": 2, "expected": 100, "remote_lost": 0}
+
+    def ended(mos: float, **values: int) -> None:
+        told = LegStats(
+            1, **{**figures, **values}, jitter_ms=3.0, remote_jitter_ms=0.0, round_trip_ms=-1.0, mos=mos
+        )  # fmt: skip
+        rig.operator.views.quality.add(quality(told))
+
+    ended(4.15)
+    ended(3.2)
+    ended(0.0, received=0)
+    lines = (await rig.http.get("/metrics")).text.splitlines()
+    for line in (
+        'softswitch_leg_mos_bucket{le="3.0"} 0.0',
+        'softswitch_leg_mos_bucket{le="3.5"} 1.0',
+        'softswitch_leg_mos_bucket{le="4.2"} 2.0',
+        'softswitch_leg_mos_bucket{le="+Inf"} 2.0',
+        "softswitch_leg_mos_count 2.0",
+        'softswitch_leg_loss_percent_bucket{le="1.0"} 0.0',
+        'softswitch_leg_loss_percent_bucket{le="2.0"} 2.0',
+        "softswitch_leg_jitter_ms_sum 6.0",
+        "softswitch_leg_remote_mos_count 0.0",
+    ):
+        assert line in lines, line
 
 
 async def test_events_are_streamed_and_resumed(rig: Rig) -> None:

@@ -225,6 +225,14 @@ def test_late_packets_count_once_and_the_jitter_s_peak_is_kept(stage):
     assert found.buffer_mean_ms > 0
 
 
+def test_figures_of_a_leg_that_has_gone_are_not_asked_for_in_vain(stage):
+    """Control asks for many at once, some of which may have closed meanwhile."""
+    bridge(stage)
+    stage.command(control.CloseLeg(2), control.AskStats((1, 2, 77)))
+    assert [found.leg for found in stage.of(control.LegStats)] == [1]
+    assert stage.of(control.Failed) == []
+
+
 def test_bursts_of_loss_are_worse_than_the_same_loss_spread(stage):
     """G.107 §7.2."""
     a, b = bridge(stage)

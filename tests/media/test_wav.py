@@ -1,4 +1,4 @@
-"""Recordings on disk without a process: header, repair, writer thread, quality figures beside them."""
+"""Recordings on disk without a process: header, repair, writer thread."""
 
 import os
 import select
@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from softswitch.kernel.errors import LocalError
-from softswitch.media import quality, wav
+from softswitch.media import wav
 from softswitch.media.effects import AppendFile, CreateFile, FinishFile
 from softswitch.media.loader import Loader
 from softswitch.media.writer import Writer
@@ -201,15 +201,3 @@ def test_a_changed_file_is_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr("softswitch.media.loader._FRESH", 60.0)
     assert loader.ask(str(path))[1] is second
     loader.close()
-
-
-def test_mos_of_known_ratings():
-    """ITU-T G.107 Annex B: R 93.2 is 4.41, R 80 is 4.03, R 60 is 3.10, R 50 is 2.58; below 0 is 1."""
-    assert [round(quality.mos(r), 2) for r in (93.2, 80, 60, 50, -5, 120)] == [4.41, 4.02, 3.10, 2.58, 1.0, 4.5]
-
-
-def test_loss_and_delay_lower_the_rating():
-    """G.107 §7: Ie-eff and Idd grow; 177.3 ms is where talking over one another begins."""
-    assert quality.rating(0, 0) == pytest.approx(93.2)
-    assert quality.rating(0.03, 0) == pytest.approx(93.2 - 95 * 3 / 28.1)
-    assert quality.rating(0, 277.3) == pytest.approx(93.2 - 0.024 * 277.3 - 11)

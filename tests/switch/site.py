@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+import msgspec
+
 from softswitch.kernel.clock import Instant
 from softswitch.sip.digest import Credentials
 from softswitch.sip.events import (
@@ -84,7 +86,7 @@ class MediaProcess:
                 heard = self.speech if self.legs.pop(leg).listen & control.LISTEN_SPEECH else None
                 slot = self.slot_of.pop(leg)
                 self.edges = {edge for edge in self.edges if leg not in edge[:2]}
-                stats = control.LegStats(leg, 100, 17200, 100, 17200, 0, 0, 0, 0, 0.5, 0, 0.5, 12.0, 4.4, speech=heard)
+                stats = msgspec.structs.replace(self.figures(leg), speech=heard)
                 return [control.LegClosed(leg, stats), control.Grown((control.Slot(slot, 20000 + 2 * slot),))]
             case control.Connect(edges):
                 for edge in edges:
@@ -108,12 +110,20 @@ class MediaProcess:
                 return [control.RecordDone(recorder, path, "stopped", 8000)]
             case control.SendDigits(leg, digits):
                 self.digits.append((leg, digits))
-            case control.AskStats():
+            case control.AskStats(asked, process_only):
+                told = [] if process_only else [self.figures(leg) for leg in asked or self.legs if leg in self.legs]
                 legs, players, recorders = len(self.legs), len(self.players), len(self.recorders)
-                return [control.WorkerStats(legs, players, recorders, 1000, 3, 5, 5, 1, 0.5)]
+                return [*told, control.WorkerStats(legs, players, recorders, 1000, 3, 5, 5, 1, 0.5)]
             case control.AskInventory():
                 return [control.Inventory(tuple(self.legs), tuple(self.players), tuple(self.recorders))]
         return []
+
+    def figures(self, leg: int) -> control.LegStats:
+        """A stream that lost 2 % and hears the peer say that it is heard worse."""
+        lost = {"lost": 2, "expected": 102, "max_jitter_ms": 7.0, "remote_loss": 0.05, "remote_mos": 3.9}
+        values = {"received": 100, "received_bytes": 17200, "sent": 100, "sent_bytes": 17200, "late": 0, "duplicate": 0}
+        path = {"rejected": 0, "jitter_ms": 0.5, "remote_lost": 5, "remote_jitter_ms": 0.5, "round_trip_ms": 12.0}
+        return control.LegStats(leg, **lost, **values, **path, mos=4.2)
 
     def finish(self, player: int) -> control.Report:
         """A player has come to its end."""
