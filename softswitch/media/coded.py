@@ -157,7 +157,7 @@ class Coded:
             self._skip(row, stream, due - 2)
         self._go_on(row, stream)
         while (number := int(self._next[row])) < due:
-            later = min(stream.pending, default=due)
+            later = min((at for at in stream.pending if at > number), default=due)  # what overlaps is heard already
             if stream.mender is None:
                 self._next[row] = min(later, due)
             elif not self._conceal(row, stream, stream.mender, number, later if later - due < _AHEAD else due):
