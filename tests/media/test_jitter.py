@@ -59,25 +59,25 @@ def test_a_duplicate_changes_nothing(buffer):
 
 
 def test_a_lost_packet_is_concealed_and_the_stream_goes_on_in_time(buffer):
-    """In the manner of G.711 Appendix I, a third less each 10 ms; the next packet fades in over 8 ms."""
+    """In the manner of G.711 Appendix I, but 0.3 of the level after 20 ms; the next packet fades in over 8 ms."""
     put(buffer, 0, value=1000)
     put(buffer, 2, value=3000)
     frames = [pull(buffer) for _ in range(3)]
     assert (frames[0] == 1000).all()
     assert 995 <= frames[1][0] <= 1000
-    assert 662 <= frames[1][79] <= 675
-    assert 328 <= frames[1][159] <= 342
+    assert 645 <= frames[1][79] <= 660
+    assert 298 <= frames[1][159] <= 308
     assert (frames[2][80:] == 3000).all()
     assert (np.abs(np.diff(np.concatenate(frames).astype(int))) < 60).all()
     assert buffer.learned["concealed"][0] == 2
 
 
-def test_a_stream_that_stops_fades_to_nothing_in_30_ms_and_rests(buffer):
-    """Nothing after 30 ms. A stream that ends is no loss."""
+def test_a_stream_that_stops_fades_to_nothing_in_60_ms_and_rests(buffer):
+    """G.711 Appendix I: nothing after 60 ms. A stream that ends is no loss."""
     put(buffer, 0, value=1000)
     levels = [int(pull(buffer)[40]) for _ in range(GIVE_UP + 3)]
     assert levels == sorted(levels, reverse=True)
-    assert levels[3:] == [0] * GIVE_UP
+    assert levels[4:] == [0] * (GIVE_UP - 1)
     assert not buffer.state["on"][0]
     assert buffer.learned["concealed"][0] == 0
 
