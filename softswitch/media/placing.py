@@ -31,7 +31,7 @@ _LONGEST = 0.45  # delay beyond which late packets are dropped, seconds
 _MISPLACED = 50  # blocks behind the play point from which on a packet is not late but of another time
 _RUN = 4  # packets dropped in a row: the timestamps have jumped
 _CLOSE = 12  # blocks between two packets that may belong together
-_LOOSE = 0.006
+_MOST_NEEDED = 0.2  # seconds of delay that a stream begins with because of what went before
 FRAME: Final = 0.02
 
 STATE: Final = np.dtype(
@@ -62,6 +62,7 @@ LEARNED: Final = np.dtype(
         ("noise_from", "i8"),  # block
         ("usual", "f4"),  # how long packets are held lately, seconds
         ("offset", "i2"),  # lowest of the last window, samples
+        ("need", "f4"),  # how much less than that the late ones of the last stream were held
         ("odd_ts", "u4"),  # timestamp of the last packet dropped
         ("late", "i4"),  # packets dropped because they came too late, or from nowhere
         ("concealed", "i4"),  # blocks
@@ -131,9 +132,10 @@ def move(state: Table, learned: Table, by: Ints, block: int) -> None:
 
 
 def _start(state: Table, learned: Table, starts: NDArray[np.bool_], stamps: Ints, spare: Floats) -> None:
-    """Play these packets so that one of the usual spare time is in time."""
-    short = np.maximum(TIGHT - spare, learned["usual"] - _LOOSE - spare)
-    lead = 2 * np.clip(np.ceil(short / FRAME), 0, AHEAD // 2 - 5).astype(np.int64)  # whole frames
+    """Play these packets so that others may be later by as much as the jitter is known to be."""
+    spread = np.clip(learned["usual"] - learned["low"][:, 0], 0, _MOST_NEEDED)
+    need = learned["need"] = np.where(starts & (learned["windows"] > 0), spread, learned["need"])
+    lead = 2 * np.ceil(np.maximum(need + TIGHT - spare, 0) / FRAME).astype(np.int64)  # whole frames
     on = state["on"]
     state["block"] += starts * np.int64(BLOCKS)  # the same place in the ring, so that what was heard stays before it
     state["ts"] = np.where(starts, stamps - lead.astype(np.uint32) * state["unit"], state["ts"])
@@ -145,7 +147,7 @@ def _start(state: Table, learned: Table, starts: NDArray[np.bool_], stamps: Ints
     for name in ("least", "second"):
         state[name] = np.where(starts, np.float32(NEVER), state[name])
     learned["low"] = np.where(starts[:, None], np.float32(NEVER), learned["low"])
-    learned["usual"] = np.where(starts, np.maximum(learned["usual"], lead * 0.01 + spare), learned["usual"])
+    learned["usual"] = np.where(starts, lead * 0.01 + spare, learned["usual"])
     state["offset"] = np.where(starts, np.int16(999), state["offset"])
     for name in ("windows", "tries", "offset"):
         learned[name] = np.where(starts, 0, learned[name])

@@ -287,3 +287,46 @@ def test_a_codec_with_state_decodes_in_the_order_of_playing():
             buffer.fill(ROWS, np.array([number]), np.full((1, 320), payloads.pop(number), np.int16))
         played.append(int(pull(buffer)[0]))
     assert played == [1, 2, 3, 4]
+
+
+def test_a_stall_before_does_not_delay_the_next_stream(buffer):
+    """What is learned for another stream is the jitter, not the delay that a burst has left."""
+    for n in range(20):
+        put(buffer, n, value=1000)
+        pull(buffer)
+    for _ in range(15):
+        pull(buffer)
+    for n in range(20, 36):
+        put(buffer, n, value=1000)
+    assert buffer.delay(0) > 0.25
+    for n in range(36, 120):
+        pull(buffer)
+        put(buffer, n, value=1000)
+    buffer.restart(0)
+    for n in range(5000, 5005):
+        put(buffer, n, value=1000)
+        frame = pull(buffer)
+    assert (frame == 1000).all()
+    assert buffer.delay(0) <= 0.02
+
+
+def test_the_jitter_that_is_known_delays_the_next_stream_at_once(buffer):
+    """Packets 0–60 ms late: another stream begins with room for that."""
+    dice = np.random.default_rng(2)
+
+    def talk(count, base):
+        arrivals = sorted((0.02 * n + 0.005 + 0.06 * dice.random(), n) for n in range(count))
+        lost = []
+        for tick in range(1, count + 6):
+            while arrivals and arrivals[0][0] <= 0.02 * tick:
+                at, n = arrivals.pop(0)
+                put(buffer, n, value=1000, spare=0.02 * tick - at, base=base)
+            pull(buffer)
+            lost.append(int(buffer.learned["late"][0]))
+        return lost
+
+    first = talk(200, 0)
+    buffer.restart(0)
+    second = talk(200, 2**31)
+    assert first[20] <= 6
+    assert second[-1] - first[-1] <= 2
