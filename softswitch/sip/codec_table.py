@@ -46,7 +46,7 @@ _TABLE = (
     Codec("PCMU", "PCMU", 8000, 1, 0, mixed=True),
     Codec("PCMA", "PCMA", 8000, 1, 8, mixed=True),
     Codec("G722", "G722", 8000, 1, 9, mixed=True),  # samples at 16000, but its clock is 8000 (RFC 3551 §4.5.2)
-    Codec("opus", "opus", 48000, 2, 111, _OPUS, mixed=True, packet_times=(10, 20, 40, 60)),
+    Codec("opus", "opus", 48000, 2, 111, _OPUS, mixed=True),
     Codec("L16", "L16", 16000, 1, 98, mixed=True, packet_times=(10, 20, 30, 40)),  # 40 ms are 1280 octets
     Codec("L16/8000", "L16", 8000, 1, 99, mixed=True),
     Codec("G729", "G729", 8000, 1, 18, "annexb=no"),
