@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from softswitch.acd import announcing, offering
+from softswitch.acd import announcing, offering, rings
 from softswitch.acd.model import CallerLeft, CallId, CallQueued, Overflow
 from softswitch.acd.pool import Pool
-from softswitch.acd.queue import Queue, WaitingCall
+from softswitch.acd.queue import STICKY, Queue, WaitingCall, rank_of
 from softswitch.acd.state import MAX_WAIT, State
 from softswitch.kernel.clock import Instant
 
@@ -24,8 +24,8 @@ def enter(state: State, event: CallQueued, at: Instant) -> None:
         return
     settings = queue.settings
     arrived = at if event.arrived is None else min(event.arrived, at)
-    rank = arrived - settings.priority - event.head_start
-    call = WaitingCall(event.call, queue, event.caller, rank, state.next_serial, at)
+    rank = rank_of(settings, arrived, event.head_start)
+    call = WaitingCall(event.call, queue, event.caller, rank, state.next_serial, at, queue.pool, event.needs)
     state.next_serial += 1
     length = len(queue.places)
     state.fact("queue.entered", at, call.call, queue.name, caller=call.caller, rank=rank, ahead=length)
@@ -37,6 +37,7 @@ def enter(state: State, event: CallQueued, at: Instant) -> None:
         return
     state.calls[call.call] = call
     queue.places.add(call)
+    rings.enter(state, call, event, at)
     state.matcher.call_free(call)
     if settings.max_wait:
         state.deadlines.set((MAX_WAIT, call.call), at + settings.max_wait)
@@ -51,6 +52,7 @@ def rearm(state: State, call: WaitingCall) -> None:
     else:
         state.deadlines.cancel((MAX_WAIT, call.call))
     announcing.rearm(state, call)
+    rings.rearm(state, call)
 
 
 def left(state: State, event: CallerLeft, at: Instant) -> None:
@@ -64,7 +66,6 @@ def left(state: State, event: CallerLeft, at: Instant) -> None:
 
 def leave(state: State, call: WaitingCall, reason: str, at: Instant) -> None:
     """`abandoned` is the caller's own doing; any other reason is no abandonment."""
-    ringing = call.offer
     position = state.remove_call(call)
     queue = call.queue
     waited = at - call.entered
@@ -73,8 +74,7 @@ def leave(state: State, call: WaitingCall, reason: str, at: Instant) -> None:
         state.fact("queue.abandoned", at, call.call, queue.name, waited=waited, position=position, short=short)
     else:
         state.fact("queue.left", at, call.call, queue.name, waited=waited, position=position, reason=reason)
-    if ringing is not None:
-        offering.withdraw(state, ringing, "caller-left", at)
+    offering.withdraw_all(state, call, "caller-left", at)
 
 
 def max_wait_over(state: State, call_id: CallId, at: Instant) -> None:
@@ -86,19 +86,21 @@ def max_wait_over(state: State, call_id: CallId, at: Instant) -> None:
 
 def overflow(state: State, call: WaitingCall, cause: OverflowCause, at: Instant) -> None:
     """The waiting call leaves for the queue's target."""
-    ringing = call.offer
     position = state.remove_call(call)
     _overflow_facts(state, call, cause, position, at)
-    if ringing is not None:
-        offering.withdraw(state, ringing, cause, at)
+    offering.withdraw_all(state, call, cause, at)
 
 
 def pool_empty(state: State, pool: Pool, at: Instant) -> None:
-    """Nobody of the pool is logged in any more: calls of queues with `on_empty` go there."""
-    if not pool.logged_in and pool.calls.live:
-        leaving = [call for call in pool.calls if call.queue.settings.on_empty is not None]
-        for call in sorted(leaving, key=lambda call: (call.rank, call.serial)):
+    """Nobody of the pool is logged in any more: calls that were kept for one agent go on to the others, and those of
+    queues with `on_empty` and nobody at all go there."""
+    if pool.logged_in or not pool.calls.live:
+        return
+    for call in sorted(pool.calls, key=lambda call: (call.rank, call.serial)):
+        if call.queue.settings.on_empty is not None and not call.queue.pool.logged_in:
             overflow(state, call, "no-agents", at)
+        elif call.ring == STICKY:
+            rings.let_go(state, call, at)
 
 
 def _overflow_facts(state: State, call: WaitingCall, cause: OverflowCause, position: int, at: Instant) -> None:

@@ -1,38 +1,50 @@
-"""Agents: what they say (log in, log out, pause, ready), what their phones do, and the ends of talk, wrap-up, rest."""
+"""Agents: what they say (log in, log out, pause, ready), what their phones do, and the ends of talk and rest.
+Wrap-up is in `wrapping.py`."""
 
-from softswitch.acd import offering
-from softswitch.acd.agent import Agent, Ringing, Talking, WrapUp
+from softswitch.acd import offering, wrapping
+from softswitch.acd.agent import Agent, Talking
 from softswitch.acd.model import (
     AgentLogin,
     AgentLogout,
     AgentName,
+    AgentOutcome,
     AgentPause,
     AgentReady,
+    AgentWrapUp,
     DeviceBusy,
     DeviceReachable,
     TalkEnded,
     Withdraw,
 )
-from softswitch.acd.state import REST, WRAP_UP, State
+from softswitch.acd.state import REST, State
 from softswitch.kernel.clock import Instant
 
 
 def login(state: State, event: AgentLogin, at: Instant) -> None:
-    """A log-in starts afresh: no pause, no rest, at the end of the line of the idle. A second one changes nothing."""
+    """A log-in starts afresh: no pause, no rest, at the end of the line of the idle. A second one changes nothing but
+    where the agent sits."""
     agent = state.agents.get(event.agent)
     if agent is None or agent.leaving:
         state.ignored(event, "no such agent", at)
         return
     if agent.logged_in:
-        state.ignored(event, "logged in already", at)
+        if event.phone and event.phone != agent.phone:
+            agent.phone = event.phone
+            state.fact("agent.moved", at, agent=agent.name, phone=event.phone, by=event.by)
+        else:
+            state.ignored(event, "logged in already", at)
         return
     agent.logged_in = True
     agent.pause = None
-    agent.misses = 0
+    agent.failures.clear()
+    agent.phone = event.phone
+    agent.logged_in_since = at
+    agent.calls, agent.talked, agent.worked = 0, 0.0, 0.0
     state.idle_from(agent, at)
     for pool in agent.pools:
         pool.logged_in += 1
-    state.fact("agent.login", at, agent=agent.name, by=event.by)
+    seat = {"phone": event.phone} if event.phone else {}
+    state.fact("agent.login", at, agent=agent.name, by=event.by, **seat)
     state.publish(agent, at)
 
 
@@ -51,15 +63,16 @@ def log_out(state: State, agent: Agent, by: str, at: Instant) -> None:
     """The log-out itself, whoever wants it."""
     agent.logged_in = False
     agent.pause = None
+    agent.phone = ""
     for pool in agent.pools:
         pool.logged_in -= 1
         if not pool.logged_in:
             state.emptied.append(pool)
     state.fact("agent.logout", at, agent=agent.name, by=by)
     _end_rest(state, agent)
-    _end_wrap_up(state, agent, "logout", at)
-    if isinstance(agent.activity, Ringing):
-        offering.withdraw(state, agent.activity, "logged-out", at)
+    wrapping.end(state, agent, "logout", at)
+    if agent.offer is not None:
+        offering.withdraw(state, agent.offer, "logged-out", at)
     state.publish(agent, at)
 
 
@@ -68,13 +81,17 @@ def pause(state: State, event: AgentPause, at: Instant) -> None:
     agent = _logged_in(state, event, at)
     if agent is None:
         return
-    if agent.pause == event.reason:
+    reason = _reason(state, event.reason)
+    if reason is None:
+        state.ignored(event, f"no such pause reason: {event.reason}", at)
+        return
+    if agent.pause == reason:
         state.ignored(event, "paused already", at)
         return
-    agent.pause = event.reason
-    state.fact("agent.pause", at, agent=agent.name, reason=event.reason, by=event.by)
-    if isinstance(agent.activity, Ringing):
-        offering.withdraw(state, agent.activity, "paused", at)
+    agent.pause = reason
+    state.fact("agent.pause", at, agent=agent.name, reason=reason, by=event.by)
+    if agent.offer is not None:
+        offering.withdraw(state, agent.offer, "paused", at)
     state.publish(agent, at)
 
 
@@ -83,16 +100,16 @@ def ready(state: State, event: AgentReady, at: Instant) -> None:
     agent = _logged_in(state, event, at)
     if agent is None:
         return
-    if agent.pause is None and agent.rest is None and not isinstance(agent.activity, WrapUp):
+    if agent.pause is None and agent.rest is None and not agent.wrap_ups:
         state.ignored(event, "ready already", at)
         return
     if agent.pause is not None:
         state.idle_from(agent, at)
     agent.pause = None
-    agent.misses = 0
+    agent.failures.clear()
     state.fact("agent.ready", at, agent=agent.name, by=event.by)
     _end_rest(state, agent)
-    _end_wrap_up(state, agent, "ready", at)
+    wrapping.end(state, agent, "ready", at)
     state.publish(agent, at)
 
 
@@ -107,14 +124,14 @@ def reachable(state: State, event: DeviceReachable, at: Instant) -> None:
     if event.reachable:
         if agent.rest is not None and agent.rest.cause == offering.UNREACHABLE:
             _end_rest(state, agent)
-    elif isinstance(agent.activity, Ringing):
-        state.out.append(Withdraw(agent.activity.offer, agent.name, offering.UNREACHABLE))
-        offering.fail(state, agent.activity, offering.UNREACHABLE, at)
+    elif agent.offer is not None:
+        state.out.append(Withdraw(agent.offer.offer, agent.name, offering.UNREACHABLE))
+        offering.fail(state, agent.offer, offering.UNREACHABLE, at)
     state.publish(agent, at)
 
 
 def busy(state: State, event: DeviceBusy, at: Instant) -> None:
-    """Calls of the agent's own keep offers away."""
+    """Calls of the agent's own keep offers away, as far as they fill the capacity."""
     agent = state.agents.get(event.agent)
     if agent is None:
         state.ignored(event, "no such agent", at)
@@ -126,34 +143,57 @@ def busy(state: State, event: DeviceBusy, at: Instant) -> None:
 def talk_ended(state: State, event: TalkEnded, at: Instant) -> None:
     """Wrap-up of the queue's seconds follows, unless the agent logged out meanwhile."""
     agent = state.agents.get(event.agent)
-    if agent is None or not isinstance(agent.activity, Talking) or agent.activity.call != event.call:
+    talk = None if agent is None else agent.talks.get(event.call)
+    if agent is None or talk is None:
         state.ignored(event, "no such conversation", at)
     else:
-        end_talk(state, agent, agent.activity, at)
+        end_talk(state, agent, talk, at)
 
 
 def end_talk(state: State, agent: Agent, talk: Talking, at: Instant) -> None:
     """The conversation is over."""
     state.fact("talk.ended", at, talk.call, talk.queue, agent.name, talk=at - talk.since)
+    agent.talked += at - talk.since
+    agent.worked += at - talk.since
     state.idle_from(agent, at)
-    agent.activity = None
+    del agent.talks[talk.call]
     queue = state.queues.get(talk.queue)
     seconds = 0.0 if queue is None or not agent.logged_in else queue.settings.wrap_up
     if seconds > 0:
-        agent.activity = WrapUp(talk.call, talk.queue, at, at + seconds)
-        state.deadlines.set((WRAP_UP, agent.name), at + seconds)
-        state.fact("wrapup.started", at, talk.call, talk.queue, agent.name, seconds=seconds)
+        wrapping.begin(state, agent, talk, seconds, at)
     state.publish(agent, at)
-    if agent.leaving:
+    if agent.leaving and not agent.talks:
         del state.agents[agent.name]
 
 
-def wrap_up_over(state: State, name: AgentName, at: Instant) -> None:
-    """The wrap-up's seconds passed."""
-    agent = state.agents.get(name)
-    if agent is not None:
-        _end_wrap_up(state, agent, "time", at)
-        state.publish(agent, at)
+def wrap_up(state: State, event: AgentWrapUp, at: Instant) -> None:
+    """The running wrap-ups end `seconds` from now, sooner or later than they would have; within the queue's limit."""
+    agent = _logged_in(state, event, at)
+    if agent is None:
+        return
+    if not agent.wrap_ups:
+        state.ignored(event, "not in wrap-up", at)
+        return
+    wrapping.extend(state, agent, max(0.0, event.seconds), event.by, at)
+    state.publish(agent, at)
+
+
+def outcome(state: State, event: AgentOutcome, at: Instant) -> None:
+    """Note what came of a call that the agent has, or wraps up."""
+    agent = state.agents.get(event.agent)
+    if agent is None:
+        state.ignored(event, "no such agent", at)
+        return
+    work = agent.talks | agent.wrap_ups
+    found = work.get(event.call) if event.call else next(iter(work.values()), None)
+    if found is None:
+        state.ignored(event, "neither talks nor wraps up that call", at)
+        return
+    queue = state.queues.get(found.queue)
+    if queue is not None and queue.settings.outcomes and event.code not in queue.settings.outcomes:
+        state.ignored(event, f"no such outcome of {found.queue}: {event.code}", at)
+        return
+    state.fact("call.outcome", at, found.call, found.queue, agent.name, code=event.code, by=event.by)
 
 
 def rest_over(state: State, name: AgentName, at: Instant) -> None:
@@ -164,7 +204,7 @@ def rest_over(state: State, name: AgentName, at: Instant) -> None:
         state.publish(agent, at)
 
 
-def _logged_in(state: State, event: AgentPause | AgentReady, at: Instant) -> Agent | None:
+def _logged_in(state: State, event: AgentPause | AgentReady | AgentWrapUp, at: Instant) -> Agent | None:
     agent = state.agents.get(event.agent)
     if agent is not None and agent.logged_in:
         return agent
@@ -172,17 +212,18 @@ def _logged_in(state: State, event: AgentPause | AgentReady, at: Instant) -> Age
     return None
 
 
+def _reason(state: State, said: str) -> str | None:
+    """The configured pause reason that was said, by name or by number; None when there is none such. Without a list
+    any will do, and no reason always does."""
+    reasons = state.settings.pause_reasons
+    if not reasons or not said or said in reasons:
+        return said
+    if said.isdecimal() and 1 <= int(said) <= len(reasons):
+        return reasons[int(said) - 1]
+    return None
+
+
 def _end_rest(state: State, agent: Agent) -> None:
     if agent.rest is not None:
         agent.rest = None
         state.deadlines.cancel((REST, agent.name))
-
-
-def _end_wrap_up(state: State, agent: Agent, cause: str, at: Instant) -> None:
-    wrap_up = agent.activity
-    if isinstance(wrap_up, WrapUp):
-        agent.activity = None
-        state.idle_from(agent, at)
-        state.deadlines.cancel((WRAP_UP, agent.name))
-        lasted = at - wrap_up.since
-        state.fact("wrapup.ended", at, wrap_up.call, wrap_up.queue, agent.name, lasted=lasted, cause=cause)

@@ -9,15 +9,20 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from random import Random
 from typing import Any
 
-from softswitch.acd import announcing, callers, desk, memory, offering, views, watchdog
+from softswitch.acd import announcing, callers, desk, memory, offering, rings, views, watchdog, wrapping
 from softswitch.acd.model import (
+    DEFAULT_ACD,
     AcdEffect,
     AcdEvent,
+    AcdSettings,
     AgentLogin,
     AgentLogout,
     AgentName,
+    AgentOutcome,
     AgentPause,
     AgentReady,
+    AgentSettings,
+    AgentWrapUp,
     CallerLeft,
     CallQueued,
     DeviceBusy,
@@ -30,7 +35,8 @@ from softswitch.acd.model import (
     TalkEnded,
 )
 from softswitch.acd.reconfigure import reconfigure
-from softswitch.acd.state import MAX_WAIT, PERIODIC, POSITION, REST, RING, WRAP_UP, State
+from softswitch.acd.state import MAX_WAIT, MORE_PHONES, OPEN_RING, PERIODIC, POSITION, REST, RING, WRAP_UP, State
+from softswitch.acd.strategies import FindStrategy, built_in
 from softswitch.kernel.clock import Instant
 
 _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
@@ -43,6 +49,8 @@ _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
     AgentLogout: desk.logout,
     AgentPause: desk.pause,
     AgentReady: desk.ready,
+    AgentWrapUp: desk.wrap_up,
+    AgentOutcome: desk.outcome,
     DeviceReachable: desk.reachable,
     DeviceBusy: desk.busy,
     Reconfigured: reconfigure,
@@ -50,9 +58,11 @@ _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
 
 _DUE: dict[str, Callable[[State, Any, Instant], None]] = {
     RING: offering.ring_over,
-    WRAP_UP: desk.wrap_up_over,
+    WRAP_UP: wrapping.over,
     REST: desk.rest_over,
     MAX_WAIT: callers.max_wait_over,
+    OPEN_RING: rings.open_due,
+    MORE_PHONES: rings.more_phones,
     POSITION: announcing.position_due,
     PERIODIC: announcing.periodic_due,
 }
@@ -60,14 +70,21 @@ _DUE: dict[str, Callable[[State, Any, Instant], None]] = {
 
 class Engine:
     """The ACD of one switch. Agents start logged out and unreachable: `restore`, `AgentLogin` and `DeviceReachable`
-    bring them in. Raises `LocalError` when the settings name an unknown strategy."""
+    bring them in. `agents` may be mere names. `find_strategy` knows what is configured as a strategy; it raises
+    `LocalError` for what it does not know, and so does the engine."""
 
     __slots__ = ("_state",)
 
     def __init__(
-        self, queues: Mapping[QueueName, QueueSettings], agents: Iterable[AgentName], now: Instant, dice: Random
+        self,
+        queues: Mapping[QueueName, QueueSettings],
+        agents: Mapping[AgentName, AgentSettings] | Iterable[AgentName],
+        now: Instant,
+        dice: Random,
+        settings: AcdSettings = DEFAULT_ACD,
+        find_strategy: FindStrategy = built_in,
     ) -> None:
-        self._state = State(queues, agents, now, dice)
+        self._state = State(queues, agents, now, dice, settings, find_strategy)
 
     def receive(self, event: AcdEvent, now: Instant) -> list[AcdEffect]:
         """Something happened. A clock that stepped back is taken as standing still."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
+from softswitch.acd import wrapping
 from softswitch.acd.agent import WrapUp
 from softswitch.acd.model import AgentName
-from softswitch.acd.state import WRAP_UP, State
+from softswitch.acd.state import State
 from softswitch.kernel.clock import Instant
 
 
@@ -15,7 +16,10 @@ def snapshot(state: State) -> dict[AgentName, dict[str, object]]:
             "pause": agent.pause,
             "misses": agent.misses,
             "idle_since": agent.idle_since,
-            "wrap_up": _wrap_up(agent.activity) if isinstance(agent.activity, WrapUp) else None,
+            "phone": agent.phone,
+            "logged_in_since": agent.logged_in_since,
+            "work": [agent.calls, agent.talked, agent.worked],
+            "wrap_ups": [_wrap_up(wrap_up) for wrap_up in agent.wrap_ups.values()],
         }
         for agent in state.agents.values()
         if agent.logged_in
@@ -34,12 +38,20 @@ def restore(state: State, memory: Mapping[AgentName, Mapping[str, object]], at: 
             pool.logged_in += 1
         pause, misses, idle_since = (remembered.get(key) for key in ("pause", "misses", "idle_since"))
         agent.pause = pause if isinstance(pause, str) else None
-        agent.misses = misses if isinstance(misses, int) else 0
+        agent.failures = {"no-answer": misses} if isinstance(misses, int) and misses > 0 else {}
+        phone, since = remembered.get("phone"), remembered.get("logged_in_since")
+        agent.phone = phone if isinstance(phone, str) else ""
+        agent.logged_in_since = min(at, since) if isinstance(since, int | float) else at
+        match remembered.get("work"):
+            case [int() as calls, int() | float() as talked, int() | float() as worked]:
+                agent.calls, agent.talked, agent.worked = calls, talked, worked
         state.idle_from(agent, min(at, idle_since) if isinstance(idle_since, int | float) else at)
-        match remembered.get("wrap_up"):
-            case [str(call), str(queue), int() | float() as since, int() | float() as until] if until > at:
-                agent.activity = WrapUp(call, queue, since, until)
-                state.deadlines.set((WRAP_UP, name), until)
+        wrap_ups = remembered.get("wrap_ups")
+        for wrap_up in wrap_ups if isinstance(wrap_ups, list | tuple) else ():
+            match wrap_up:
+                case [str(call), str(queue), int() | float() as since, int() | float() as until] if until > at:
+                    agent.wrap_ups[call] = WrapUp(call, queue, since, until)
+        wrapping.arm(state, agent)
         state.fact("agent.restored", at, agent=name, pause=agent.pause)
         state.publish(agent, at)
 

@@ -1,8 +1,9 @@
 """The words of the ACD: settings, events that come in, effects that go out. All are frozen plain values."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from softswitch.kernel.clock import Instant
 
@@ -11,6 +12,7 @@ AgentName: TypeAlias = str
 QueueName: TypeAlias = str
 OfferId: TypeAlias = int
 OfferCause: TypeAlias = Literal["busy", "rejected", "no-answer", "unreachable", "error"]
+Needs: TypeAlias = tuple[tuple[str, int], ...]  # (skill, least proficiency 0-100), sorted by skill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +25,88 @@ class ServiceLevel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ring:
+    """Who may get a call once it has waited `after` seconds: `agents` (those of the queue when not given) that have
+    at least these `skills`. For the skills it names, a ring's minimum stands in place of the call's own and the
+    queue's; 0 asks for it no longer."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    after: float = 0.0
+    skills: dict[str, int] = field(default_factory=dict)
+    agents: tuple[AgentName, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackOff:
+    """Seconds that an agent is left alone after an offer that failed, by cause; None: not said here."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    busy: float | None = None
+    rejected: float | None = None
+    no_answer: float | None = None
+    unreachable: float | None = None
+    error: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoPause:
+    """After how many offers in a row that failed for a cause the agent is paused, with the cause as the reason; 0:
+    never. `no_answer` unless given is the queue's `max_no_answer`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    busy: int = 0
+    rejected: int = 0
+    no_answer: int | None = None
+    unreachable: int = 0
+    error: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSettings:
+    """What the engine must know of a person. `skills`: proficiency 0-100. `capacity`: calls at once, of all queues
+    together and with own calls. `max_ring`: seconds that an offer rings here at most (0: as the queue says).
+    `back_off` goes before the queue's. `auto_answer`: the phone is asked to answer by itself."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    skills: dict[str, int] = field(default_factory=dict)
+    capacity: int = 1
+    max_ring: float = 0.0
+    back_off: BackOff = BackOff()
+    auto_answer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcdSettings:
+    """`[acd]`: what holds for all queues and agents. `pause_reasons`: the only ones allowed, when there are any; a
+    number stands for the reason in that place, from 1."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    pause_reasons: tuple[str, ...] = ()
+
+
+DEFAULT_AGENT: Final = AgentSettings()
+DEFAULT_ACD: Final = AcdSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QueueSettings:
     """One `[queues.NAME]`. Times are seconds, 0 switches a limit off. `priority` is the head start of this queue's
     calls in seconds. Targets (`kind:name`) are opaque here. `announce_position`: seconds between announcements.
     `max_no_answer`: an agent who lets that many offers in a row ring out is paused (reason `no-answer`).
-    `retry_after`: how long an agent who did not answer, or was busy, is left alone. `record_channels` and `keep_days`:
-    for this queue in place of `[recording]`."""
+    `retry_after`: how long an agent who did not answer, or was busy, is left alone; `back_off` says it by cause.
+    `record_channels` and `keep_days`: for this queue in place of `[recording]`.
+
+    `strategy`: a name of `acd/strategies`, or `module:Class`. `needs`: skills that every call here asks for. `rings`:
+    see `Ring`. `order` `deadline`: a call's rank is arrival + service level's seconds - its head start, `priority`
+    is not in it. `sticky_seconds`: how long a call is kept for its sticky agent. `weights`: seconds of further head
+    start that this queue's calls have with an agent of several queues. `shares`: chances of agents with
+    `weighted-random` (1 unless given). `ring_at_most`: phones that ring for one call at once (ring-all,
+    ring-progressively); `ring_step`: seconds until ring-progressively takes one more. `wrap_up_most`: seconds to
+    which an agent may extend a wrap-up (0: no limit). `outcomes`: codes that agents may note for a call; empty: any.
+    """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
-    strategy: Literal["longest-idle"] = "longest-idle"
+    strategy: str = "longest-idle"
     agents: tuple[AgentName, ...] = ()
     priority: float = 0.0
     ring_seconds: float = 20.0
@@ -55,6 +130,18 @@ class QueueSettings:
     record_channels: Literal[1, 2] | None = None
     keep_days: float | None = None
     language: str | None = None
+    needs: dict[str, int] = field(default_factory=dict)
+    rings: tuple[Ring, ...] = ()
+    order: Literal["head-start", "deadline"] = "head-start"
+    sticky_seconds: float = 0.0
+    weights: dict[AgentName, float] = field(default_factory=dict)
+    shares: dict[AgentName, float] = field(default_factory=dict)
+    ring_at_most: int = 10
+    ring_step: float = 10.0
+    back_off: BackOff = BackOff()
+    auto_pause: AutoPause = AutoPause()
+    wrap_up_most: float = 0.0
+    outcomes: tuple[str, ...] = ()
 
 
 class AgentState(StrEnum):
@@ -78,13 +165,17 @@ class AgentState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class CallQueued:
     """A caller enters `queue`. `head_start` adds to the queue's own; `arrived` keeps an older place (transfer,
-    call-back)."""
+    call-back). `needs` go beside the queue's. `sticky`: kept for that agent of the queue for `sticky_seconds` (None:
+    the queue's), unless the agent is not logged in."""
 
     call: CallId
     queue: QueueName
     head_start: float = 0.0
     arrived: Instant | None = None
     caller: str = ""
+    needs: Needs = ()
+    sticky: AgentName = ""
+    sticky_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +211,11 @@ class TalkEnded:
 
 @dataclass(frozen=True, slots=True)
 class AgentLogin:
+    """`phone`: where the agent sits today (hot-desking); empty: at the configured one."""
+
     agent: AgentName
     by: str = "agent"
+    phone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +226,8 @@ class AgentLogout:
 
 @dataclass(frozen=True, slots=True)
 class AgentPause:
+    """No more offers. A reason that is not in `AcdSettings.pause_reasons` is refused, when there are any."""
+
     agent: AgentName
     reason: str = ""
     by: str = "agent"
@@ -142,6 +238,25 @@ class AgentReady:
     """Ends a pause and a wrap-up."""
 
     agent: AgentName
+    by: str = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWrapUp:
+    """The wrap-up that runs ends `seconds` from now."""
+
+    agent: AgentName
+    seconds: float
+    by: str = "agent"
+
+
+@dataclass(frozen=True, slots=True)
+class AgentOutcome:
+    """What came of `call` (empty: the one talked with or wrapped up), as a code of the queue's list."""
+
+    agent: AgentName
+    call: CallId
+    code: str
     by: str = "agent"
 
 
@@ -163,10 +278,12 @@ class DeviceBusy:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigured:
-    """New settings; waiting calls, agents' states and running offers stay."""
+    """New settings; waiting calls, agents' states and running offers stay. `agents` without settings get the default
+    ones."""
 
-    queues: dict[QueueName, QueueSettings]
-    agents: frozenset[AgentName]
+    queues: Mapping[QueueName, QueueSettings]
+    agents: Mapping[AgentName, AgentSettings] | frozenset[AgentName]
+    settings: AcdSettings = DEFAULT_ACD
 
 
 AcdEvent: TypeAlias = (
@@ -179,6 +296,8 @@ AcdEvent: TypeAlias = (
     | AgentLogout
     | AgentPause
     | AgentReady
+    | AgentWrapUp
+    | AgentOutcome
     | DeviceReachable
     | DeviceBusy
     | Reconfigured
@@ -198,12 +317,13 @@ class Offer:
     queue: QueueName
     agent: AgentName
     ring_seconds: float
+    auto_answer: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Stop ringing: the caller left, the time passed, the agent logged out. No answer is expected; a late
-    `OfferAnswered` gets `Refuse`."""
+    """Stop ringing: the caller left, another agent answered, the time passed, the agent logged out. No answer
+    is expected; a late `OfferAnswered` gets `Refuse`."""
 
     offer: OfferId
     agent: AgentName

@@ -1,13 +1,24 @@
 """Offers: an agent's phone rings for a call until it is answered, fails, or is withdrawn. Each ends exactly once."""
 
 from softswitch.acd.agent import Agent, Rest, Ringing, Talking
-from softswitch.acd.model import Bridge, Offer, OfferAnswered, OfferFailed, OfferId, Refuse, Withdraw
+from softswitch.acd.model import (
+    BackOff,
+    Bridge,
+    Offer,
+    OfferAnswered,
+    OfferFailed,
+    OfferId,
+    QueueSettings,
+    Refuse,
+    Withdraw,
+)
 from softswitch.acd.queue import WaitingCall
-from softswitch.acd.state import REST, RING, State
+from softswitch.acd.state import MORE_PHONES, REST, RING, State
 from softswitch.kernel.clock import Duration, Instant
 
 NO_ANSWER = "no-answer"
 UNREACHABLE = "unreachable"
+ELSEWHERE = "answered-elsewhere"
 
 _REMEMBER: Duration = 64.0  # an answer that crossed our CANCEL comes within 64·T1 (RFC 3261 §17.1.1.2), doubled
 _MIN_REST: Duration = 1.0  # a phone that refuses at once would otherwise be rung as fast as the network goes
@@ -15,24 +26,35 @@ _END_OF_LINE = frozenset((NO_ANSWER, "rejected"))
 
 
 def make(state: State, call: WaitingCall, agent: Agent, at: Instant) -> None:
-    """Ring `agent` for `call`."""
+    """Ring `agent` for `call`, beside those that ring for it already."""
     offer = state.next_offer
     state.next_offer += 1
     ringing = Ringing(offer, call, agent, at)
     state.offers[offer] = ringing
-    call.offer = ringing
-    agent.activity = ringing
-    queue = call.queue
-    ring_seconds = queue.settings.ring_seconds
+    first = not call.offers
+    call.offers = (*call.offers, ringing)
+    agent.offer = ringing
+    queue, pool = call.queue, call.pool
+    ring_seconds = ring_time(queue.settings, agent)
     if ring_seconds:
         state.deadlines.set((RING, offer), at + ring_seconds)
-    state.out.append(Offer(offer, call.call, queue.name, agent.name, ring_seconds))
+    state.out.append(Offer(offer, call.call, queue.name, agent.name, ring_seconds, agent.settings.auto_answer))
     state.fact("offer.made", at, call.call, queue.name, agent.name, offer=offer, waited=at - call.entered)
+    pool.offered(agent, offer)
+    if first and pool.strategy.phones == "more" and queue.settings.ring_at_most > 1:
+        state.deadlines.set((MORE_PHONES, call.call), at + max(queue.settings.ring_step, 1.0))
     state.publish(agent, at)
 
 
+def ring_time(settings: QueueSettings, agent: Agent) -> Duration:
+    """How long the agent's phone may ring: the queue's seconds, or the agent's when those are fewer; 0: no limit."""
+    most = agent.settings.max_ring
+    return min(settings.ring_seconds, most) if settings.ring_seconds and most else settings.ring_seconds or most
+
+
 def answered(state: State, event: OfferAnswered, at: Instant) -> None:
-    """The claim: a live offer becomes a conversation; an offer that ended is refused."""
+    """The claim: a live offer becomes a conversation, and the other phones of the call stop ringing; an offer that
+    ended is refused."""
     ringing = state.offers.get(event.offer)
     if ringing is None:
         agent_name, taken = state.past_offers.get(event.offer, ("", False))
@@ -46,8 +68,10 @@ def answered(state: State, event: OfferAnswered, at: Instant) -> None:
     _end(state, ringing, at, taken=True)
     state.remove_call(call)
     queue = call.queue
-    agent.activity = Talking(call.call, queue.name, at)
-    agent.misses = 0
+    agent.talks[call.call] = Talking(call.call, queue.name, at)
+    agent.failures.clear()
+    agent.calls += 1
+    agent.touched = True
     waited = at - call.entered
     state.fact(
         "queue.answered",
@@ -62,6 +86,7 @@ def answered(state: State, event: OfferAnswered, at: Instant) -> None:
     )
     state.out.append(Bridge(ringing.offer, call.call, queue.name, agent.name, waited))
     state.publish(agent, at)
+    withdraw_all(state, call, ELSEWHERE, at)
 
 
 def failed(state: State, event: OfferFailed, at: Instant) -> None:
@@ -98,17 +123,54 @@ def fail(state: State, ringing: Ringing, cause: str, at: Instant) -> None:
     )
     if cause in _END_OF_LINE:
         state.idle_from(agent, at)
-    if cause == NO_ANSWER:
-        agent.misses += 1
-    if cause == NO_ANSWER and settings.max_no_answer and agent.misses >= settings.max_no_answer:
-        agent.misses = 0
-        agent.pause = NO_ANSWER
-        state.fact("agent.pause", at, agent=agent.name, reason=NO_ANSWER, by="acd")
+    failures = agent.failures[cause] = agent.failures.get(cause, 0) + 1
+    most = pause_after(settings, cause)
+    if most and failures >= most:
+        agent.failures.clear()
+        agent.pause = cause
+        state.fact("agent.pause", at, agent=agent.name, reason=cause, by="acd")
     else:
-        agent.rest = Rest(cause, at + max(settings.retry_after, _MIN_REST))
+        agent.rest = Rest(cause, at + rest_time(settings, agent, cause))
         state.deadlines.set((REST, agent.name), agent.rest.until)
     _back(state, call)
     state.publish(agent, at)
+
+
+def pause_after(settings: QueueSettings, cause: str) -> int:
+    """How many offers in a row that fail for `cause` pause an agent; 0: any number may."""
+    rules = settings.auto_pause
+    if cause == NO_ANSWER:
+        return settings.max_no_answer if rules.no_answer is None else rules.no_answer
+    causes = {"busy": rules.busy, "rejected": rules.rejected, UNREACHABLE: rules.unreachable, "error": rules.error}
+    return causes.get(cause, 0)
+
+
+def rest_time(settings: QueueSettings, agent: Agent, cause: str) -> Duration:
+    """How long the agent is left alone: as the agent's settings say for that cause, else the queue's."""
+    for back_off in (agent.settings.back_off, settings.back_off):
+        seconds = _back_off(back_off, cause)
+        if seconds is not None:
+            return max(seconds, _MIN_REST)
+    return max(settings.retry_after, _MIN_REST)
+
+
+def _back_off(back_off: BackOff, cause: str) -> Duration | None:
+    match cause:
+        case "busy":
+            return back_off.busy
+        case "rejected":
+            return back_off.rejected
+        case "no-answer":
+            return back_off.no_answer
+        case "unreachable":
+            return back_off.unreachable
+    return back_off.error
+
+
+def withdraw_all(state: State, call: WaitingCall, reason: str, at: Instant) -> None:
+    """Every phone that rings for the call, which has left its queue, stops."""
+    for ringing in call.offers:
+        withdraw(state, ringing, reason, at)
 
 
 def withdraw(state: State, ringing: Ringing, reason: str, at: Instant) -> None:
@@ -132,18 +194,28 @@ def withdraw(state: State, ringing: Ringing, reason: str, at: Instant) -> None:
 
 
 def _back(state: State, call: WaitingCall) -> None:
-    if state.calls.get(call.call) is call:
-        state.matcher.call_free(call)
-        if not call.queue.pool.logged_in:
-            state.emptied.append(call.queue.pool)
+    """An offer of the call is over: when no other one lives it may be offered again, else there is room for one."""
+    if state.calls.get(call.call) is not call:
+        return
+    if call.offers:
+        if len(call.offers) < call.phones:
+            state.matcher.call_wider(call)
+        return
+    state.deadlines.cancel((MORE_PHONES, call.call))
+    state.matcher.call_full(call)
+    if call.pool.strategy.phones == "more":
+        call.phones = 1
+    state.matcher.call_free(call)
+    if not call.pool.logged_in:
+        state.emptied.append(call.pool)
 
 
 def _end(state: State, ringing: Ringing, at: Instant, taken: bool = False) -> None:
     """The offer is no longer live; it is remembered for a while, for answers that come late."""
     del state.offers[ringing.offer]
     state.deadlines.cancel((RING, ringing.offer))
-    ringing.call.offer = None
-    ringing.agent.activity = None
+    ringing.call.offers = tuple(other for other in ringing.call.offers if other is not ringing)
+    ringing.agent.offer = None
     state.past_offers[ringing.offer] = (ringing.agent.name, taken)
     ended = state.ended_offers
     ended.append((at, ringing.offer))

@@ -1,67 +1,197 @@
-"""Pools: queues with the same agents and the same strategy share one heap of calls and one index of ready agents.
+"""Pools: calls that the same agents may get, by the same strategy, share one heap and one index of available agents.
 
-So a switch with 40,000 queues over the same people has one pool, and a change of an agent's state touches pools, not
-queues. In a small pool the ready agents are found by looking at all of them; only larger ones keep an index.
+So a switch with 40,000 queues over the same people has one pool, and a change of an agent's state touches no queue.
+In a small pool the available agents are found by looking at all of them. Larger ones keep an index, which is brought
+up to date only when the pool is asked for an agent: it reads what the matcher's journal has of agents that became
+available since, or looks at everybody when that is less.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from heapq import heapify, heappop, heappush
+from math import isnan
+from random import Random
+from typing import TypeAlias
 
 from softswitch.acd.agent import Agent
-from softswitch.acd.model import AgentState
-from softswitch.acd.queue import CallHeap
-from softswitch.acd.routing import Strategy
+from softswitch.acd.journal import Journal
+from softswitch.acd.model import AgentName, Needs
+from softswitch.acd.queue import CallHeap, Queue, WaitingCall
+from softswitch.acd.strategies import Strategy
 
 SCAN_UP_TO = 16  # agents: a look at 16 costs 1 µs, as much as keeping an index does
+_DRAWS = 64  # of a lot with unequal shares, before the one in hand is taken
+
+_Entry: TypeAlias = tuple[float, float, float, int, Agent]
 
 
 class Pool:
-    """`agents` in configured order; `logged_in` counts those who are. `indexed` pools hold a heap of ready agents
-    with lazy deletion: an entry counts while its agent is still ready since that time."""
+    """`agents` in configured order; `logged_in` counts those who are. `calls` may be offered; `ringing` are offered
+    calls with room for one phone more. `weights`: seconds of head start that calls here have with an agent.
+    `minima`: what was asked of the agents. `held` counts the calls that wait here, offered ones included; `users` are
+    the places where queues keep the pool, `fixed`: it is some queue's pool of all its agents. `on_failure` is told
+    once when the strategy raises."""
 
-    __slots__ = ("_ready", "agents", "calls", "indexed", "logged_in", "strategy")
+    __slots__ = (
+        "_cursor",
+        "_dice",
+        "_journal",
+        "_on_failure",
+        "_ready",
+        "agents",
+        "broken",
+        "calls",
+        "fixed",
+        "held",
+        "indexed",
+        "key",
+        "logged_in",
+        "minima",
+        "ringing",
+        "strategy",
+        "users",
+        "weights",
+    )
 
-    def __init__(self, agents: Iterable[Agent], strategy: Strategy) -> None:
+    def __init__(
+        self,
+        key: tuple[object, ...],
+        agents: Iterable[Agent],
+        strategy: Strategy,
+        minima: Needs,
+        weights: Mapping[AgentName, float],
+        journal: Journal,
+        dice: Random,
+        on_failure: Callable[["Pool", str], None],
+    ) -> None:
+        self.key = key
         self.agents = dict.fromkeys(agents)
         self.strategy = strategy
+        self.minima = minima
+        self.weights = {agent: weights[agent.name] for agent in self.agents if weights.get(agent.name)}
         self.calls = CallHeap()
+        self.ringing: dict[WaitingCall, None] = {}
         self.logged_in = sum(1 for agent in self.agents if agent.logged_in)
         self.indexed = len(self.agents) > SCAN_UP_TO
-        self._ready: list[tuple[float, float, int, Agent]] = []
-
-    def add_ready(self, agent: Agent) -> None:
-        """The agent became ready (indexed pools only)."""
-        heappush(self._ready, (self.strategy.key(agent), agent.tie, agent.ready_serial, agent))
-        if len(self._ready) > 2 * len(self.agents):
-            self._ready = [entry for entry in self._ready if _counts(entry)]
-            heapify(self._ready)
+        self.held = 0
+        self.fixed = False
+        self.users: list[tuple[Queue, tuple[int, Needs | AgentName]]] = []
+        self.broken = False
+        self._journal = journal
+        self._dice = dice
+        self._on_failure = on_failure
+        self._cursor = -1  # in the journal; below its first: look at everybody
+        self._ready: list[_Entry] = []
 
     def best(self) -> Agent | None:
-        """The ready agent whom the strategy puts first, or None."""
+        """The available agent whom the strategy puts first, or None."""
         if self.indexed:
-            ready = self._ready
-            while ready:
-                if _counts(ready[0]):
-                    return ready[0][3]
-                heappop(ready)
-            return None
-        best: Agent | None = None
-        best_key = (0.0, 0.0)
-        key = self.strategy.key
-        for agent in self.agents:
-            if agent.state is AgentState.READY:
-                agent_key = (key(agent), agent.tie)
-                if best is None or agent_key < best_key:
-                    best, best_key = agent, agent_key
-        return best
+            return self._drawn_of_index() if self.strategy.draws else self._first_of_index()
+        available = [agent for agent in self.agents if agent.available]
+        if len(available) < 2:
+            return available[0] if available else None
+        if self.strategy.draws and not self.broken:
+            chances = [self._share(agent) for agent in available]
+            return self._dice.choices(available, chances)[0] if sum(chances) > 0 else available[0]
+        return min([self._entry(agent) for agent in available])[4]
 
-    def known_ready(self) -> set[Agent]:
+    def known_available(self) -> set[Agent]:
         """The agents whom `best` can find; for the watchdog, O(agents)."""
-        if self.indexed:
-            return {entry[3] for entry in self._ready if _counts(entry)}
-        return {agent for agent in self.agents if agent.state is AgentState.READY}
+        if not self.indexed:
+            return {agent for agent in self.agents if agent.available}
+        self._catch_up()
+        return {entry[4] for entry in self._ready if _counts(entry)}
+
+    def _first_of_index(self) -> Agent | None:
+        self._catch_up()
+        ready = self._ready
+        while ready:
+            if _counts(ready[0]):
+                return ready[0][4]
+            heappop(ready)
+        return None
+
+    def _drawn_of_index(self) -> Agent | None:
+        """Every available agent is in the lot once; the dead are thrown out when they are drawn."""
+        self._catch_up()
+        if self.broken:
+            return self._first_of_index()
+        ready, draws = self._ready, 0
+        while ready:
+            number = int(self._dice.random() * len(ready))
+            entry = ready[number]
+            if not _counts(entry):
+                ready[number] = ready[-1]
+                ready.pop()
+                continue
+            draws += 1
+            if self._share(entry[4]) > self._dice.random() or draws > _DRAWS:
+                return entry[4]
+        return None
+
+    def _catch_up(self) -> None:
+        journal, ready = self._journal, self._ready
+        cursor, agents = self._cursor, self.agents
+        if cursor == journal.end:
+            return
+        if cursor < journal.first or journal.end - cursor > len(agents) or len(ready) > 2 * len(agents):
+            self._look_at_everybody()
+        else:
+            broken, draws = self.broken, self.strategy.draws
+            for serial, agent in enumerate(journal.since(cursor), cursor):
+                if agent.ready_serial == serial and agent.available and agent in agents:
+                    if draws:
+                        ready.append(self._entry(agent))
+                    else:
+                        heappush(ready, self._entry(agent))
+            if self.broken is not broken:
+                self._look_at_everybody()
+        self._cursor = journal.end
+
+    def _look_at_everybody(self) -> None:
+        broken = self.broken
+        self._ready = [self._entry(agent) for agent in self.agents if agent.available]
+        if self.broken is not broken:  # half of the keys were the strategy's
+            self._ready = [self._entry(agent) for agent in self.agents if agent.available]
+        heapify(self._ready)
+
+    def _entry(self, agent: Agent) -> _Entry:
+        return self._key(agent), agent.idle_since, agent.tie, agent.ready_serial, agent
+
+    def _key(self, agent: Agent) -> float:
+        if self.broken:
+            return agent.idle_since
+        try:
+            key = float(self.strategy.key(agent))
+            if not isnan(key):
+                return key
+            error = "key is not a number"
+        except Exception as fault:  # a user's own strategy may raise anything: it must not cost a caller
+            error = f"{type(fault).__name__}: {fault}"
+        self.give_up(error)
+        return agent.idle_since
+
+    def _share(self, agent: Agent) -> float:
+        try:
+            return max(0.0, float(self.strategy.share(agent)))
+        except Exception as fault:  # as above
+            self.give_up(f"{type(fault).__name__}: {fault}")
+            return 1.0
+
+    def offered(self, agent: Agent, serial: int) -> None:
+        """Tell the strategy that the agent is being rung."""
+        try:
+            self.strategy.offered(agent, serial)
+        except Exception as fault:  # as above
+            self.give_up(f"{type(fault).__name__}: {fault}")
+
+    def give_up(self, error: str) -> None:
+        """The strategy failed: from here on agents go by longest idle."""
+        if not self.broken:
+            self.broken = True
+            self._cursor = -1
+            self._on_failure(self, error)
 
 
-def _counts(entry: tuple[float, float, int, Agent]) -> bool:
-    agent = entry[3]
-    return agent.state is AgentState.READY and agent.ready_serial == entry[2]
+def _counts(entry: _Entry) -> bool:
+    agent = entry[4]
+    return agent.available and agent.ready_serial == entry[3]

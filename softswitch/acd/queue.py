@@ -1,6 +1,7 @@
 """Waiting calls in one total order.
 
-A call's rank is its arrival minus its head start, in seconds; ties go by entry. The rank never changes, so a heap
+A call's rank is one number, fixed at entry: its arrival minus its head start in seconds, or, in a queue with deadlines,
+its arrival plus the service level's seconds minus its head start. Ties go by entry. The rank never changes, so a heap
 serves, and a call is overtaken only by calls that arrived within the difference of head starts: nobody starves.
 Two structures hold a waiting call: `Places` of its queue (who is before whom, offered calls included) and the
 `CallHeap` of its pool (calls that may be offered now).
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
 
-from softswitch.acd.model import CallId, QueueName, QueueSettings
+from softswitch.acd.model import AgentName, CallId, Needs, QueueName, QueueSettings, Ring
 from softswitch.kernel.clock import Instant
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
 
 Rank: TypeAlias = tuple[float, int]
 
+STICKY = -1  # the ring before the first: the sticky agent alone
+
 _COMPACT_FROM = 64  # below this size dead entries are cheaper than a rebuild
 
 
 @dataclass(slots=True, eq=False)
 class WaitingCall:
-    """A call in `queue` since `entered`; `offer` while an agent's phone rings for it."""
+    """A call in `queue` since `entered`; `offers` while agents' phones ring for it, up to `phones` at once. It waits
+    in `pool`, that of its `ring` (from 0; `STICKY`) and its `needs`. `stamp` tells its living heap entry."""
 
     call: CallId
     queue: "Queue"
@@ -34,8 +38,28 @@ class WaitingCall:
     rank: float
     serial: int
     entered: Instant
-    offer: "Ringing | None" = None
+    pool: "Pool"
+    needs: Needs = ()
+    sticky: AgentName = ""
+    sticky_until: Instant = 0.0
+    ring: int = 0
+    phones: int = 1
+    offers: "tuple[Ringing, ...]" = ()
     in_heap: bool = False
+    stamp: int = 0
+
+    @property
+    def offer(self) -> "Ringing | None":
+        """The offer made first of those that live."""
+        offers = self.offers
+        return offers[0] if offers else None
+
+
+def rank_of(settings: QueueSettings, arrived: Instant, head_start: float) -> float:
+    """A call's rank, seconds; see the top of the file."""
+    if settings.order == "deadline":
+        return arrived + settings.service_level.seconds - head_start
+    return arrived - settings.priority - head_start
 
 
 _Place: TypeAlias = tuple[float, int, WaitingCall]
@@ -103,6 +127,9 @@ class Places:
         return index if index < len(places) and places[index][2] is call else -1
 
 
+_Entry: TypeAlias = tuple[float, int, int, WaitingCall]
+
+
 class CallHeap:
     """Calls that may be offered, lowest rank first. A call that leaves stays as a dead entry until it surfaces or
     the dead outnumber the living. `live` counts the living."""
@@ -110,34 +137,34 @@ class CallHeap:
     __slots__ = ("_heap", "live")
 
     def __init__(self) -> None:
-        self._heap: list[_Place] = []
+        self._heap: list[_Entry] = []
         self.live = 0
 
     def __iter__(self) -> Iterator[WaitingCall]:
         """The living, in no order."""
-        return (place[2] for place in self._heap if place[2].in_heap)
+        return (entry[3] for entry in self._heap if _lives(entry))
 
     def push(self, call: WaitingCall) -> None:
         """Add a call that is not in a heap."""
         call.in_heap = True
+        call.stamp += 1
         self.live += 1
-        heappush(self._heap, (call.rank, call.serial, call))
+        heappush(self._heap, (call.rank, call.serial, call.stamp, call))
 
     def discard(self, call: WaitingCall) -> None:
-        """The call is no longer to be offered, and never comes back to this heap."""
+        """The call is no longer to be offered from this heap, in which it is."""
         call.in_heap = False
         self.live -= 1
         if len(self._heap) > _COMPACT_FROM and len(self._heap) > 2 * self.live:
-            self._heap = [place for place in self._heap if place[2].in_heap]
+            self._heap = [entry for entry in self._heap if _lives(entry)]
             heapify(self._heap)
 
     def head(self) -> Rank | None:
         """The lowest rank, or None when nobody is here."""
         heap = self._heap
         while heap:
-            rank, serial, call = heap[0]
-            if call.in_heap:
-                return rank, serial
+            if _lives(heap[0]):
+                return heap[0][:2]
             heappop(heap)
         return None
 
@@ -145,21 +172,36 @@ class CallHeap:
         """Take the call with the lowest rank."""
         heap = self._heap
         while heap:
-            call = heappop(heap)[2]
-            if call.in_heap:
+            entry = heappop(heap)
+            if _lives(entry):
+                call = entry[3]
                 call.in_heap = False
                 self.live -= 1
                 return call
         return None
 
 
-class Queue:
-    """One configured queue: its settings, its callers' places, and the pool of agents that serves it."""
+def _lives(entry: _Entry) -> bool:
+    call = entry[3]
+    return call.in_heap and call.stamp == entry[2]
 
-    __slots__ = ("name", "places", "pool", "settings")
+
+class Queue:
+    """One configured queue: its settings, its callers' places, its `rings` in order of time, the pool of all agents
+    that it may ever ring, and the pools of its calls by ring and needs."""
+
+    __slots__ = ("classes", "name", "places", "pool", "rings", "settings")
 
     def __init__(self, name: QueueName, settings: QueueSettings, pool: "Pool") -> None:
         self.name = name
-        self.settings = settings
         self.places = Places()
+        self.classes: dict[tuple[int, Needs | AgentName], Pool] = {}
+        self.configure(settings, pool)
+
+    def configure(self, settings: QueueSettings, pool: "Pool") -> None:
+        """Take settings. A queue whose first ring comes late begins with one of its own agents."""
+        self.settings = settings
         self.pool = pool
+        self.classes.clear()
+        rings = tuple(sorted(settings.rings, key=lambda ring: ring.after))
+        self.rings = rings if rings and rings[0].after <= 0 else (Ring(), *rings)

@@ -3,33 +3,43 @@
 from softswitch.acd import callers, desk
 from softswitch.acd.agent import Agent
 from softswitch.acd.model import Reconfigured
-from softswitch.acd.state import State
+from softswitch.acd.queue import STICKY
+from softswitch.acd.state import State, settings_of
 from softswitch.kernel.clock import Instant
 
 
 def reconfigure(state: State, event: Reconfigured, at: Instant) -> None:
     """Callers of removed queues overflow (`removed`); removed agents are logged out, at the end of their conversation
     forgotten. Ranks never change, so a new `priority` holds for calls to come. New agents are logged out and
-    unreachable until told otherwise."""
+    unreachable until told otherwise; those that stay may have other skills and another capacity. Raises `LocalError`
+    for an unknown strategy; nothing has changed then."""
+    state.find_strategies(event.queues)
+    state.settings = event.settings
+    agents = settings_of(event.agents)
     for call in [call for call in state.calls.values() if call.queue.name not in event.queues]:
         callers.overflow(state, call, "removed", at)
     for agent in list(state.agents.values()):
-        if agent.name not in event.agents:
+        if agent.name not in agents:
             _remove(state, agent, at)
-    for name in sorted(event.agents):
+    for name in sorted(agents):
         agent = state.agents.setdefault(name, Agent(name, idle_since=at, since=at))
         agent.leaving = False
+        agent.settings = agents[name]
     state.set_queues(event.queues)
+    for agent in state.agents.values():
+        state.publish(agent, at)
     for call in state.calls.values():
+        if call.ring == STICKY and not call.pool.logged_in:
+            call.sticky_until = at
         callers.rearm(state, call)
-    state.emptied.extend(queue.pool for queue in state.queues.values() if not queue.pool.logged_in)
-    state.fact("acd.reconfigured", at, queues=len(event.queues), agents=len(event.agents))
+    state.emptied.extend(dict.fromkeys(call.pool for call in state.calls.values() if not call.pool.logged_in))
+    state.fact("acd.reconfigured", at, queues=len(event.queues), agents=len(agents))
 
 
 def _remove(state: State, agent: Agent, at: Instant) -> None:
     if agent.logged_in:
         desk.log_out(state, agent, "removed", at)
-    if agent.activity is None:
+    if not agent.talks:
         del state.agents[agent.name]
     else:
         agent.leaving = True

@@ -5,14 +5,16 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import TypeAlias
 
-from softswitch.acd.agent import Agent, Ringing, derive, derive_reason
+from softswitch.acd.agent import Agent, Ringing, derive, derive_reason, may_take
 from softswitch.acd.matching import Matcher
 from softswitch.acd.model import (
+    DEFAULT_AGENT,
     AcdEffect,
     AcdEvent,
+    AcdSettings,
     AgentChanged,
     AgentName,
-    AgentState,
+    AgentSettings,
     CallId,
     Fact,
     OfferId,
@@ -20,8 +22,9 @@ from softswitch.acd.model import (
     QueueSettings,
 )
 from softswitch.acd.pool import Pool
+from softswitch.acd.pools import Pools
 from softswitch.acd.queue import Queue, WaitingCall
-from softswitch.acd.routing import strategy
+from softswitch.acd.strategies import FindStrategy
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.deadlines import Deadlines
 
@@ -31,6 +34,8 @@ REST = "rest"
 MAX_WAIT = "max-wait"
 POSITION = "position"
 PERIODIC = "periodic"
+OPEN_RING = "open-ring"
+MORE_PHONES = "more-phones"
 
 DeadlineKey: TypeAlias = tuple[str, CallId | AgentName | OfferId]
 
@@ -41,6 +46,7 @@ class State:
     lately, with their agent and whether they were answered. `out` collects the effects of the running step."""
 
     __slots__ = (
+        "_find_strategy",
         "agents",
         "calls",
         "deadlines",
@@ -54,26 +60,38 @@ class State:
         "offers",
         "out",
         "past_offers",
+        "pools",
         "queues",
+        "settings",
     )
 
     def __init__(
-        self, queues: Mapping[QueueName, QueueSettings], agents: Iterable[AgentName], now: Instant, dice: Random
+        self,
+        queues: Mapping[QueueName, QueueSettings],
+        agents: Mapping[AgentName, AgentSettings] | Iterable[AgentName],
+        now: Instant,
+        dice: Random,
+        settings: AcdSettings,
+        find_strategy: FindStrategy,
     ) -> None:
         self.now = now
+        self.settings = settings
         self.calls: dict[CallId, WaitingCall] = {}
         self.offers: dict[OfferId, Ringing] = {}
         self.past_offers: dict[OfferId, tuple[AgentName, bool]] = {}
         self.ended_offers: deque[tuple[Instant, OfferId]] = deque()
-        self.agents = {name: Agent(name, idle_since=now, since=now) for name in agents}
+        self.agents = {name: Agent(name, now, now, own) for name, own in settings_of(agents).items()}
         self.queues: dict[QueueName, Queue] = {}
         self.dice = dice
-        self.matcher = Matcher()
+        self._find_strategy = find_strategy
+        self.pools = Pools(self.agents, dice, self._strategy_failed)
+        self.matcher = Matcher(self.pools.journal)
         self.deadlines: Deadlines[DeadlineKey] = Deadlines()
         self.next_serial = 1
         self.next_offer: OfferId = 1
         self.emptied: list[Pool] = []
         self.out: list[AcdEffect] = []
+        self.find_strategies(queues)
         self.set_queues(queues)
 
     def fact(
@@ -104,71 +122,94 @@ class State:
         """The agent goes to the end of the line of the idle; equals are drawn by the dice, not by name."""
         agent.idle_since = at
         agent.tie = self.dice.random()
+        agent.touched = True
 
     def publish(self, agent: Agent, at: Instant) -> None:
         """Derive the agent's state anew; when it changed, say so and keep the indexes true."""
         state = derive(agent)
         reason = derive_reason(agent, state)
         was = agent.state
-        if state is was and reason == agent.reason:
-            return
-        lasted = at - agent.since
-        self.out.append(AgentChanged(agent.name, state, reason))
-        data: dict[str, object] = {"state": state.value, "reason": reason, "was": was.value, "lasted": lasted}
-        self.out.append(Fact("agent.state", at, "", "", agent.name, data))
-        agent.state = state
-        agent.reason = reason
-        agent.since = at
-        if state is AgentState.READY:
-            self.matcher.agent_ready(agent)
+        if state is not was or reason != agent.reason:
+            lasted = at - agent.since
+            self.out.append(AgentChanged(agent.name, state, reason))
+            data: dict[str, object] = {"state": state.value, "reason": reason, "was": was.value, "lasted": lasted}
+            self.out.append(Fact("agent.state", at, "", "", agent.name, data))
+            agent.past.append((agent.since, was, agent.reason))
+            agent.state = state
+            agent.reason = reason
+            agent.since = at
+        could = agent.available
+        agent.available = available = may_take(agent, state)
+        if available and (agent.touched or not could):
+            agent.touched = False
+            here = at - agent.logged_in_since
+            agent.occupancy = agent.worked / here if here > 0 else 0.0
+            self.matcher.agent_available(agent)
 
     def remove_call(self, call: WaitingCall) -> int:
         """Take the call out of everything; returns the position it had."""
         self.calls.pop(call.call, None)
         self.matcher.call_gone(call)
-        for kind in (MAX_WAIT, POSITION, PERIODIC):
+        self.pools.take(call)
+        for kind in (MAX_WAIT, POSITION, PERIODIC, OPEN_RING, MORE_PHONES):
             self.deadlines.cancel((kind, call.call))
         return call.queue.places.remove(call)
 
+    def move(self, call: WaitingCall) -> None:
+        """The call goes to the pool of its ring; its rank and what rings for it stay."""
+        self.matcher.call_gone(call)
+        self.pools.take(call)
+        phones = call.phones
+        self.pools.put(call)
+        if call.offers:
+            call.phones = max(phones, call.phones)
+            if len(call.offers) < call.phones:
+                self.matcher.call_wider(call)
+        else:
+            self.matcher.call_free(call)
+
+    def find_strategies(self, queues: Mapping[QueueName, QueueSettings]) -> None:
+        """Find the classes of all strategies. Raises `LocalError` for an unknown one; nothing has changed then."""
+        self.pools.types = {name: self._find_strategy(name) for name in {own.strategy for own in queues.values()}}
+
     def set_queues(self, queues: Mapping[QueueName, QueueSettings]) -> None:
-        """Take new settings. Queues that stay keep their callers; those that go must be empty."""
-        strategies = {name: strategy(name) for name in {settings.strategy for settings in queues.values()}}
-        old = self.queues
-        self.queues = {}
-        pools: dict[tuple[str, tuple[AgentName, ...]], Pool] = {}
-        for agent in self.agents.values():
-            agent.pools, agent.indexed, agent.queues = [], [], []
-        here = {agent.name for agent in self.agents.values() if not agent.leaving}
-        for name, settings in queues.items():
-            members = tuple(sorted({member for member in settings.agents if member in here}))
-            pool = pools.get((settings.strategy, members))
-            if pool is None:
-                agents = [self.agents[member] for member in members]
-                pool = pools[settings.strategy, members] = Pool(agents, strategies[settings.strategy])
-                for agent in agents:
-                    agent.pools.append(pool)
-                    if pool.indexed:
-                        agent.indexed.append(pool)
-            for member in members:
-                self.agents[member].queues.append(name)
-            queue = old.get(name)
-            if queue is None:
-                queue = Queue(name, settings, pool)
-            else:
-                queue.settings, queue.pool = settings, pool
-            self.queues[name] = queue
+        """Take new settings, whose strategies were found. Queues that stay keep their callers; those that go must be
+        empty."""
+        self.queues = self.pools.rebuild(queues, self.queues)
         self.index()
 
     def index(self) -> None:
         """Fill places, fresh pools and the matcher from the truth."""
-        self.matcher.waiting.clear()
+        matcher = self.matcher
+        matcher.waiting.clear()
+        matcher.ringing.clear()
+        matcher.weighted = any(queue.settings.weights for queue in self.queues.values())
         for queue in self.queues.values():
             queue.places.clear()
         for call in sorted(self.calls.values(), key=lambda call: (call.rank, call.serial)):
             call.queue.places.add(call)
             call.in_heap = False
-            if call.offer is None:
-                self.matcher.call_free(call)
+            call.ring = min(call.ring, len(call.queue.rings) - 1)
+            phones = call.phones
+            self.pools.put(call)
+            if not call.offers:
+                matcher.call_free(call)
+            else:
+                if call.phones == 1 and call.pool.strategy.phones == "more":
+                    call.phones = phones
+                if len(call.offers) < call.phones:
+                    matcher.call_wider(call)
         for agent in self.agents.values():
-            if agent.state is AgentState.READY:
-                self.matcher.agent_ready(agent)
+            if agent.available:
+                matcher.agent_available(agent)
+
+    def _strategy_failed(self, pool: Pool, error: str) -> None:
+        """Loudly: a strategy that raises gives way to longest idle."""
+        self.fact("strategy.failed", self.now, strategy=str(pool.key[0]), error=error)
+
+
+def settings_of(
+    agents: Mapping[AgentName, AgentSettings] | Iterable[AgentName],
+) -> dict[AgentName, AgentSettings]:
+    """Agents with their settings; mere names get the default ones."""
+    return dict(agents) if isinstance(agents, Mapping) else dict.fromkeys(agents, DEFAULT_AGENT)

@@ -15,8 +15,13 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `offer.refused`        offer (an answer that came too late)
 `talk.ended`           talk
 `wrapup.started`       seconds
+`wrapup.extended`      left (seconds from now), by
 `wrapup.ended`         lasted, cause
-`agent.login`          by                   `agent.logout`  by            `agent.restored`  pause
+`call.outcome`         code, by (what an agent noted for a call)
+`ring.opened`          ring, waited, agents, logged_in (of the ring's pool; ring -1 is the sticky agent)
+`strategy.failed`      strategy, error (longest idle goes on in its place)
+`agent.moved`          phone, by (hot-desking: logged in at another phone)
+`agent.login`          by, phone            `agent.logout`  by            `agent.restored`  pause
 `agent.pause`          reason, by           `agent.ready`   by
 `agent.state`          state, reason, was, lasted (in `was`)
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail

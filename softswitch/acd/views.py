@@ -4,14 +4,15 @@ from collections import Counter
 from dataclasses import dataclass
 
 from softswitch.acd.agent import Agent, Ringing, WrapUp
-from softswitch.acd.model import AgentName, AgentState, CallId, QueueName
+from softswitch.acd.model import AgentName, AgentState, CallId, Needs, QueueName
 from softswitch.acd.queue import Queue, WaitingCall
 from softswitch.kernel.clock import Duration, Instant
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingView:
-    """A waiting call; `position` 1 is next, `waited` seconds, `offered_to` whose phone rings (empty: nobody's)."""
+    """A waiting call; `position` 1 is next, `waited` seconds, `offered_to` whose phone rings (empty: nobody's),
+    `ringing` all those whose phones ring. `ring`: the one that is open for it (-1: the sticky agent's)."""
 
     call: CallId
     queue: QueueName
@@ -21,6 +22,9 @@ class WaitingView:
     entered: Instant
     rank: float
     offered_to: AgentName = ""
+    ring: int = 0
+    needs: Needs = ()
+    ringing: tuple[AgentName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,8 @@ class QueueView:
 @dataclass(frozen=True, slots=True)
 class AgentView:
     """`since`: in this state from then on. `call` and `queue` are those of the offer, conversation or wrap-up.
-    `until`: when wrap-up or rest ends. `pause` is the reason, None when not paused (also while talking)."""
+    `until`: when wrap-up or rest ends. `pause` is the reason, None when not paused (also while talking).
+    `calls` are all conversations; `available`: may be offered a call. `phone`: where a hot-desking agent sits."""
 
     agent: AgentName
     state: AgentState
@@ -57,13 +62,21 @@ class AgentView:
     queue: QueueName
     until: Instant | None
     queues: tuple[QueueName, ...]
+    calls: tuple[CallId, ...] = ()
+    capacity: int = 1
+    available: bool = False
+    phone: str = ""
 
 
 def waiting_view(call: WaitingCall, position: int, now: Instant) -> WaitingView:
     """One call."""
     offered_to = call.offer.agent.name if call.offer is not None else ""
     waited = now - call.entered
-    return WaitingView(call.call, call.queue.name, call.caller, position, waited, call.entered, call.rank, offered_to)
+    return WaitingView(
+        *(call.call, call.queue.name, call.caller, position, waited, call.entered, call.rank, offered_to, call.ring),
+        needs=call.needs,
+        ringing=tuple(ringing.agent.name for ringing in call.offers),
+    )
 
 
 def queue_view(queue: Queue, now: Instant) -> QueueView:
@@ -110,4 +123,8 @@ def agent_view(agent: Agent, now: Instant) -> AgentView:
         queue,
         until,
         tuple(agent.queues),
+        tuple(agent.talks),
+        agent.settings.capacity,
+        agent.available,
+        agent.phone,
     )

@@ -9,20 +9,46 @@ from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
-from softswitch.acd import callers, desk, offering
-from softswitch.acd.agent import Ringing, Talking, WrapUp, derive
-from softswitch.acd.model import AgentState, CallId, QueueName
-from softswitch.acd.pool import Pool
-from softswitch.acd.state import REST, RING, WRAP_UP, State
+from softswitch.acd import callers, desk, offering, wrapping
+from softswitch.acd.agent import Ringing, derive, may_take
+from softswitch.acd.model import CallId, QueueName
+from softswitch.acd.state import OPEN_RING, REST, RING, WRAP_UP, State
 from softswitch.kernel.clock import Duration, Instant
 
 _LATE: Duration = 5.0  # a deadline that nobody served for so long means that the engine is not woken
 
+INVARIANTS: Final = {
+    "offer-holds": "a live offer belongs to a waiting call and to a logged-in agent",
+    "offer-ends": "a live offer has a ring deadline",
+    "phones": "no call rings more phones than its queue allows",
+    "agent-offer": "an agent's offer is live",
+    "capacity": "no agent has more calls than the capacity",
+    "wrap-up-ends": "wrap-up has an end",
+    "rest-ends": "a rest has an end",
+    "state": "the published state is the derived one",
+    "available": "who may take a call is known to be available",
+    "call-offer": "a call's offers are live",
+    "offered-or-not": "a waiting call is either offered or may be",
+    "place": "every waiting call has one place",
+    "order": "places are in order of rank",
+    "heap": "a call that may be offered is in its pool's heap once",
+    "ring-opens": "the next ring of a waiting call has a deadline",
+    "held": "every waiting call is in a pool that is known",
+    "index": "the index of available agents is true",
+    "logged-in": "the count of logged-in agents is true",
+    "waiting": "pools with calls are known",
+    "idle": "no agent is idle while a call waits",
+    "clock": "deadlines are served",
+    "call-exists": "a waiting call exists",
+    "talk-exists": "a conversation exists",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """`invariant` broken by `subject` (a call, an agent, an offer's number or a queue)."""
+    """`invariant` (its text in `INVARIANTS`) broken by `subject` (a call, an agent, an offer's number or a queue)."""
 
     invariant: str
     subject: str
@@ -32,7 +58,7 @@ class Violation:
 def check(state: State, now: Instant, live: Set[CallId] | None = None) -> list[Violation]:
     """Every invariant that does not hold. `live`, when given, are the calls that the switch knows: a waiting call or
     a conversation outside it is a ghost. Costs a look at every call, offer and agent."""
-    return [
+    found = [
         *_offers(state),
         *_agents(state),
         *_calls(state),
@@ -40,6 +66,7 @@ def check(state: State, now: Instant, live: Set[CallId] | None = None) -> list[V
         *_clock(state, now),
         *([] if live is None else _ghosts(state, live)),
     ]
+    return [Violation(INVARIANTS[name], subject, detail) for name, subject, detail in found]
 
 
 def repair(state: State, now: Instant, live: Set[CallId] | None = None) -> None:
@@ -56,25 +83,27 @@ def repair(state: State, now: Instant, live: Set[CallId] | None = None) -> None:
     for ringing in list(state.offers.values()):
         if not _offer_holds(state, ringing):
             offering.withdraw(state, ringing, "repaired", now)
-    for ringing in state.offers.values():
-        ringing.call.offer = ringing
     for call in state.calls.values():
-        if call.offer is not None and state.offers.get(call.offer.offer) is not call.offer:
-            call.offer = None
+        call.offers = tuple(ringing for ringing in call.offers if state.offers.get(ringing.offer) is ringing)
+        for ringing in call.offers[call.phones :]:
+            offering.withdraw(state, ringing, "repaired", now)
     for agent in state.agents.values():
-        activity = agent.activity
-        if isinstance(activity, Ringing) and state.offers.get(activity.offer) is not activity:
-            agent.activity = None
-        if isinstance(activity, WrapUp) and state.deadlines.get((WRAP_UP, agent.name)) is None:
-            state.deadlines.set((WRAP_UP, agent.name), max(now, activity.until))
+        if agent.offer is not None and state.offers.get(agent.offer.offer) is not agent.offer:
+            agent.offer = None
+        wrapping.arm(state, agent)
         if agent.rest is not None and state.deadlines.get((REST, agent.name)) is None:
             state.deadlines.set((REST, agent.name), max(now, agent.rest.until))
         state.publish(agent, now)
     for offer, ringing in state.offers.items():
-        ring_seconds = ringing.call.queue.settings.ring_seconds
+        ring_seconds = offering.ring_time(ringing.call.queue.settings, ringing.agent)
         if ring_seconds and state.deadlines.get((RING, offer)) is None:
             state.deadlines.set((RING, offer), max(now, ringing.made + ring_seconds))
     state.set_queues({queue.name: queue.settings for queue in state.queues.values()})
+    for call in state.calls.values():
+        callers.rearm(state, call)
+
+
+_Finding = tuple[str, str, str]
 
 
 def _offer_holds(state: State, ringing: Ringing) -> bool:
@@ -82,44 +111,49 @@ def _offer_holds(state: State, ringing: Ringing) -> bool:
     return (
         state.calls.get(call.call) is call
         and state.agents.get(agent.name) is agent
-        and call.offer is ringing
-        and agent.activity is ringing
+        and ringing in call.offers
+        and agent.offer is ringing
         and agent.logged_in
     )
 
 
-def _offers(state: State) -> Iterator[Violation]:
+def _offers(state: State) -> Iterator[_Finding]:
     for offer, ringing in state.offers.items():
         if not _offer_holds(state, ringing):
-            detail = f"call {ringing.call.call}, agent {ringing.agent.name}"
-            yield Violation("a live offer belongs to a waiting call and to a logged-in agent", str(offer), detail)
-        if ringing.call.queue.settings.ring_seconds and state.deadlines.get((RING, offer)) is None:
-            yield Violation("a live offer has a ring deadline", str(offer), f"made at {ringing.made}")
-    for name, count in Counter(ringing.call.call for ringing in state.offers.values()).items():
-        if count > 1:
-            yield Violation("no call is offered twice", name, f"{count} offers")
+            yield "offer-holds", str(offer), f"call {ringing.call.call}, agent {ringing.agent.name}"
+        limit = offering.ring_time(ringing.call.queue.settings, ringing.agent)
+        if limit and state.deadlines.get((RING, offer)) is None:
+            yield "offer-ends", str(offer), f"made at {ringing.made}"
+    rung = Counter(ringing.call for ringing in state.offers.values())
+    for call, count in rung.items():
+        if count > max(call.phones, call.queue.settings.ring_at_most if call.pool.strategy.phones != "one" else 1):
+            yield "phones", call.call, f"{count} offers"
 
 
-def _agents(state: State) -> Iterator[Violation]:
+def _agents(state: State) -> Iterator[_Finding]:
     for agent in state.agents.values():
-        activity = agent.activity
-        if isinstance(activity, Ringing) and state.offers.get(activity.offer) is not activity:
-            yield Violation("an agent's offer is live", agent.name, f"offer {activity.offer}")
-        if isinstance(activity, WrapUp) and state.deadlines.get((WRAP_UP, agent.name)) is None:
-            yield Violation("wrap-up has an end", agent.name, f"since {activity.since}")
+        if agent.offer is not None and state.offers.get(agent.offer.offer) is not agent.offer:
+            yield "agent-offer", agent.name, f"offer {agent.offer.offer}"
+        if agent.wrap_ups and state.deadlines.get((WRAP_UP, agent.name)) is None:
+            yield "wrap-up-ends", agent.name, f"{len(agent.wrap_ups)} wrap-ups"
         if agent.rest is not None and state.deadlines.get((REST, agent.name)) is None:
-            yield Violation("a rest has an end", agent.name, agent.rest.cause)
+            yield "rest-ends", agent.name, agent.rest.cause
         derived = derive(agent)
         if agent.state is not derived:
-            yield Violation("the published state is the derived one", agent.name, f"{agent.state}, not {derived}")
+            yield "state", agent.name, f"{agent.state}, not {derived}"
+        if agent.available is not may_take(agent, derived):
+            yield "available", agent.name, f"counted as {'' if agent.available else 'not '}available"
 
 
-def _calls(state: State) -> Iterator[Violation]:
+def _calls(state: State) -> Iterator[_Finding]:
     for call in state.calls.values():
-        if call.offer is not None and state.offers.get(call.offer.offer) is not call.offer:
-            yield Violation("a call's offer is live", call.call, f"offer {call.offer.offer}")
-        if call.in_heap is (call.offer is not None):
-            yield Violation("a waiting call is either offered or may be", call.call, f"in heap: {call.in_heap}")
+        for ringing in call.offers:
+            if state.offers.get(ringing.offer) is not ringing:
+                yield "call-offer", call.call, f"offer {ringing.offer}"
+        if call.in_heap is bool(call.offers):
+            yield "offered-or-not", call.call, f"in heap: {call.in_heap}"
+        if call.ring + 1 < len(call.queue.rings) and state.deadlines.get((OPEN_RING, call.call)) is None:
+            yield "ring-opens", call.call, f"ring {call.ring}"
     waiting_in: dict[QueueName, set[CallId]] = {}
     for call in state.calls.values():
         waiting_in.setdefault(call.queue.name, set()).add(call.call)
@@ -127,51 +161,59 @@ def _calls(state: State) -> Iterator[Violation]:
         placed = list(queue.places)
         waiting = waiting_in.get(queue.name, set())
         if len(placed) != len(waiting) or {call.call for call in placed} != waiting:
-            yield Violation("every waiting call has one place", queue.name, f"{len(placed)} places")
+            yield "place", queue.name, f"{len(placed)} places"
         if any(a.rank > b.rank for a, b in pairwise(placed)):
-            yield Violation("places are in order of rank", queue.name, f"{len(placed)} places")
+            yield "order", queue.name, f"{len(placed)} places"
 
 
-def _pools(state: State) -> Iterator[Violation]:
-    heaps = Counter(call.call for pool in _distinct(state) for call in pool.calls)
+def _pools(state: State) -> Iterator[_Finding]:
+    pools = list(state.pools)
+    heaps = Counter(call for pool in pools for call in pool.calls if call.pool is pool)
+    held = Counter(call.pool for call in state.calls.values())
     for call in state.calls.values():
-        if heaps[call.call] != (call.offer is None):
-            yield Violation("a call that may be offered is in its heap once", call.call, f"{heaps[call.call]} times")
-    for pool in _distinct(state):
+        if heaps[call] != (not call.offers):
+            yield "heap", call.call, f"{heaps[call]} times"
+    for pool in pools:
         names = ", ".join(agent.name for agent in list(pool.agents)[:3])
-        ready = {agent for agent in pool.agents if agent.state is AgentState.READY}
-        if pool.known_ready() != ready:
-            yield Violation("the index of ready agents is true", names, f"{len(ready)} ready")
+        available = {agent for agent in pool.agents if agent.available}
+        if pool.known_available() != available:
+            yield "index", names, f"{len(available)} available"
         if pool.logged_in != sum(agent.logged_in for agent in pool.agents):
-            yield Violation("the count of logged-in agents is true", names, f"counted {pool.logged_in}")
-        if bool(pool.calls.live) is not (pool in state.matcher.waiting):
-            yield Violation("pools with calls are known", names, f"{pool.calls.live} calls")
-        if ready and pool.calls.live:
-            yield Violation("no agent is idle while a call waits", names, f"{pool.calls.live} calls")
+            yield "logged-in", names, f"counted {pool.logged_in}"
+        if pool.held != held.pop(pool, 0):
+            yield "held", names, f"counted {pool.held}"
+        live = sum(1 for _ in pool.calls)
+        if live != pool.calls.live:
+            yield "heap", names, f"{live} calls, counted {pool.calls.live}"
+        if bool(live) is not (pool in state.matcher.waiting) or bool(pool.ringing) is not (
+            pool in state.matcher.ringing
+        ):
+            yield "waiting", names, f"{live} calls"
+        if available and (live or pool.ringing):
+            yield "idle", names, f"{live} calls"
+    for pool, count in held.items():
+        yield "held", ", ".join(agent.name for agent in list(pool.agents)[:3]), f"{count} calls in a forgotten pool"
 
 
-def _clock(state: State, now: Instant) -> Iterator[Violation]:
+def _clock(state: State, now: Instant) -> Iterator[_Finding]:
     due = state.deadlines.next()
     if due is not None and due < now - _LATE:
-        yield Violation("deadlines are served", "engine", f"{now - due:.1f} s late")
+        yield "clock", "engine", f"{now - due:.1f} s late"
 
 
-def _ghosts(state: State, live: Set[CallId]) -> Iterator[Violation]:
+def _ghosts(state: State, live: Set[CallId]) -> Iterator[_Finding]:
     for name in state.calls:
         if name not in live:
-            yield Violation("a waiting call exists", name, "the switch does not know it")
+            yield "call-exists", name, "the switch does not know it"
     for agent in state.agents.values():
-        if isinstance(agent.activity, Talking) and agent.activity.call not in live:
-            yield Violation("a conversation exists", agent.name, f"the switch does not know {agent.activity.call}")
+        for call in agent.talks:
+            if call not in live:
+                yield "talk-exists", agent.name, f"the switch does not know {call}"
 
 
 def _lay_ghosts(state: State, live: Set[CallId], now: Instant) -> None:
     for call in [call for name, call in state.calls.items() if name not in live]:
         callers.leave(state, call, "lost", now)
     for agent in list(state.agents.values()):
-        if isinstance(agent.activity, Talking) and agent.activity.call not in live:
-            desk.end_talk(state, agent, agent.activity, now)
-
-
-def _distinct(state: State) -> list[Pool]:
-    return list({id(queue.pool): queue.pool for queue in state.queues.values()}.values())
+        for talk in [talk for name, talk in agent.talks.items() if name not in live]:
+            desk.end_talk(state, agent, talk, now)

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from softswitch.acd.model import QueueSettings
 from softswitch.call.hours import OpeningHours
 from softswitch.kernel.errors import LocalError
+from softswitch.services.configuration_acd import check_agent, check_matching
 from softswitch.services.configuration_graph import (
     dead_ends,
     menu_loops,
@@ -41,7 +42,7 @@ _SIP_URI: Final = re.compile(
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?\.?")
 _DIGITS: Final = re.compile(r"[0-9*#A-D]+")
 _DIGEST_LENGTH: Final = {"MD5": 32, "SHA-256": 64, "SHA-512-256": 64}
-_SIGNED: Final = frozenset({("queues", "priority")})  # numbers that may be below zero
+_SIGNED: Final = frozenset({("queues", "priority"), ("queues", "weights")})  # numbers that may be below zero
 _FIRST_PORT: Final = 1024
 _BROWSERS: Final = ("opus", "G722", "PCMU", "PCMA")  # what every WebRTC endpoint, or Chromium, takes (RFC 7874 §3)
 _SHORT_PASSWORD: Final = 8
@@ -256,9 +257,7 @@ class _Checks:
             elif agent.phone in owners:
                 self._warn((*path, "phone"), f"agents.{owners[agent.phone]} has this phone too: one of them at a time")
             owners.setdefault(agent.phone, name)
-            for skill, level in agent.skills.items():
-                if level > 100:
-                    self._error((*path, "skills", skill), "must be 0 to 100")
+            self.findings += check_agent(name, agent)
             if agent.pin is not None and not (agent.pin.isascii() and agent.pin.isdigit()):
                 self._error((*path, "pin"), "must be digits")
 
@@ -288,8 +287,9 @@ class _Checks:
             elif agent in seen:
                 self._error((*path, "agents", index), f'"{agent}" is listed twice')
             seen.add(agent)
-        if not queue.agents:
+        if not queue.agents and not any(ring.agents for ring in queue.rings):
             self._warn(path, "has no agents: nobody will answer")
+        self.findings += check_matching(self.settings, name, queue, self.known["agents"])
         if queue.ring_seconds == 0:
             self._error((*path, "ring_seconds"), "must be more than 0")
         if queue.service_level.percent > 100:
@@ -402,7 +402,7 @@ class _Checks:
 
     def _numbers(self, value: object, path: KeyPath) -> None:
         """No number of the settings is below zero, but for `_SIGNED`."""
-        if isinstance(value, int | float) and value < 0 and (path[0], path[-1]) not in _SIGNED:
+        if isinstance(value, int | float) and value < 0 and not {(path[0], key) for key in path[2:]} & _SIGNED:
             self._error(path, "must not be below 0")
         for key, inner in _children(value):
             self._numbers(inner, (*path, key))

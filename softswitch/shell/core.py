@@ -5,6 +5,7 @@ from pathlib import Path
 
 from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
+from softswitch.services.own_strategies import finder
 from softswitch.services.prompts import PromptLibrary
 from softswitch.services.store import Store
 from softswitch.sip.flow import Addressing
@@ -26,6 +27,7 @@ async def make_switch(
         now,
         lambda name, language: str(library.prompt(name, language)),
         random.SystemRandom(),
+        finder(Path(settings.server.data_dir)),
     )
     agents = {
         agent.name: {"logged_in": agent.logged_in, "pause": agent.reason if agent.paused else None}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from softswitch.acd.engine import Engine
 from softswitch.acd.model import AcdEffect, AcdEvent, Fact, OfferId, Reconfigured
+from softswitch.acd.strategies import FindStrategy, built_in
 from softswitch.call.fabric import Fabric
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.deadlines import Deadlines
@@ -49,13 +50,14 @@ class Office:
         dice: Random,
         now: Instant,
         vault: Random | None = None,
+        find_strategy: FindStrategy = built_in,
     ) -> None:
         self.settings = settings
         self.addressing = addressing
         self.dice = dice
         self.ua = UserAgent(addressing, dice)
         self.fabric = Fabric(now, vault or dice)
-        self.engine = Engine(settings.queues, settings.agents, now, dice)
+        self.engine = Engine(settings.queues, settings.agents, now, dice, settings.acd, find_strategy)
         self.outbox: list[Effect] = []
         self.outputs: deque[Output] = deque()
         self.decisions: deque[AcdEffect] = deque()
@@ -82,7 +84,7 @@ class Office:
         self.registrations.configure(settings)
         self.trunks.configure(settings, now)
         self.admission.configure(settings)
-        self.acd(Reconfigured(settings.queues, frozenset(settings.agents)), now)
+        self.acd(Reconfigured(settings.queues, settings.agents, settings.acd), now)
 
     def drive(self, outputs: list[Output]) -> None:
         """Outputs of the user agent, to be worked off in order."""

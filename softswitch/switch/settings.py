@@ -8,7 +8,7 @@ the annotations, unknown keys are errors) and finds the line of every fault. Tim
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
-from softswitch.acd.model import QueueSettings
+from softswitch.acd.model import DEFAULT_ACD, AcdSettings, AgentSettings, QueueSettings
 from softswitch.sip.secure_media import Srtp
 
 STRICT = {"extra": "forbid"}
@@ -130,13 +130,13 @@ class Phone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Agent:
-    """A person who serves queues from a phone. `logged_in`: state at the first start; afterwards it is remembered."""
+class Agent(AgentSettings):
+    """A person who serves queues from a phone. `logged_in`: state at the first start; afterwards it is remembered.
+    What the engine must know of it is in `AgentSettings`."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     phone: str
     name: str | None = None
-    skills: dict[str, int] = field(default_factory=dict)
     logged_in: bool = False
     pin: str | None = field(default=None, repr=False)
 
@@ -311,6 +311,7 @@ class Settings:
     log: Log = Log()
     recording: Recording = Recording()
     codes: Codes = Codes()
+    acd: AcdSettings = DEFAULT_ACD
     phones: dict[str, Phone] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     trunks: dict[str, Trunk] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from softswitch.acd.model import (
     Refuse,
     Withdraw,
 )
+from softswitch.acd.strategies import FindStrategy, built_in
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant, is_due
@@ -58,7 +59,8 @@ _STATS_SECONDS = 2.0  # how long a call record waits for the last numbers of its
 
 class Switch:
     """`find_prompt(name, language)` gives a sound file's path or raises `LocalError`. `dice` make names that peers see;
-    `vault` makes keys, which must not be told from those names (in tests the dice do)."""
+    `vault` makes keys, which must not be told from those names (in tests the dice do). `find_strategy` gives the class
+    of a queue's strategy."""
 
     def __init__(
         self,
@@ -68,8 +70,9 @@ class Switch:
         now: Instant,
         find_prompt: FindPrompt,
         vault: Random | None = None,
+        find_strategy: FindStrategy = built_in,
     ) -> None:
-        self.office = Office(settings, addressing, find_prompt, dice, now, vault)
+        self.office = Office(settings, addressing, find_prompt, dice, now, vault, find_strategy)
         self.calls = self.office.calls
         self.desk = Desk(self, now)
         self.draining = False
@@ -228,6 +231,8 @@ class Switch:
     # ------------------------------------------------------------------------------------------- what the ACD decides
 
     def _fact(self, fact: Fact, now: Instant) -> None:
+        if fact.kind == "strategy.failed":
+            self.office.log("error", "strategy failed, longest idle goes on in its place", **fact.data)
         self.desk.add(fact)
         self.office.outbox.append(Save(fact))
 

@@ -3,18 +3,22 @@
 After every step the watchdog must find nothing.
 """
 
+from collections.abc import Mapping
 from random import Random
 from typing import TypeVar
 
 from softswitch.acd.engine import Engine
 from softswitch.acd.model import (
+    DEFAULT_ACD,
     AcdEffect,
     AcdEvent,
+    AcdSettings,
     AgentLogin,
     AgentLogout,
     AgentName,
     AgentPause,
     AgentReady,
+    AgentSettings,
     AgentState,
     Announce,
     Bridge,
@@ -31,6 +35,7 @@ from softswitch.acd.model import (
     TalkEnded,
     Withdraw,
 )
+from softswitch.acd.strategies import FindStrategy, built_in
 
 Effect = TypeVar("Effect", Offer, Withdraw, Bridge, Refuse, Announce, Overflow)
 
@@ -38,24 +43,27 @@ START = 1_000_000.0
 
 
 class Shift:
-    """`queues` default to one, `support`, served by all `agents` with `settings`. Agents are ready unless
+    """`queues` default to one, `support`, served by all with `settings`. Agents are ready unless
     `ready=False`. `log` holds every effect with its step's time."""
 
     def __init__(
         self,
-        *agents: AgentName,
+        *names: AgentName,
         queues: dict[str, QueueSettings] | None = None,
+        agents: Mapping[AgentName, AgentSettings] | None = None,
         ready: bool = True,
+        acd: AcdSettings = DEFAULT_ACD,
+        find_strategy: FindStrategy = built_in,
         **settings: object,
     ) -> None:
         if queues is None:
-            queues = {"support": QueueSettings(agents=agents, **settings)}  # type: ignore[arg-type]
+            queues = {"support": QueueSettings(agents=names, **settings)}  # type: ignore[arg-type]
         self.now = START
-        self.engine = Engine(queues, agents, self.now, Random(7))
+        self.engine = Engine(queues, agents or names, self.now, Random(7), acd, find_strategy)
         self.log: list[tuple[float, AcdEffect]] = []
         self.facts: list[Fact] = []
         self.ringing: dict[AgentName, Offer] = {}
-        for agent in agents if ready else ():
+        for agent in names if ready else ():
             self.do(DeviceReachable(agent, True))
             self.login(agent)
 

@@ -4,7 +4,7 @@ import pytest
 from acd_shift import Shift
 
 from softswitch.acd.model import DeviceReachable
-from softswitch.acd.routing import strategy
+from softswitch.acd.strategies import built_in
 from softswitch.kernel.errors import LocalError
 
 MANY = tuple(f"agent{number:02d}" for number in range(40))  # more than a pool looks through: it keeps an index
@@ -70,7 +70,7 @@ def test_back_from_a_pause_at_the_end_of_the_line() -> None:
 def test_an_unknown_strategy_is_an_error_and_no_fallback() -> None:
     """Complaint: an unknown strategy name falls back in silence (FreeSWITCH mod_callcenter)."""
     with pytest.raises(LocalError, match="longest-idle"):
-        strategy("longest-idel")
+        built_in("longest-idel")
 
 
 def test_the_index_of_the_ready_keeps_no_trace_of_those_who_come_and_go() -> None:

@@ -49,8 +49,9 @@ def test_who_was_logged_in_paused_or_wrapping_up_still_is() -> None:
     [
         {"nobody": {"pause": None}},
         {"alice": {}},
-        {"alice": {"pause": 7, "misses": "x", "idle_since": None, "wrap_up": ["c1"]}},
-        {"alice": {"wrap_up": ["c1", "support", 1.0, 2.0]}},
+        {"alice": {"pause": 7, "misses": "x", "idle_since": None, "wrap_ups": ["c1"]}},
+        {"alice": {"wrap_ups": 3, "work": [1], "phone": 4}},
+        {"alice": {"wrap_ups": [["c1", "support", 1.0, 2.0]]}},
     ],
 )
 def test_a_damaged_or_outdated_memory_does_no_harm(memory: dict[str, dict[str, object]]) -> None:

@@ -1,20 +1,29 @@
 """The structures under the order: places with positions, and the heap with lazy deletion, against a sorted list."""
 
+from random import Random
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from softswitch.acd.model import QueueSettings
-from softswitch.acd.pool import Pool
+from softswitch.acd.pools import Pools
 from softswitch.acd.queue import CallHeap, Places, Queue, WaitingCall
-from softswitch.acd.routing import strategy
+from softswitch.acd.strategies import STRATEGIES
 
-QUEUE = Queue("support", QueueSettings(), Pool((), strategy("longest-idle")))
+
+def a_queue() -> Queue:
+    pools = Pools({}, Random(1), lambda pool, error: None)
+    pools.types = dict(STRATEGIES)
+    return pools.rebuild({"support": QueueSettings()}, {})["support"]
+
+
+QUEUE = a_queue()
 
 moves = st.lists(st.tuples(st.sampled_from("aafr"), st.integers(0, 50)), max_size=400)
 
 
 def waiting(rank: float, serial: int) -> WaitingCall:
-    return WaitingCall(f"c{serial}", QUEUE, "", rank, serial, 0.0)
+    return WaitingCall(f"c{serial}", QUEUE, "", rank, serial, 0.0, QUEUE.pool)
 
 
 def key(call: WaitingCall) -> tuple[float, int]:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 from acd_shift import Shift, only
 
-from softswitch.acd.agent import WrapUp
 from softswitch.acd.model import AgentState, CallQueued, Fact, Offer, QueueSettings, Withdraw
 from softswitch.acd.state import REST, RING, WRAP_UP, State
 from softswitch.acd.stats import Totals
@@ -46,7 +45,7 @@ def lose_the_ring_deadline(state: State) -> None:
 
 def lose_the_wrap_up_deadline(state: State) -> None:
     for agent in state.agents.values():
-        if isinstance(agent.activity, WrapUp):
+        if agent.wrap_ups:
             state.deadlines.cancel((WRAP_UP, agent.name))
 
 
@@ -55,12 +54,13 @@ def offer_a_call_twice(state: State) -> None:
     other = next(agent for agent in state.agents.values() if agent.activity is None)
     twin = type(ringing)(999, ringing.call, other, ringing.made)
     state.offers[999] = twin
-    other.activity = twin
+    other.offer = twin
+    ringing.call.offers = (*ringing.call.offers, twin)
 
 
 def put_a_call_in_its_heap_twice(state: State) -> None:
     call = state.calls["c3"]
-    call.queue.pool.calls.push(call)
+    call.pool.calls.push(call)
 
 
 def lose_a_call_from_its_heap(state: State) -> None:
@@ -127,10 +127,10 @@ def test_an_idle_agent_beside_a_waiting_caller_is_seen_and_served() -> None:
     """Complaint: queues stop offering (Asterisk #1561)."""
     shift = Shift("alice", queues={"support": QueueSettings(agents=("alice",))})
     state = shift.engine._state
-    state.agents["alice"].state = AgentState.PAUSED  # hides her from the match
+    state.agents["alice"].available = False  # hides her from the match
     state.calls.clear()
     shift.engine.receive(CallQueued("c1", "support"), shift.now)
-    assert shift.engine.check(shift.now)[0].subject == "alice"
+    assert {violation.subject for violation in shift.engine.check(shift.now)} == {"alice"}
     assert only(shift.engine.repair(shift.now), Offer)[0].call == "c1"
 
 

@@ -186,7 +186,7 @@ def test_a_file_that_is_not_there_or_is_not_text(tmp_path: Path) -> None:
         load(tmp_path / "latin.toml")
 
 
-@pytest.mark.parametrize(("text", "fault"), cases("errors.txt"))
+@pytest.mark.parametrize(("text", "fault"), [*cases("errors.txt"), *cases("errors_acd.txt")])
 def test_a_fault_has_its_line_its_key_and_a_hint(faults, text: str, fault: str) -> None:
     assert [found for found in faults(text) if "warning" not in found] == [fault]
 
@@ -215,7 +215,7 @@ def test_backups_of_trunks_must_not_go_round(faults) -> None:
 # --------------------------------------------------------------------------------------------------------- warnings
 
 
-@pytest.mark.parametrize(("text", "fault"), cases("warnings.txt"))
+@pytest.mark.parametrize(("text", "fault"), [*cases("warnings.txt"), *cases("warnings_acd.txt")])
 def test_a_doubt_is_a_warning_and_the_file_loads(write, faults, text: str, fault: str) -> None:
     assert fault in faults(text)
     assert isinstance(load(write(text)), Settings)
