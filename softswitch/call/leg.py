@@ -94,6 +94,7 @@ class Leg:
         "state",
         "stats",
         "streams",
+        "suite",
         "ua",
         "was_open",
         "wishes",
@@ -132,6 +133,7 @@ class Leg:
         self.wishes = policy.detect & ~LISTEN_ANSWER  # what media listens for besides keys: LISTEN_…
         self._keys = Once()
         self._keys_in_media = False
+        self.suite = ""  # of SRTP, once there are keys
         self._means: Means | None = None  # our keys stay the same through the leg's life
         self.ring_at: Instant | None = None
         self.answered_at: Instant | None = None
@@ -165,7 +167,7 @@ class Leg:
     def means(self) -> Means:
         """What we may secure its stream with."""
         if self._means is None:
-            self._means = self.fabric.means(self.worker, self.policy.srtp, self.policy.webrtc)
+            self._means = self.fabric.means(self.id, self.worker, self.policy.srtp, self.policy.webrtc)
         return self._means
 
     @property

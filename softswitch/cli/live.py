@@ -163,12 +163,13 @@ def _one_call(found: Row, as_json: bool) -> None:
     )
     legs: Rows = [
         [
-            *(leg["peer"], state(leg["state"]), leg["codec"], str(leg["media_port"]), str(leg["worker"])),
+            *(leg["peer"], state(leg["state"]), leg["codec"], leg["srtp"] or "no"),
+            *(str(leg["media_port"]), str(leg["worker"])),
             *(*_quality(leg.get("quality")), leg["sip_call_id"]),
         ]
         for leg in found["legs"]
     ]
-    columns = ("leg", "state", "codec", ">port", ">media", *QUALITY, "sip call-id")
+    columns = ("leg", "state", "codec", "srtp", ">port", ">media", *QUALITY, "sip call-id")
     emit_table(columns, legs, nothing="no legs")
 
 

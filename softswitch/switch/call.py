@@ -351,6 +351,7 @@ def _leg_record(leg: Leg, status: int) -> LegRecord:
         mos=stats.mos if stats else 0.0,
         speech=_speech(stats.speech) if stats is not None and stats.speech is not None else None,
         quality=quality(stats) if stats else None,
+        srtp=leg.suite,
     )
 
 
@@ -375,4 +376,5 @@ def _leg_view(leg: Leg) -> LegView:
         media_port=leg.port.number if leg.port is not None else 0,
         worker=leg.worker,
         quality=quality(leg.figures) if leg.figures is not None else None,
+        srtp=leg.suite,
     )

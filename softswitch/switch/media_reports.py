@@ -201,6 +201,7 @@ class MediaReports:
     def _secured(self, worker: int, report: Secured, now: Instant) -> None:
         leg = self._office.fabric.legs.get(report.leg)
         if leg is not None:
+            leg.suite = report.suite
             self._office.log("debug", "stream secured", peer=leg.peer, suite=report.suite)
 
     def _security_failed(self, worker: int, report: SecurityFailed, now: Instant) -> None:

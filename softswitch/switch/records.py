@@ -29,7 +29,7 @@ class LegRecord:
     """One leg as it ended. `call_id` is the SIP Call-ID, `codec` the RTP name (empty: never negotiated). `jitter_ms`
     and `lost` are what we received (RFC 3550 §6.4.1), `mos` by ITU-T G.107 (0: no media), `status` the last final SIP
     status of its INVITE. `speech` is what the party said, where it was measured (see `wire.control.SpeechFacts`).
-    `quality` has all figures of the stream, None when there was none."""
+    `quality` has all figures of the stream, None when there was none. `srtp` is the suite of an encrypted stream."""
 
     party: str
     call_id: str = ""
@@ -44,6 +44,7 @@ class LegRecord:
     mos: float = 0.0
     speech: Speech | None = None
     quality: Quality | None = None
+    srtp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

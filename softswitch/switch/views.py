@@ -9,7 +9,7 @@ from softswitch.switch.quality import Quality
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegView:
     """`state`: trying, ringing, early, talking, held, ended. `quality` as media told it last, some seconds ago; None
-    before that."""
+    before that. `srtp` is the suite of an encrypted stream that has its keys."""
 
     peer: str
     state: str
@@ -18,6 +18,7 @@ class LegView:
     media_port: int
     worker: int
     quality: Quality | None = None
+    srtp: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

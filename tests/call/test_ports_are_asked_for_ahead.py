@@ -1,11 +1,13 @@
 """Free ports grow ahead of the load: media needs time to bind them, and a call that finds none is refused."""
 
+from random import Random
+
 from softswitch.call.fabric import Fabric
 from softswitch.wire.control import VERSION, Grow, Ready, Slot
 
 
 def fabric(slots: int) -> Fabric:
-    made = Fabric(0.0)
+    made = Fabric(0.0, Random(1))
     made.ready(0, Ready(VERSION, 1, "test", ("PCMA",), tuple(Slot(n, 20000 + 2 * n) for n in range(slots)), slots))
     made.flush()
     return made

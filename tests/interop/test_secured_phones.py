@@ -137,7 +137,9 @@ def test_chromium_calls_a_phone(own_switch, phone, chromium: Chromium, codec: st
     assert facts["srtp"].startswith("SRTP_A")
     listen.hears(plain.heard(), BROWSER_HZ, 2.0)
     switch.calls_over()
-    assert switch.records(1)[0]["outcome"] == "answered"
+    record = switch.records(1)[0]
+    assert record["outcome"] == "answered"
+    assert [bool(leg["srtp"]) for leg in record["legs"]] == [True, False]
     switch.no_faults()
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from secure_peer import SdesPeer, SecureStage, crypt, key_for
-from virtual import Peer, talk
+from virtual import Peer, key_of, talk
 
+from softswitch.media.arena import SIZE, Batch
 from softswitch.media.srtp import SUITES, Cipher, Memory
 from softswitch.wire import control, rtcp, rtp
 
@@ -226,3 +227,22 @@ def test_libsrtp_borrows_from_the_owner_of_the_memory(view):
     memory.base[99] = b"x"
     assert memory.view[99] == ord("x")
     memory.view.release()
+
+
+def test_a_flood_does_not_shut_the_peer_out():
+    """From so many refused packets in a batch on only the peer's own address is looked at; it still gets through."""
+    stage = SecureStage()
+    secure, plain = SdesPeer(stage, 1, 0), Peer(stage, 2, 1)
+    stage.command(control.Connect((control.Edge(1, 2),)))
+    stage.run()
+    stage.receive(0, secure.packet(SAID), secure.address)
+    junk = rtp.build(0, False, 1, 2, 3, SAID)
+    datagrams = [(junk, ("203.0.113.5", 9)) for _ in range(300)] + [(secure.packet(SAID), secure.address)]
+    for slot, (data, _) in enumerate(datagrams):
+        stage.arena.memory[slot * SIZE : slot * SIZE + len(data)] = data
+    sources = [source for _, source in datagrams]
+    slots, rows = list(range(len(datagrams))), [0] * len(datagrams)
+    batch = Batch(slots, rows, [len(data) for data, _ in datagrams], [key_of(source) for source in sources], sources)
+    stage._send(stage.engine.receive(batch, stage.now))
+    assert len(plain.sent()) == 2
+    assert rejected(stage, 1) == 300

@@ -135,6 +135,8 @@ def test_a_call_without_its_keys_ends_with_a_clear_cause(site: Site) -> None:
     leg = next(id for id, spec in site.media.legs.items() if spec.security is not None)
     site.give(Reported(0, (control.Secured(leg, "AEAD_AES_128_GCM"),)))
     assert line.state == "up"
+    (call,) = site.switch.calls.values()
+    assert [leg.srtp for leg in call.view(site.now).legs] == ["AEAD_AES_128_GCM", ""]
     site.give(Reported(0, (control.SecurityFailed(leg, "the DTLS certificate is not the one that SIP told of"),)))
     site.give(Reported(0, (control.SecurityFailed(leg, "again"), control.SecurityFailed(999, "nobody"))))
     assert line.state == plain.line.state == "over"
@@ -142,6 +144,7 @@ def test_a_call_without_its_keys_ends_with_a_clear_cause(site: Site) -> None:
     record = site.records(CallRecord)[-1]
     assert isinstance(record, CallRecord)
     assert (record.outcome, record.cause) == ("failed", 488)
+    assert [leg.srtp for leg in record.legs] == ["AEAD_AES_128_GCM", ""]
     assert "certificate" in record.reason
     site.nothing_left()
 
