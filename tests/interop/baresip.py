@@ -54,7 +54,7 @@ class Baresip:
         tone = self._directory / "tone.wav"
         soundfile.write(tone, listen.tone(hertz, 60.0), listen.RATE, subtype="PCM_16")
         control = free_port()
-        further = (*_ENCRYPTION.get(mediaenc, ()), *(["opus"] if codecs == "opus" else []))
+        further = (*_ENCRYPTION.get(mediaenc, ()), *(["opus"] if "opus" in codecs else []))
         modules = "".join(f"module {name}.so\n" for name in further)
         encryption = f";mediaenc={mediaenc}" if mediaenc else ""
         low, high = media_ports(40)

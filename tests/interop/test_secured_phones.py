@@ -1,8 +1,11 @@
 """SRTP with other people's programs: baresip by SDES and DTLS, Chromium by DTLS-SRTP and ICE, each talking both ways
-with a plain phone through a real switch."""
+with a plain phone through one real switch."""
 
-from collections.abc import Callable, Iterator
+import contextlib
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,7 @@ from tests.interop.baresip import Baresip
 from tests.interop.chromium import Chromium
 from tests.interop.conftest import PASSWORD
 from tests.interop.sip_user import SipUser
-from tests.interop.switch_process import SwitchProcess, free_port, wait_until
+from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
 
 pytestmark = pytest.mark.interop
 
@@ -19,22 +22,26 @@ SECURE_HZ = 600.0
 PLAIN_HZ = 950.0
 BROWSER_HZ = 1350.0
 BROWSER = "127.0.0.4"
-
-
-def tables(browser: int, srtp: str = "accept") -> str:
-    return f"""
-[phones.secure]
-number = "1001"
-password = "{PASSWORD}"
-srtp = "{srtp}"
+TABLES = f"""
 [phones.plain]
-number = "1002"
+number = "1000"
 password = "{PASSWORD}"
 srtp = "off"
 codecs = ["PCMA", "PCMU", "opus"]
-[phones.browser]
+[phones.accept]
+number = "1001"
+password = "{PASSWORD}"
+[phones.optional]
+number = "1002"
+password = "{PASSWORD}"
+srtp = "optional"
+[phones.required]
 number = "1003"
-contact = "sip:browser@{BROWSER}:{browser}"
+password = "{PASSWORD}"
+srtp = "required"
+[phones.browser]
+number = "1004"
+contact = "sip:browser@{BROWSER}:PORT"
 codecs = ["opus", "PCMU"]
 webrtc = true
 [recording]
@@ -42,156 +49,180 @@ calls = "none"
 """
 
 
-@pytest.fixture
-def phone(tmp_path: Path) -> Iterator[Callable[..., Baresip]]:
-    """Registered baresips: `phone(switch, name, hertz, …)`."""
-    made: list[Baresip] = []
+class Site:
+    """The switch, the plain phone, and where the browser's signalling is."""
 
-    def start(switch: SwitchProcess, name: str, hertz: float, **options: str) -> Baresip:
-        made.append(Baresip(switch, name, PASSWORD, hertz, tmp_path, **options))
+    def __init__(self, switch: SwitchProcess, directory: Path, browser: int) -> None:
+        self.switch = switch
+        self._directory = directory
+        self._browser = browser
+        self.begun = 0.0
+        self.plain = self._phone("plain", PLAIN_HZ, codecs="PCMA,PCMU,opus")
+
+    @contextlib.contextmanager
+    def secure(self, name: str, mediaenc: str) -> Iterator[Baresip]:
+        """A baresip that encrypts in this manner, registered."""
+        phone = self._phone(name, SECURE_HZ, mediaenc=mediaenc)
+        try:
+            yield phone
+        finally:
+            phone.close()
+
+    @contextlib.contextmanager
+    def user(self) -> Iterator[SipUser]:
+        """Signals for the browser."""
+        user = SipUser("browser", BROWSER, self._browser, (self.switch.host, self.switch.port))
+        try:
+            yield user
+        finally:
+            user.close()
+
+    def record(self) -> dict[str, Any]:
+        """Of this test's call."""
+        return self.switch.records(1, since=self.begun)[0]
+
+    def over(self, *phones: Baresip) -> None:
+        """The call is: no phone has one, and the switch neither."""
+        for phone in (self.plain, *phones):
+            phone.expect("CALL_CLOSED")
+        self.switch.calls_over()
+        self.switch.no_faults()
+
+    def _phone(self, name: str, hertz: float, **options: str) -> Baresip:
+        number = len(list(self._directory.iterdir()))
+        phone = Baresip(self.switch, name, PASSWORD, hertz, self._directory / f"{number}", **options)
         wait_until(
             f"registration of {name}",
-            lambda: name in [row["phone"] for row in switch.get("registrations")["items"]],
+            lambda: name in [row["phone"] for row in self.switch.get("registrations")["items"]],
             10.0,
         )
-        return made[-1]
+        return phone
 
-    yield start
-    for one in made:
-        one.close()
+
+@pytest.fixture(scope="module")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    directory, browser = tmp_path_factory.mktemp("secure"), free_port(BROWSER)
+    with running_switch(directory / "switch", TABLES.replace("PORT", str(browser))) as switch:
+        site = Site(switch, directory, browser)
+        try:
+            yield site
+        finally:
+            site.plain.close()
 
 
 @pytest.fixture
-def chromium(tmp_path: Path) -> Iterator[Chromium]:
-    browser = Chromium(BROWSER_HZ, tmp_path)
+def site(shared_site: Site) -> Site:
+    """Without a call."""
+    shared_site.switch.calls_over()
+    shared_site.begun = time.time()
+    return shared_site
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    browser = Chromium(BROWSER_HZ, tmp_path_factory.mktemp("browser"))
     try:
         yield browser
     finally:
         browser.close()
 
 
-def talked(switch: SwitchProcess, one: Baresip, other: Baresip) -> None:
-    """The first has called the second: both are heard, and the call ends well."""
-    one.expect("CALL_ESTABLISHED")
-    other.expect("CALL_ESTABLISHED")
-    wait_until("3 s of sound", lambda: spoken_to(one) > 3.0, 15.0, pause=0.3)
-    one.do("hangup")
-    other.expect("CALL_CLOSED")
-    switch.calls_over()
-    listen.hears(one.heard(), PLAIN_HZ if other_is_plain(other) else SECURE_HZ, 2.0)
-    listen.hears(other.heard(), SECURE_HZ if other_is_plain(other) else PLAIN_HZ, 2.0)
-    switch.no_faults()
+def hear(*phones: Baresip, seconds: float = 2.5) -> None:
+    """Wait until each has heard so much in its latest call; with DTLS sound begins a little after the answer."""
 
+    def heard(phone: Baresip) -> bool:
+        try:
+            return len(phone.heard()) > seconds * listen.RATE
+        except ValueError:
+            return False
 
-def spoken_to(phone: Baresip) -> float:
-    """Seconds that it heard so far; with DTLS they begin a little after the answer."""
-    try:
-        return len(phone.heard()) / listen.RATE
-    except ValueError:
-        return 0.0
-
-
-def other_is_plain(phone: Baresip) -> bool:
-    return phone.name == "plain"
+    for phone in phones:
+        wait_until(f"{seconds} s of sound at {phone.name}", lambda phone=phone: heard(phone), 15.0, pause=0.3)
 
 
 @pytest.mark.parametrize("mediaenc", ["srtp", "srtp-mand", "srtp-mandf", "dtls_srtp"])
-def test_a_secured_baresip_calls_a_plain_one(own_switch, phone, mediaenc: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_secured_baresip_calls_a_plain_one(site: Site, mediaenc: str) -> None:
     """RFC 8643 (keys beside plain RTP), RFC 4568 (RTP/SAVP and SAVPF), RFC 5763 (DTLS without ICE)."""
-    switch = own_switch(tables(free_port(BROWSER)))
-    secure = phone(switch, "secure", SECURE_HZ, mediaenc=mediaenc)
-    plain = phone(switch, "plain", PLAIN_HZ)
-    secure.do("dial", "sip:1002@pbx.test")
-    talked(switch, secure, plain)
+    with site.secure("accept", mediaenc) as secure:
+        secure.do("dial", "sip:1000@pbx.test")
+        secure.expect("CALL_ESTABLISHED")
+        site.plain.expect("CALL_ESTABLISHED")
+        hear(secure, site.plain)
+        secure.do("hangup")
+        site.over(secure)
+        listen.hears(secure.heard(), PLAIN_HZ, 1.5)
+        listen.hears(site.plain.heard(), SECURE_HZ, 1.5)
+    assert [bool(leg["srtp"]) for leg in site.record()["legs"]] == [True, False]
 
 
-@pytest.mark.parametrize("srtp", ["optional", "required"])
-def test_a_plain_baresip_calls_a_secured_one(own_switch, phone, srtp: str) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize(("name", "number", "mediaenc"), [("optional", 1002, "srtp"), ("required", 1003, "srtp-mand")])
+def test_a_plain_baresip_calls_a_secured_one(site: Site, name: str, number: int, mediaenc: str) -> None:
     """Our offer has the keys."""
-    switch = own_switch(tables(free_port(BROWSER), srtp))
-    secure = phone(switch, "secure", SECURE_HZ, mediaenc="srtp" if srtp == "optional" else "srtp-mand")
-    plain = phone(switch, "plain", PLAIN_HZ)
-    plain.do("dial", "sip:1001@pbx.test")
-    talked(switch, plain, secure)
+    with site.secure(name, mediaenc) as secure:
+        site.plain.do("dial", f"sip:{number}@pbx.test")
+        site.plain.expect("CALL_ESTABLISHED")
+        hear(secure, site.plain)
+        site.plain.do("hangup")
+        site.over(secure)
+        listen.hears(secure.heard(), PLAIN_HZ, 1.5)
+        listen.hears(site.plain.heard(), SECURE_HZ, 1.5)
+    assert [bool(leg["srtp"]) for leg in site.record()["legs"]] == [False, True]
+
+
+def test_plain_rtp_is_refused_where_srtp_is_required(site: Site) -> None:
+    """488, and the reason in the record; the plain phone is not even rung."""
+    with site.secure("required", "") as phone:
+        phone.do("dial", "sip:1000@pbx.test")
+        assert "488" in str(phone.expect("CALL_CLOSED"))
+    site.switch.calls_over()
+    assert "SRTP is required" in site.record()["reason"]
 
 
 @pytest.mark.parametrize("codec", ["PCMU", "opus"])
-def test_chromium_calls_a_phone(own_switch, phone, chromium: Chromium, codec: str) -> None:  # type: ignore[no-untyped-def]
-    """RFC 8827: DTLS-SRTP and ICE with a browser; both tones arrive where they belong."""
-    port = free_port(BROWSER)
-    switch = own_switch(tables(port))
-    plain = phone(switch, "plain", PLAIN_HZ, codecs=codec)
-    user = SipUser("browser", BROWSER, port, (switch.host, switch.port))
-    try:
-        chromium.take(user.call("1002", chromium.offer(f"audio/{codec}")))
-        plain.expect("CALL_ESTABLISHED")
+def test_chromium_calls_a_phone(site: Site, chromium: Chromium, codec: str) -> None:
+    """RFC 8827: DTLS-SRTP and ICE with a browser; both tones arrive where they belong. The phone speaks A-law where the
+    browser speaks opus."""
+    with site.user() as user:
+        chromium.take(user.call("1000", chromium.offer(f"audio/{codec}")))
+        site.plain.expect("CALL_ESTABLISHED")
         chromium.connected()
         chromium.hears(PLAIN_HZ)
-        wait_until("3 s of sound", lambda: spoken_to(plain) > 3.0, 15.0, pause=0.3)
+        hear(site.plain)
         facts = chromium.facts()
         user.hang_up()
-        plain.expect("CALL_CLOSED")
-    finally:
-        user.close()
+        site.over()
     assert facts["dtls"] == "connected"
     assert facts["srtp"].startswith("SRTP_A")
-    listen.hears(plain.heard(), BROWSER_HZ, 2.0)
-    switch.calls_over()
-    record = switch.records(1)[0]
+    listen.hears(site.plain.heard(), BROWSER_HZ, 1.5)
+    record = site.record()
     assert record["outcome"] == "answered"
-    assert [bool(leg["srtp"]) for leg in record["legs"]] == [True, False]
-    switch.no_faults()
+    legs = [(leg["codec"], bool(leg["srtp"])) for leg in record["legs"]]
+    assert legs == [(codec, True), ({"opus": "PCMA"}.get(codec, codec), False)]
 
 
-def test_a_phone_calls_chromium(own_switch, phone, chromium: Chromium) -> None:  # type: ignore[no-untyped-def]
+def test_a_phone_calls_chromium(site: Site, chromium: Chromium) -> None:
     """Our offer to the browser: lite, actpass, one candidate."""
-    port = free_port(BROWSER)
-    switch = own_switch(tables(port))
-    plain = phone(switch, "plain", PLAIN_HZ, codecs="PCMU")
-    user = SipUser("browser", BROWSER, port, (switch.host, switch.port))
-    try:
-        plain.do("dial", "sip:1003@pbx.test")
+    with site.user() as user:
+        site.plain.do("dial", "sip:1004@pbx.test")
         user.answer(chromium.answer(user.wait()))
-        plain.expect("CALL_ESTABLISHED")
+        site.plain.expect("CALL_ESTABLISHED")
         chromium.connected()
         chromium.hears(PLAIN_HZ)
-        wait_until("3 s of sound", lambda: spoken_to(plain) > 3.0, 15.0, pause=0.3)
-        plain.do("hangup")
+        hear(site.plain)
+        site.plain.do("hangup")
         user.hung_up()
-    finally:
-        user.close()
-    listen.hears(plain.heard(), BROWSER_HZ, 2.0)
-    switch.calls_over()
-    switch.no_faults()
+        site.over()
+    listen.hears(site.plain.heard(), BROWSER_HZ, 1.5)
 
 
-def test_chromium_with_another_certificate_is_not_talked_to(own_switch, phone, chromium: Chromium) -> None:  # type: ignore[no-untyped-def]
+def test_chromium_with_another_certificate_is_not_talked_to(site: Site, chromium: Chromium) -> None:
     """RFC 8122 §6.2: the fingerprint in the description is not the browser's. The call ends, with a clear cause."""
-    port = free_port(BROWSER)
-    switch = own_switch(tables(port))
-    phone(switch, "plain", PLAIN_HZ, codecs="PCMU")
-    user = SipUser("browser", BROWSER, port, (switch.host, switch.port))
-    try:
+    with site.user() as user:
         offer = chromium.offer("audio/PCMU")
         at = offer.index(b"a=fingerprint:sha-256 ") + len(b"a=fingerprint:sha-256 ")
-        forged = offer[:at] + b":".join([b"AB"] * 32) + offer[at + 95 :]
-        chromium.take(user.call("1002", forged))
+        chromium.take(user.call("1000", offer[:at] + b":".join([b"AB"] * 32) + offer[at + 95 :]))
         user.hung_up()
-    finally:
-        user.close()
-    switch.calls_over()
-    record = switch.records(1)[0]
+        site.over()
+    record = site.record()
     assert record["outcome"] == "failed"
     assert "certificate" in record["reason"]
-    switch.no_faults()
-
-
-def test_plain_rtp_is_refused_where_srtp_is_required(own_switch, phone) -> None:  # type: ignore[no-untyped-def]
-    """488, and the reason in the record."""
-    switch = own_switch(tables(free_port(BROWSER), "required"))
-    secure = phone(switch, "secure", SECURE_HZ)
-    phone(switch, "plain", PLAIN_HZ)
-    secure.do("dial", "sip:1002@pbx.test")
-    assert "488" in str(secure.expect("CALL_CLOSED"))
-    switch.calls_over()
-    assert "SRTP is required" in switch.records(1)[0]["reason"]
