@@ -316,8 +316,7 @@ class Receiver:
     def _begin(self, leg: Leg, packet: rtp.Packet, now: Instant) -> None:
         """A stream starts: the first one, another SSRC, or a jump of the sequence."""
         if self.account.awaits(leg.row):
-            self.account.close(now)
-            self.account(now)
+            self.account.fully(now)
         leg.expected_before = self._legs.expected(leg)
         leg.packets_base = int(self._legs.received["packets"][leg.row])
         leg.expected_reported = leg.packets_reported = 0
@@ -336,8 +335,7 @@ class Receiver:
     def _beside(self, leg: Leg, packet: rtp.Packet, data: memoryview, now: Instant) -> None:
         """Comfort noise and telephone-events share the sequence with the sound."""
         if self.account.awaits(leg.row):
-            self.account.close(now)
-            self.account(now)
+            self.account.fully(now)
         state = self._legs.received[leg.row : leg.row + 1]
         stamp = (
             np.uint32(int(now * int(state["rate"][0])) & 0xFFFFFFFF) - state["transit"]
