@@ -340,6 +340,21 @@ def test_datagrams_stay_below_the_mtu():
     assert not two.wake()
 
 
+def test_handshakes_in_fragments(stage):
+    """RFC 6347 §4.2.3: messages longer than the path allows come in pieces, and in any order of datagrams."""
+    browser = Browser(stage, 1, 0)
+    browser.association._connection.set_ciphertext_mtu(256)
+    browser.check()
+    browser.replies()
+    outgoing = browser.association.start()
+    for _ in range(6):
+        for data in reversed(outgoing):
+            stage.receive(0, data, browser.address)
+        outgoing = [part for reply in browser.replies() for part in browser.association.receive(reply.data)]
+    assert browser.association.phase is Phase.DONE
+    assert stage.of(control.Secured)
+
+
 def test_a_closed_leg_leaves_nothing(stage):
     browser = connected(stage)
     Browser(stage, 2, 1)

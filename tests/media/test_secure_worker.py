@@ -129,3 +129,34 @@ def test_a_browsers_leg(media, phones):
     assert level_of(plain.sound()[-4000:], 500) == pytest.approx(8000, rel=0.1)
     assert level_of(browser.sound()[-4000:], 900) == pytest.approx(8000, rel=0.1)
     assert running.of(control.LegLatched).remote == browser.address
+
+
+def test_junk_at_a_secured_leg_harms_nobody(media, phones):
+    """STUN, DTLS, RTP and noise by the thousand: counted, and the secured peer and the call beside it are heard."""
+    suite = "AES_CM_128_HMAC_SHA1_80"
+    running, secure, other = media(), SecurePhone(0), Phone(1)
+    one, two, stranger = Phone(0), Phone(0), Phone(0)
+    for phone in (secure, other, one, two, stranger):
+        phones(phone)
+    secure.out = Cipher(suite, key_for(suite, 2), outbound=True)
+    secure.into = Cipher(suite, key_for(suite, 1), outbound=False)
+    opened(running, secure, 1, security=control.Sdes(suite, key_for(suite, 1), key_for(suite, 2)))
+    for leg, phone in ((2, other), (3, one), (4, two)):
+        opened(running, phone, leg)
+    running.send(Connect((Edge(1, 2), Edge(2, 1), Edge(3, 4), Edge(4, 3))))
+    talk(0.2, (secure, LOW), (other, HIGH), (one, LOW), (two, HIGH))
+    start = time.monotonic()
+    for n in range(60):
+        for first in (0, 1, 20, 22, 23, 64, 128, 255):
+            for size in (1, 30, 172, 182):
+                stranger.rtp.sendto(bytes([first]) + os.urandom(size), secure.to)
+        for phone, samples in ((secure, LOW), (other, HIGH), (one, LOW), (two, HIGH)):
+            phone.say(samples[n % 50 * 160 : n % 50 * 160 + 160])
+        while time.monotonic() < start + (n + 1) * 0.02:
+            time.sleep(0.001)
+        for phone in (secure, other, one, two):
+            phone.listen()
+    for phone, hertz in ((other, 500), (secure, 900), (two, 500), (one, 900)):
+        assert level_of(phone.sound()[-4000:], hertz) == pytest.approx(8000, rel=0.1)
+    running.send(control.AskStats((1,)))
+    assert running.of(control.LegStats).rejected > 1500
