@@ -216,15 +216,16 @@ def _time_zone(settings: "Settings") -> Finding:
 
 
 def _codecs(settings: "Settings") -> Finding:
-    import softswitch_codecs
+    from softswitch.media.codecs import CODECS as DECODED
     from softswitch.sip.codec_table import CODECS
 
     unknown = [name for name in settings.media.codecs if name not in CODECS]
     if unknown:
         return Finding("codecs", "fail", f"unknown: {', '.join(unknown)}", f"known are {', '.join(CODECS)}")
-    folder = Path(softswitch_codecs.__file__).parent
-    modules = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
-    return Finding("codecs", "ok", f"{', '.join(settings.media.codecs)}; decoded: {', '.join(modules)}")
+    found = f"{', '.join(settings.media.codecs)}; decoded: {', '.join(DECODED)}"
+    if "opus" not in DECODED:
+        return Finding("codecs", "warn", found, "there is no libopus: install the package av or the system's libopus")
+    return Finding("codecs", "ok", found)
 
 
 def _prompts() -> Finding:
