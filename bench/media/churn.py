@@ -32,7 +32,7 @@ class Churn:
         """With the phones that come and go, whose packets are not judged."""
         more = _GROUP * _GROUPS
         pair = [self._first + (n ^ 1) for n in range(more)]
-        load.laws += [0] * more
+        load.codecs += ["PCMU"] * more
         load.speaker += pair
         load.numbered += [True] * more
         load.judged += [False] * more

@@ -102,6 +102,11 @@ class Datagrams:
         return self._pieces["length"]
 
     @property
+    def arena(self) -> Octets:
+        """[1,024, ROOM]: where `receive` puts what has come."""
+        return self._octets
+
+    @property
     def ports(self) -> NDArray[np.uint16]:
         """The port on 127.0.0.1 that each phone sends to."""
         return self._names["port"]
@@ -122,7 +127,7 @@ class Datagrams:
             first += done
         return refused
 
-    def receive(self) -> tuple[NDArray[np.uint16], Floats, NDArray[np.uint32], Octets]:
+    def receive(self) -> tuple[NDArray[np.uint16], Floats, Ints, Octets]:
         """What has come, at most 1,024 packets: the port that each comes from, its time of arrival in seconds
         (`CLOCK_REALTIME`), its length and octets. The octets stay until the next call."""
         n = 0
@@ -135,7 +140,7 @@ class Datagrams:
         heads, stamps = self._in[:n], self._stamps[:n]
         heads["namelen"], heads["controllen"] = 16, _STAMP.itemsize
         at = stamps["seconds"] + stamps["nanoseconds"] * 1e-9
-        return self._from["port"][:n].astype(np.uint16), at, heads["length"], self._octets[:n]
+        return self._from["port"][:n].astype(np.uint16), at, heads["length"].astype(np.int64), self._octets[:n]
 
     def drop_reports(self) -> int:
         """Read and forget what came to the RTCP ports; how many packets that were."""

@@ -77,14 +77,14 @@ def flood(calls: int, rate: int, seconds: float, backend: str) -> dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         plan = scene("relay", calls)
         load = plan.load(WARM + seconds + 1.0, generators)
-        board = Board(len(load.laws))
+        board = Board(len(load.codecs))
         spawn = multiprocessing.get_context("spawn")
         here, there = multiprocessing.Pipe()
         generator = spawn.Process(target=generate, args=(load, board, there), daemon=True)
         generator.start()
         there.close()
         phones = here.recv()
-        media = Media(folder, len(load.laws) + 1, backend, mine)
+        media = Media(folder, len(load.codecs) + 1, backend, mine)
         try:
             here.send([slot.port for slot in media.free[: len(phones)]])
             here.recv()

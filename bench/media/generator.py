@@ -12,30 +12,35 @@ from typing import Any, Final
 
 import numpy as np
 
-from bench.media import marks
+from bench.media import bursts, marks
+from bench.media.bursts import Bursts
 from bench.media.datagrams import Datagrams, Ints, Octets
+from bench.media.sealed import Sealed
 from bench.media.tally import Tally
 
 _ROUND: Final = 0.0005  # seconds between two looks at the clock
 _HEAD: Final = 12
 _DRAIN: Final = 0.3
 _MIXED_TAIL: Final = 4  # frames at the end that concealment repeats
-_TYPES: Final = (0, 8)  # payload types of the laws
+_LAWS: Final = {"PCMU": 0, "PCMA": 1}
 WARM: Final = 1.5
 """Seconds at the start that do not count."""
 
 
 @dataclass
 class Load:
-    """What to play. `laws[phone]` is the companding law, `speaker[phone]` whom it should hear (−1 nobody),
-    `numbered[phone]` whether its sound carries numbers, `judged[phone]` whether its loss counts."""
+    """What to play. `codecs[phone]` is what it speaks, `speaker[phone]` whom it should hear (−1 nobody),
+    `numbered[phone]` whether its sound carries numbers (others breathe), `judged[phone]` whether its loss counts.
+    `bursts`: marks for codecs that keep no sample. `keys` are those of SRTP, if it is spoken."""
 
     seconds: float
-    laws: list[int]
+    codecs: list[str]
     speaker: list[int]
     numbered: list[bool]
     judged: list[bool]
     mixed: bool = False
+    bursts: bool = False
+    keys: list[tuple[bytes, bytes]] = field(default_factory=list)
     cores: set[int] = field(default_factory=set)
 
 
@@ -75,7 +80,7 @@ def generate(load: Load, board: Board, link: Connection) -> None:
         os.sched_setaffinity(0, load.cores)
     with suppress(OSError):
         os.nice(-15)
-    datagrams = Datagrams(len(load.laws))
+    datagrams = Datagrams(len(load.codecs))
     link.send(datagrams.addresses)
     datagrams.ports[:] = link.recv()
     phones = _Phones(load, board, datagrams)
@@ -95,38 +100,51 @@ class _Phones:
         self._board = board
         self._datagrams = datagrams
         self._active = board.active()
-        count = len(load.laws)
-        self._count = count
-        laws = np.array(load.laws)
-        numbered = np.array(load.numbered)
-        speaker = np.array(load.speaker)
+        self._count = count = len(load.codecs)
+        self._names = sorted(set(load.codecs))
+        self._kind = np.array([self._names.index(codec) for codec in load.codecs])
+        speaker, judged, number = np.array(load.speaker), np.array(load.judged), np.arange(count)
         first = int(WARM * 50)
-        self._laws = laws
-        self._tallies = {
-            law: Tally(speaker, np.array(load.judged) & (laws == law), law, load.mixed, first) for law in set(load.laws)
-        }
-        self._parts = [marks.frame_parts(law) for law in (0, 1)]
-        self._runs = _runs(np.where(numbered, laws, -1))
-        packets = datagrams.packets
-        number = np.arange(count)
-        dice = np.random.default_rng(1)
-        for law in set(load.laws):
-            mine = laws == law
-            packets[mine, _HEAD : _HEAD + marks.SIZE] = np.where(
-                numbered[mine, None],
-                marks.payloads(number[mine], law),
-                marks.noise(law, dice, int(mine.sum())),
-            )
-            packets[mine, 1] = _TYPES[law]
-        packets[:, 0] = 0x80
+        self._tallies: list[Tally | Bursts] = []
+        for kind, codec in enumerate(self._names):
+            counts = judged & (self._kind == kind)
+            if load.bursts:
+                self._tallies.append(Bursts(speaker, counts, codec, first))
+            else:
+                self._tallies.append(Tally(speaker, counts, _LAWS[codec], load.mixed, first))
+        self._packets = packets = datagrams.packets
+        self._sealed: Sealed | None = None
+        if load.keys:
+            self._packets = packets = np.zeros_like(datagrams.packets)
+            self._sealed = Sealed(load.keys, datagrams.packets, datagrams.arena)
+        self._lengths = np.full(count, _HEAD + marks.SIZE)
+        packets[:, 0], packets[:, 1] = 0x80, [bursts.TYPES[codec] for codec in load.codecs]
         self._sequences = packets.view(">u2")[:, 1]
         self._stamps = packets.view(">u4")[:, 1]
         packets.view(">u4")[:, 2] = number + 1
-        datagrams.lengths[:] = _HEAD + marks.SIZE
+        self._steps = np.array([bursts.CLOCKS[codec] // 50 for codec in load.codecs])
+        self._runs = _runs(self._kind if load.bursts else np.where(load.numbered, self._kind, -1))
+        if load.bursts:
+            self._cycles = [bursts.cycle(codec) for codec in self._names]
+        else:
+            self._number(np.array(load.numbered), number)
+        datagrams.lengths[:] = self._lengths
         self._phone_of = np.full(65536, -1, np.int64)
         self._phone_of[datagrams.ports] = number
         self._lag = np.zeros(20_000, np.int64)  # rounds by how late they were, in steps of 10 µs
         self._refused = self._foreign = self._reports = 0
+
+    def _number(self, numbered: np.ndarray, number: Ints) -> None:
+        """What stays of every packet: the phone's part of the mark, or its breath."""
+        self._parts = [marks.frame_parts(_LAWS[codec]) for codec in self._names]
+        dice = np.random.default_rng(1)
+        for kind, codec in enumerate(self._names):
+            mine = self._kind == kind
+            self._packets[mine, _HEAD : _HEAD + marks.SIZE] = np.where(
+                numbered[mine, None],
+                marks.payloads(number[mine], _LAWS[codec]),
+                marks.noise(_LAWS[codec], dice, int(mine.sum())),
+            )
 
     def play(self) -> None:
         total = int(self._load.seconds * 50) * self._count
@@ -150,12 +168,12 @@ class _Phones:
             if n >= total or start + n * step > time.time() - _ROUND:
                 time.sleep(_ROUND)
         frames = total // self._count
-        for tally in self._tallies.values():
+        for tally in self._tallies:
             tally.finish(frames - _MIXED_TAIL if self._load.mixed else frames)
 
     def results(self) -> dict[str, float]:
         """Of both laws together; percentiles are the worse law's."""
-        parts = [tally.results() for tally in self._tallies.values()]
+        parts = [tally.results() for tally in self._tallies]
         out = {
             name: max(part[name] for part in parts) if name.endswith("_ms") else sum(part[name] for part in parts)
             for name in parts[0]
@@ -167,7 +185,7 @@ class _Phones:
         return {**out, "refused": self._refused, "foreign": self._foreign, "rtcp": self._reports}
 
     def _stop(self) -> None:
-        for tally in self._tallies.values():
+        for tally in self._tallies:
             tally.over = True
 
     def _send(self, n: int, due: int) -> int:
@@ -175,17 +193,13 @@ class _Phones:
         frame, first = divmod(n, self._count)
         last = min(first + due - n, self._count)
         if first == 0:
-            for tally in self._tallies.values():
+            for tally in self._tallies:
                 tally.begin(frame)
-        packets = self._datagrams.packets
         self._sequences[first:last] = frame & 0xFFFF
-        self._stamps[first:last] = frame * marks.SIZE & 0xFFFFFFFF
-        for law, begin, end in self._runs:
-            if law >= 0 and begin < last and end > first:
-                rows = slice(max(begin, first), min(end, last))
-                parts = self._parts[law][:, frame % marks.FRAMES]
-                packets[rows, _HEAD : _HEAD + 22] = parts[0]
-                packets[rows, _HEAD + marks.HALF : _HEAD + marks.HALF + 22] = parts[1]
+        self._stamps[first:last] = frame * self._steps[first:last] & 0xFFFFFFFF
+        for kind, begin, end in self._runs:
+            if kind >= 0 and begin < last and end > first:
+                self._mark(kind, frame, slice(max(begin, first), min(end, last)))
         if self._active[first:last].all():
             self._push(frame, first, last)
         else:
@@ -194,11 +208,25 @@ class _Phones:
                     self._push(frame, first + begin, first + end)
         return n + last - first
 
+    def _mark(self, kind: int, frame: int, rows: slice) -> None:
+        if self._load.bursts:
+            table, lengths = self._cycles[kind]
+            self._packets[rows, _HEAD : _HEAD + table.shape[1]] = table[frame % bursts.PERIOD]
+            self._lengths[rows] = _HEAD + lengths[frame % bursts.PERIOD]
+            self._datagrams.lengths[rows] = self._lengths[rows]
+            return
+        parts = self._parts[kind][:, frame % marks.FRAMES]
+        self._packets[rows, _HEAD : _HEAD + 22] = parts[0]
+        self._packets[rows, _HEAD + marks.HALF : _HEAD + marks.HALF + 22] = parts[1]
+
     def _push(self, frame: int, first: int, last: int) -> None:
+        if self._sealed is not None:
+            self._datagrams.packets[first:last] = self._packets[first:last]
+            self._datagrams.lengths[first:last] = self._sealed.seal(first, last, self._lengths[first:last])
         start = time.time()
         self._refused += self._datagrams.send(first, last)
         end = time.time()
-        for tally in self._tallies.values():
+        for tally in self._tallies:
             tally.say(frame, first, last, start, end)
         self._board.sent += last - first
 
@@ -207,19 +235,21 @@ class _Phones:
         if not len(ports):
             return
         phones = self._phone_of[ports]
-        good = (phones >= 0) & (lengths == _HEAD + marks.SIZE)
+        if self._sealed is not None:
+            lengths = self._sealed.open(phones, lengths)
+        good = (phones >= 0) & (lengths > _HEAD if self._load.bursts else lengths == _HEAD + marks.SIZE)
         if not good.all():
             self._foreign += int(np.count_nonzero(~good))
             phones, at, octets = phones[good], at[good], octets[good]
         self._board.received += len(phones)
-        sound = octets[:, _HEAD : _HEAD + marks.SIZE]
+        octets = octets[:, : _HEAD + marks.SIZE]
         if len(self._tallies) == 1:
-            next(iter(self._tallies.values())).hear(phones, at, sound)
+            self._tallies[0].hear(phones, at, octets)
             return
-        laws = self._laws[phones]
-        for law, tally in self._tallies.items():
-            mine = laws == law
-            tally.hear(phones[mine], at[mine], sound[mine])
+        kinds = self._kind[phones]
+        for kind, tally in enumerate(self._tallies):
+            mine = kinds == kind
+            tally.hear(phones[mine], at[mine], octets[mine])
 
 
 def _runs(values: np.ndarray | Ints | Octets) -> list[tuple[int, int, int]]:

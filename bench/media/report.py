@@ -62,7 +62,7 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
     figure, axes = pyplot.subplots(figsize=(7, 4), dpi=80)
     for mode in dict.fromkeys(r["mode"] for r in results):
         mine = sorted((r["calls"], r["us_per_packet"]) for r in results if r["mode"] == mode)
-        style = {"linestyle": "--", "color": "black"} if mode == "uvloop" else {}
+        style: dict[str, Any] = {"linestyle": "--", "color": "black"} if mode == "uvloop" else {}
         axes.plot([calls for calls, _ in mine], [cost for _, cost in mine], marker="o", label=mode, **style)
     axes.set(xlabel="calls", ylabel="µs of CPU a packet")
     axes.set_ylim(bottom=0)

@@ -6,9 +6,11 @@ import time
 from contextlib import ExitStack
 from typing import Any, Final
 
+from bench.media.bursts import TYPES
 from bench.media.churn import Churn
 from bench.media.generator import WARM, Board, generate
 from bench.media.scenes import Scene, scene
+from bench.media.sealed import SUITE
 from bench.media.subjects import Media, Yardstick, cpu_seconds, resident_mb, split_cores, waited_seconds
 from softswitch.wire import control
 
@@ -28,7 +30,7 @@ def measure(mode: str, calls: int, seconds: float, backend: str) -> dict[str, An
         churn = Churn(plan, calls) if mode == "churn" else None
         length = WARM + _SETTLE + seconds + _SETTLE
         load = plan.load(length, generators) if churn is None else churn.load(plan.load(length, generators))
-        board = Board(len(load.laws))
+        board = Board(len(load.codecs))
         here, there = multiprocessing.Pipe()
         spawn = multiprocessing.get_context("spawn")
         generator = spawn.Process(target=generate, args=(load, board, there), daemon=True)
@@ -43,7 +45,7 @@ def measure(mode: str, calls: int, seconds: float, backend: str) -> dict[str, An
             stack.callback(subject.close)
             here.send(subject.ports)
         else:
-            subject = Media(folder, len(load.laws), backend, mine)
+            subject = Media(folder, len(load.codecs), backend, mine)
             stack.callback(subject.close)
             here.send([slot.port for slot in subject.free])
         here.recv()
@@ -81,16 +83,18 @@ def measure(mode: str, calls: int, seconds: float, backend: str) -> dict[str, An
 def open_calls(media: Media, plan: Scene, phones: list[tuple[str, int]], folder: str) -> None:
     """Legs, edges and recorders, as control would."""
     for n, codec in enumerate(plan.codecs):
-        media.send(control.OpenLeg(n + 1, media.free[n].slot, spec(codec, phones[n])))
+        keys = plan.keys[n] if plan.keys else None
+        media.send(control.OpenLeg(n + 1, media.free[n].slot, spec(codec, phones[n], keys)))
     media.connect(plan.edges)
     for command in plan.commands(folder):
         media.send(command)
 
 
-def spec(codec: str, phone: tuple[str, int]) -> control.LegSpec:
-    """A phone as a SIP phone's SDP would describe it."""
-    kind = {"PCMU": 0, "PCMA": 8}[codec]
-    return control.LegSpec(codec, kind, 101, phone, (phone[0], phone[1] + 1))
+def spec(codec: str, phone: tuple[str, int], keys: tuple[bytes, bytes] | None) -> control.LegSpec:
+    """A phone as a SIP phone's SDP would describe it; `keys` are its own and the one that we seal with."""
+    security = control.Sdes(SUITE, keys[1], keys[0]) if keys else None
+    rtcp = phone[0], phone[1] + 1
+    return control.LegSpec(codec, TYPES[codec], 101, phone, rtcp, security=security)
 
 
 def _read(subject: Media | Yardstick, board: Board) -> dict[str, float]:

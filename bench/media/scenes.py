@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bench.media.generator import Load
+from bench.media.sealed import keys
 from softswitch.wire import control
 
 _RECORDERS: Final = 1_000_000
@@ -20,6 +21,9 @@ MODES: Final = (
     "record",
     "mixrecord",
     "transcode",
+    "g722",
+    "opus",
+    "srtp",
     "conference-10",
     "conference-50",
     "churn",
@@ -28,7 +32,8 @@ MODES: Final = (
 
 @dataclass
 class Scene:
-    """`codecs` and `speaker` (whom one should hear with numbers, −1 nobody) by phone; `recorded` pairs of legs."""
+    """`codecs` and `speaker` (whom one should hear with numbers, −1 nobody) by phone; `recorded` pairs of legs;
+    `bursts` and `keys` as in `Load`."""
 
     codecs: list[str]
     speaker: list[int]
@@ -36,16 +41,20 @@ class Scene:
     numbered: list[bool]
     recorded: list[tuple[int, int]] = field(default_factory=list)
     mixed: bool = False
+    bursts: bool = False
+    keys: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     def load(self, seconds: float, cores: set[int]) -> Load:
         """What the generator plays."""
         return Load(
             seconds=seconds,
-            laws=[("PCMU", "PCMA").index(codec) for codec in self.codecs],
-            speaker=self.speaker,
-            numbered=self.numbered,
+            codecs=list(self.codecs),
+            speaker=list(self.speaker),
+            numbered=list(self.numbered),
             judged=[True] * len(self.codecs),
             mixed=self.mixed,
+            bursts=self.bursts,
+            keys=self.keys,
             cores=cores,
         )
 
@@ -66,7 +75,7 @@ def scene(mode: str, calls: int) -> Scene:
     gain = _ALMOST_ONE if mode in ("mix", "mixrecord") else 1.0
     pairs = [(call + 1, call + calls + 1) for call in range(calls)]
     edges = [edge for a, b in pairs for edge in (control.Edge(a, b, 0, gain), control.Edge(b, a, 0, gain))]
-    other = "PCMA" if mode == "transcode" else "PCMU"
+    other = {"transcode": "PCMA", "g722": "G722", "opus": "opus"}.get(mode, "PCMU")
     return Scene(
         codecs=["PCMU"] * calls + [other] * calls,
         speaker=[(phone + calls) % count for phone in range(count)],
@@ -74,6 +83,8 @@ def scene(mode: str, calls: int) -> Scene:
         numbered=[True] * count,
         recorded=pairs if mode in ("record", "mixrecord") else [],
         mixed=mode in ("mix", "mixrecord", "transcode"),
+        bursts=mode in ("g722", "opus"),
+        keys=keys(count) if mode == "srtp" else [],
     )
 
 

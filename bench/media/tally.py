@@ -12,6 +12,41 @@ _RING: Final = 256  # frames whose fate is still open: 5 s
 _GRAIN: Final = 1e-5  # seconds of a histogram's step
 _STEPS: Final = 50_000
 HALF_TIME: Final = 0.01
+HEAD: Final = 12
+
+
+class Steps:
+    """Histograms of delay and of jitter: how far the time between two packets of a phone is from 20 ms."""
+
+    def __init__(self, phones: int) -> None:
+        self._delays = np.zeros(_STEPS, np.int64)
+        self._jitter = np.zeros(_STEPS, np.int64)
+        self._last_at: Floats = np.zeros(phones)
+
+    def delay(self, seconds: Floats) -> None:
+        """What took so long."""
+        _add(self._delays, seconds)
+
+    def space(self, phones: Ints, at: Floats, counts: bool) -> None:
+        """What came when; it is kept if it `counts`."""
+        order = np.argsort(phones, kind="stable")
+        phones, at = phones[order], at[order]
+        before = self._last_at[phones]
+        again = phones[1:] == phones[:-1]
+        if again.any():
+            before[1:][again] = at[:-1][again]
+        self._last_at[phones] = at
+        if counts:
+            space = at - before
+            _add(self._jitter, np.abs(space[(before > 0.0) & (space < 0.2)] - 0.02))
+
+    def results(self) -> dict[str, float]:
+        """Percentiles in ms."""
+        out = {}
+        for name, histogram in (("delay", self._delays), ("jitter", self._jitter)):
+            for share in (50, 95, 99, 100):
+                out[f"{name}_{'max' if share == 100 else f'p{share}'}_ms"] = _percentile(histogram, share)
+        return out
 
 
 class Tally:
@@ -31,9 +66,7 @@ class Tally:
         self._frame = 0
         self.over = False  # nothing is sent any more: what is heard from now on is concealment
         self._last_code = np.full(count, -1)  # frame · 2 + half that a phone heard last
-        self._last_at: Floats = np.zeros(count)
-        self._delays = np.zeros(_STEPS, np.int64)
-        self._jitter = np.zeros(_STEPS, np.int64)
+        self._steps = Steps(count)
         self.sent = self.received = self.duplicates = 0
         self.lost = 0.0
         self.disordered = self.strange = self.unreadable = 0
@@ -50,10 +83,11 @@ class Tally:
         """The phones `first` … `last` − 1 sent `frame` from `start` to `end` (seconds)."""
         self._sent_at[frame % _RING, first:last] = np.linspace(start, end, last - first)
 
-    def hear(self, phones: Ints, at: Floats, payloads: Octets) -> None:
-        """What came in order of arrival: to whom, when, and its payload [n, 160]."""
+    def hear(self, phones: Ints, at: Floats, packets: Octets) -> None:
+        """What came, in order of arrival: to whom, when, and the RTP packets [n, 172]."""
         self.received += len(phones)
-        self._space(phones, at)
+        self._steps.space(phones, at, self._frame >= self._first)
+        payloads = packets[:, HEAD:]
         speaker, frame, half = self._reader.read(payloads)
         fits = (speaker == self._speaker[phones]) & (speaker >= 0)
         self.strange += int(np.count_nonzero((speaker >= 0) & ~fits & (self._speaker[phones] >= 0)))
@@ -66,7 +100,7 @@ class Tally:
         place = frame % _RING
         self._mark(place, half, phones)
         late = at - self._sent_at[place, self._speaker[phones]] - half * HALF_TIME
-        _add(self._delays, late[frame >= self._first])
+        self._steps.delay(late[frame >= self._first])
         self._order(phones, frame * 2 + half)
         if self._mixed:
             speaker, frame, half = self._reader.read(payloads[:, HALF:])
@@ -80,7 +114,7 @@ class Tally:
 
     def results(self) -> dict[str, float]:
         """Counts; percentiles in ms."""
-        out: dict[str, float] = {
+        return {
             "sent": self.sent,
             "received": self.received,
             "lost": self.lost,
@@ -88,11 +122,8 @@ class Tally:
             "disordered": self.disordered,
             "strange": self.strange,
             "unreadable": self.unreadable,
+            **self._steps.results(),
         }
-        for name, histogram in (("delay", self._delays), ("jitter", self._jitter)):
-            for share in (50, 95, 99, 100):
-                out[f"{name}_{'max' if share == 100 else f'p{share}'}_ms"] = _percentile(histogram, share)
-        return out
 
     def _unwrap(self, frame: Ints) -> Ints:
         """Whole frame numbers: at most 10 s old."""
@@ -111,19 +142,6 @@ class Tally:
         self.sent += int(np.count_nonzero(told))
         self.lost += float(np.count_nonzero(seen == 0)) / len(seen)
         self.duplicates += int(np.count_nonzero(seen > 1))
-
-    def _space(self, phones: Ints, at: Floats) -> None:
-        """Jitter: how far the time between two packets is from 20 ms."""
-        order = np.argsort(phones, kind="stable")
-        phones, at = phones[order], at[order]
-        before = self._last_at[phones]
-        again = phones[1:] == phones[:-1]
-        if again.any():
-            before[1:][again] = at[:-1][again]
-        self._last_at[phones] = at
-        if self._frame >= self._first:
-            space = at - before
-            _add(self._jitter, np.abs(space[(before > 0.0) & (space < 0.2)] - 0.02))
 
     def _order(self, phones: Ints, code: Ints) -> None:
         order = np.argsort(phones, kind="stable")

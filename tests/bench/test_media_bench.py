@@ -34,7 +34,9 @@ def play(counted, frames, delay=0.005, change=lambda frame, hears: hears):
         counted.say(frame, 0, PHONES, at, at)
         payloads = spoken(frame)
         for phone, sound in change(frame, [(phone, payloads[SPEAKER[phone]]) for phone in range(PHONES)]):
-            counted.hear(np.array([phone]), np.array([at + delay]), sound[None])
+            counted.hear(
+                np.array([phone]), np.array([at + delay]), np.concatenate([np.zeros(12, np.uint8), sound])[None]
+            )
     counted.finish(frames)
     return counted.results()
 
