@@ -1,6 +1,6 @@
 """Calls through a real media process on loopback: what a call costs, how long a packet takes, what is lost.
 
-    python -m bench.media [--calls 100 200 500] [--modes relay mix record] [--seconds 4] [--backend auto]
+    python -m bench.media [--calls 100 200] [--modes relay mix record] [--seconds 3] [--backend auto]
 
 A generator process plays both sides of every call, 20 ms packets spread evenly over time. CPU is the media process's
 own, so that the generator's does not count; its packets are those that it received. Added delay is from the sending of
@@ -21,8 +21,8 @@ import numpy as np
 
 from bench.machine import facts
 from bench.media import report
-from bench.media.run import measure
-from bench.media.scenes import MODES
+from bench.media.run import Unfit, measure
+from bench.media.scenes import CALLS, MODES, USUAL
 
 _RESULTS = Path(__file__).parents[1] / "results"
 
@@ -30,10 +30,9 @@ _RESULTS = Path(__file__).parents[1] / "results"
 def main() -> None:
     """Print a line a run, then a table for docs/performance.md; results are kept in bench/results/."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--calls", type=int, nargs="+", default=[100, 200, 500])
+    parser.add_argument("--calls", type=int, nargs="+", help="numbers of calls (default: each mode's own)")
     parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
-    parser.add_argument("--most", type=int, default=1000, help="calls of one more run of relay and uvloop (0: none)")
-    parser.add_argument("--seconds", type=float, default=4.0, help="measured seconds of a run")
+    parser.add_argument("--seconds", type=float, default=3.0, help="measured seconds of a run")
     parser.add_argument("--backend", default="auto", help="auto, epoll or uring")
     parser.add_argument("--json", type=Path, help="write the results here too")
     parser.add_argument("--plot", type=Path, help="draw CPU a packet over calls into this PNG (needs matplotlib)")
@@ -42,11 +41,12 @@ def main() -> None:
     machine = {**facts(), "numpy": np.__version__}
     print(report.HEADING)
     for mode in options.modes:
-        more = [options.most] if options.most and mode in ("relay", "uvloop") else []
-        for calls in (*options.calls, *more):
-            if mode.startswith("conference-") and 2 * calls < int(mode.rpartition("-")[2]):
+        for calls in options.calls or CALLS.get(mode, USUAL):
+            try:
+                result = measure(mode, calls, options.seconds, options.backend)
+            except Unfit as reason:
+                print(f"{mode:14} {calls:5} left out: {reason}")
                 continue
-            result = measure(mode, calls, options.seconds, options.backend)
             results.append(result)
             print(report.line(result), flush=True)
     machine["load_after"] = [round(value, 2) for value in os.getloadavg()]

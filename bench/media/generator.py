@@ -81,17 +81,21 @@ def generate(load: Load, board: Board, link: Connection) -> None:
     with suppress(OSError):
         os.nice(-15)
     datagrams = Datagrams(len(load.codecs))
-    link.send(datagrams.addresses)
-    datagrams.ports[:] = link.recv()
-    phones = _Phones(load, board, datagrams)
-    link.send("ready")
-    link.recv()
-    gc.collect()
-    gc.freeze()
-    gc.disable()
-    phones.play()
-    link.send(phones.results())
-    datagrams.close()
+    try:
+        link.send(datagrams.addresses)
+        datagrams.ports[:] = link.recv()
+        phones = _Phones(load, board, datagrams)
+        link.send("ready")
+        link.recv()
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        phones.play()
+        link.send(phones.results())
+    except EOFError:
+        return  # the parent has given up
+    finally:
+        datagrams.close()
 
 
 class _Phones:

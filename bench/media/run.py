@@ -21,12 +21,18 @@ _BUSY_SHARE: Final = 0.02
 """… and so does a subject that waited longer than this share of the time for its core."""
 
 
+class Unfit(Exception):
+    """This mode cannot be measured so; says why."""
+
+
 def measure(mode: str, calls: int, seconds: float, backend: str) -> dict[str, Any]:
-    """Figures of one run; see the table in `report`."""
+    """Figures of one run; see the table in `report`. Raises `Unfit`."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         mine, generators = split_cores()
         plan = scene("relay" if mode == "uvloop" else mode, calls)
+        if not plan.codecs:
+            raise Unfit("too few for such rooms")
         churn = Churn(plan, calls) if mode == "churn" else None
         length = WARM + _SETTLE + seconds + _SETTLE
         load = plan.load(length, generators) if churn is None else churn.load(plan.load(length, generators))
@@ -47,6 +53,8 @@ def measure(mode: str, calls: int, seconds: float, backend: str) -> dict[str, An
         else:
             subject = Media(folder, len(load.codecs), backend, mine)
             stack.callback(subject.close)
+            if missing := set(plan.codecs) - set(subject.codecs):
+                raise Unfit(f"media has no {', '.join(sorted(missing))}")
             here.send([slot.port for slot in subject.free])
         here.recv()
         if isinstance(subject, Media):

@@ -29,6 +29,18 @@ MODES: Final = (
     "churn",
 )
 
+CALLS: Final = {
+    "uvloop": (100, 200, 500, 1000),
+    "relay": (100, 200, 500, 1000),
+    "record": (100, 200, 500),
+    "mix": (100, 200, 500),
+    "g722": (100, 200),
+    "opus": (50, 100),
+    "churn": (500,),
+}
+"""Numbers of calls that a mode is measured with unless told otherwise."""
+USUAL: Final = (100, 500)
+
 
 @dataclass
 class Scene:
@@ -90,7 +102,7 @@ def scene(mode: str, calls: int) -> Scene:
 
 def _conference(parties: int, size: int) -> Scene:
     """Rooms of `size`; the first of each speaks numbers, the others breathe; each hears all others and not itself."""
-    rooms = max(parties // size, 1)
+    rooms = parties // size
     edges, speaker = [], []
     for room in range(rooms):
         legs = range(room * size + 1, (room + 1) * size + 1)
