@@ -194,7 +194,9 @@ class Worker:
                 self._late += behind - _CATCH_UP
                 self._next_tick += behind - _CATCH_UP
                 engine.skip(self._next_tick)
-            while self._next_tick * TICK <= now:
+            for _ in range(_CATCH_UP + 1):  # then packets and control have their turn, whatever a tick costs
+                if self._next_tick * TICK > now:
+                    break
                 self._ticks += 1
                 self._late += now - self._next_tick * TICK > LATE
                 packets = engine.tick(self._next_tick)
