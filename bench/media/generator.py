@@ -176,10 +176,10 @@ class _Phones:
             tally.finish(frames - _MIXED_TAIL if self._load.mixed else frames)
 
     def results(self) -> dict[str, float]:
-        """Of both laws together; percentiles are the worse law's."""
+        """Of all codecs together; percentiles are the worst codec's."""
         parts = [tally.results() for tally in self._tallies]
         out = {
-            name: max(part[name] for part in parts) if name.endswith("_ms") else sum(part[name] for part in parts)
+            name: _worst([part[name] for part in parts]) if name.endswith("_ms") else sum(part[name] for part in parts)
             for name in parts[0]
         }
         late = np.cumsum(self._lag)
@@ -254,6 +254,11 @@ class _Phones:
         for kind, tally in enumerate(self._tallies):
             mine = kinds == kind
             tally.hear(phones[mine], at[mine], octets[mine])
+
+
+def _worst(values: list[float]) -> float:
+    """Of those that are known; NaN when none is."""
+    return max((value for value in values if value == value), default=float("nan"))
 
 
 def _runs(values: np.ndarray | Ints | Octets) -> list[tuple[int, int, int]]:
