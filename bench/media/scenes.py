@@ -11,6 +11,7 @@ from bench.media.sealed import keys
 from softswitch.wire import control
 
 _RECORDERS: Final = 1_000_000
+_ROOMS: Final = 2_000_000
 _ALMOST_ONE: Final = 0.999
 """A gain that is no pass-through, and leaves numbers readable."""
 
@@ -45,7 +46,7 @@ USUAL: Final = (100, 500)
 @dataclass
 class Scene:
     """`codecs` and `speaker` (whom one should hear with numbers, −1 nobody) by phone; `recorded` pairs of legs;
-    `bursts` and `keys` as in `Load`."""
+    `bursts` and `keys` as in `Load`; `rooms` the members of each conference."""
 
     codecs: list[str]
     speaker: list[int]
@@ -55,6 +56,7 @@ class Scene:
     mixed: bool = False
     bursts: bool = False
     keys: list[tuple[bytes, bytes]] = field(default_factory=list)
+    rooms: list[range] = field(default_factory=list)
 
     def load(self, seconds: float, cores: set[int]) -> Load:
         """What the generator plays."""
@@ -71,11 +73,14 @@ class Scene:
         )
 
     def commands(self, folder: str) -> list[control.Command]:
-        """Recorders and their edges."""
+        """Recorders and their edges, conferences."""
         commands: list[control.Command] = []
         for n, (a, b) in enumerate(self.recorded):
             commands.append(control.Record(_RECORDERS + n, f"{folder}/{n}.wav"))
             commands.append(control.Connect((control.Edge(a, _RECORDERS + n, 0), control.Edge(b, _RECORDERS + n, 1))))
+        for n, members in enumerate(self.rooms):
+            commands.append(control.OpenRoom(_ROOMS + n))
+            commands += [control.JoinRoom(_ROOMS + n, member) for member in members]
         return commands
 
 
@@ -103,15 +108,14 @@ def scene(mode: str, calls: int) -> Scene:
 def _conference(parties: int, size: int) -> Scene:
     """Rooms of `size`; the first of each speaks numbers, the others breathe; each hears all others and not itself."""
     rooms = parties // size
-    edges, speaker = [], []
+    speaker = []
     for room in range(rooms):
-        legs = range(room * size + 1, (room + 1) * size + 1)
-        edges += [control.Edge(a, b) for a in legs for b in legs if a != b]
         speaker += [-1, *[room * size] * (size - 1)]
     return Scene(
         codecs=["PCMU"] * (rooms * size),
         speaker=speaker,
-        edges=edges,
+        edges=[],
         numbered=[heard < 0 for heard in speaker],
         mixed=True,
+        rooms=[range(room * size + 1, (room + 1) * size + 1) for room in range(rooms)],
     )
