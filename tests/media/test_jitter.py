@@ -59,7 +59,7 @@ def test_a_duplicate_changes_nothing(buffer):
 
 
 def test_a_lost_packet_is_concealed_and_the_stream_goes_on_in_time(buffer):
-    """In the manner of G.711 Appendix I, but 0.3 of the level after 20 ms; the next packet fades in over 8 ms."""
+    """In the manner of G.711 Appendix I, but 0.3 of the level after 20 ms; the next packet fades in over 3 ms."""
     put(buffer, 0, value=1000)
     put(buffer, 2, value=3000)
     frames = [pull(buffer) for _ in range(3)]
@@ -67,8 +67,8 @@ def test_a_lost_packet_is_concealed_and_the_stream_goes_on_in_time(buffer):
     assert 995 <= frames[1][0] <= 1000
     assert 645 <= frames[1][79] <= 660
     assert 298 <= frames[1][159] <= 308
-    assert (frames[2][80:] == 3000).all()
-    assert (np.abs(np.diff(np.concatenate(frames).astype(int))) < 60).all()
+    assert (frames[2][24:] == 3000).all()
+    assert (np.abs(np.diff(np.concatenate(frames).astype(int))) < 120).all()
     assert buffer.learned["concealed"][0] == 2
 
 
