@@ -417,7 +417,7 @@ class JitterBuffer:
 
 
 def _rises(block: int) -> Floats:
-    """How sound comes in after so many missing blocks, the last, at the start of a talk spurt, at once: [blocks, block].
+    """How sound comes in after so many missing blocks; the last, where a talk spurt begins, at once: [blocks, block].
     Over 2–4 ms: the Appendix takes 4–10 ms, which costs 0.03 of PESQ at 3 % loss, half of that is too short again."""
     lengths = [0.2, 0.2, 0.3, *([0.4] * (conceal.BLOCKS - 2)), 1 / block]
     at = np.arange(block, dtype=np.float32)
