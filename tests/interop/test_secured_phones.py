@@ -91,11 +91,15 @@ class Site:
     def _phone(self, name: str, hertz: float, **options: str) -> Baresip:
         number = len(list(self._directory.iterdir()))
         phone = Baresip(self.switch, name, PASSWORD, hertz, self._directory / f"{number}", **options)
-        wait_until(
-            f"registration of {name}",
-            lambda: name in [row["phone"] for row in self.switch.get("registrations")["items"]],
-            10.0,
-        )
+        try:
+            wait_until(
+                f"registration of {name}",
+                lambda: name in [row["phone"] for row in self.switch.get("registrations")["items"]],
+                10.0,
+            )
+        except BaseException:
+            phone.close()
+            raise
         return phone
 
 
