@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from softswitch.acd.model import DEFAULT_AGENT, AgentName, AgentSettings, AgentState, CallId, OfferId, QueueName
+from softswitch.acd.offers import Tried
 from softswitch.acd.queue import WaitingCall
 from softswitch.kernel.clock import Duration, Instant
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from softswitch.acd.pool import Pool
 
 PAST = 64  # states of an agent that `why` can look back on
+OFFERS = 20  # and offers
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +29,7 @@ class Ringing:
     call: WaitingCall
     agent: "Agent"
     made: Instant
+    tried: Tried
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Agent:
     what `may_take` said then; `touched`: what strategies look at has changed since. `calls`, `talked` and `worked`
     (talk and wrap-up, seconds) count since `logged_in_since`; `occupancy` is a share (0-1) as of when the agent last
     became available. `leaving`: no longer configured, kept until the conversation ends. `past`: states left lately,
-    with when they began."""
+    with when they began; `tried`: the last offers."""
 
     name: AgentName
     idle_since: Instant
@@ -94,6 +97,7 @@ class Agent:
     pools: "dict[Pool, None]" = field(default_factory=dict)
     queues: list[QueueName] = field(default_factory=list)
     past: deque[tuple[Instant, AgentState, str]] = field(default_factory=lambda: deque(maxlen=PAST))
+    tried: deque[Tried] = field(default_factory=lambda: deque(maxlen=OFFERS))
 
     @property
     def misses(self) -> int:

@@ -66,7 +66,7 @@ def left(state: State, event: CallerLeft, at: Instant) -> None:
 
 def leave(state: State, call: WaitingCall, reason: str, at: Instant) -> None:
     """`abandoned` is the caller's own doing; any other reason is no abandonment."""
-    position = state.remove_call(call)
+    position = state.remove_call(call, reason, at)
     queue = call.queue
     waited = at - call.entered
     if reason == "abandoned":
@@ -86,7 +86,7 @@ def max_wait_over(state: State, call_id: CallId, at: Instant) -> None:
 
 def overflow(state: State, call: WaitingCall, cause: OverflowCause, at: Instant) -> None:
     """The waiting call leaves for the queue's target."""
-    position = state.remove_call(call)
+    position = state.remove_call(call, f"overflow: {cause}", at)
     _overflow_facts(state, call, cause, position, at)
     offering.withdraw_all(state, call, cause, at)
 

@@ -2,7 +2,7 @@
 Wrap-up is in `wrapping.py`."""
 
 from softswitch.acd import offering, wrapping
-from softswitch.acd.agent import Agent, Talking
+from softswitch.acd.agent import Agent, Talking, WrapUp
 from softswitch.acd.model import (
     AgentLogin,
     AgentLogout,
@@ -180,20 +180,27 @@ def wrap_up(state: State, event: AgentWrapUp, at: Instant) -> None:
 
 def outcome(state: State, event: AgentOutcome, at: Instant) -> None:
     """Note what came of a call that the agent has, or wraps up."""
+    found = outcome_of(state, event)
+    if isinstance(found, str):
+        state.ignored(event, found, at)
+    else:
+        state.fact("call.outcome", at, found.call, found.queue, event.agent, code=event.code, by=event.by)
+
+
+def outcome_of(state: State, event: AgentOutcome) -> Talking | WrapUp | str:
+    """The work that the outcome is of, or why it cannot be noted."""
     agent = state.agents.get(event.agent)
     if agent is None:
-        state.ignored(event, "no such agent", at)
-        return
-    work = agent.talks | agent.wrap_ups
+        return "no such agent"
+    work: dict[str, Talking | WrapUp] = {**agent.talks, **agent.wrap_ups}
     found = work.get(event.call) if event.call else next(iter(work.values()), None)
     if found is None:
-        state.ignored(event, "neither talks nor wraps up that call", at)
-        return
+        return "the agent neither talks nor wraps up"
     queue = state.queues.get(found.queue)
-    if queue is not None and queue.settings.outcomes and event.code not in queue.settings.outcomes:
-        state.ignored(event, f"no such outcome of {found.queue}: {event.code}", at)
-        return
-    state.fact("call.outcome", at, found.call, found.queue, agent.name, code=event.code, by=event.by)
+    codes = () if queue is None else queue.settings.outcomes
+    if codes and event.code not in codes:
+        return f"no outcome {event.code} in queue {found.queue}: there are {', '.join(codes)}"
+    return found
 
 
 def rest_over(state: State, name: AgentName, at: Instant) -> None:

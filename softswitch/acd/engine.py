@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from random import Random
 from typing import Any
 
-from softswitch.acd import announcing, callers, desk, memory, offering, rings, views, watchdog, wrapping
+from softswitch.acd import announcing, callers, desk, memory, offering, rings, views, watchdog, why, wrapping
 from softswitch.acd.model import (
     DEFAULT_ACD,
     AcdEffect,
@@ -129,6 +129,19 @@ class Engine:
         """The waiting call's position in its queue, 1 is next; 0 when it does not wait."""
         call = self._state.calls.get(call_id)
         return 0 if call is None else call.queue.places.position(call)
+
+    def why_call(self, call_id: str, now: Instant) -> list[why.CallStory]:
+        """The call's stays in queues with every offer and skip, the latest last; empty when none is remembered."""
+        return why.why_call(self._state, call_id, now)
+
+    def why_agent(self, name: AgentName, now: Instant) -> why.AgentStory | None:
+        """The agent's last offers, and why it does not have the calls that wait; None for an unknown one."""
+        return why.why_agent(self._state, name, now)
+
+    def outcome_refusal(self, agent: AgentName, call: str, code: str) -> str:
+        """Why the agent cannot note that outcome of that call; empty when it can."""
+        found = desk.outcome_of(self._state, AgentOutcome(agent, call, code))
+        return found if isinstance(found, str) else ""
 
     def snapshot(self) -> dict[AgentName, dict[str, object]]:
         """The agents' log-in, pause and wrap-up as plain JSON values."""

@@ -118,6 +118,7 @@ class Matcher:
         whom weights pull elsewhere goes there."""
         heads = [(head, number, pool) for number, pool in enumerate(pools) if (head := pool.calls.head()) is not None]
         heapify(heads)
+        many: list[WaitingCall] = []  # calls for several phones get theirs when every call has one
         while heads:
             head, number, pool = heads[0]
             now = pool.calls.head()
@@ -133,7 +134,9 @@ class Matcher:
             if call is not None:
                 yield call, agent
                 if call.phones > 1:
-                    yield from self._more(call)
+                    many.append(call)
+        for call in many:
+            yield from self._more(call)
 
     def _take(self, pool: Pool) -> WaitingCall | None:
         call = pool.calls.pop()

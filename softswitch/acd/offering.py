@@ -12,6 +12,7 @@ from softswitch.acd.model import (
     Refuse,
     Withdraw,
 )
+from softswitch.acd.offers import Tried
 from softswitch.acd.queue import WaitingCall
 from softswitch.acd.state import MORE_PHONES, REST, RING, State
 from softswitch.kernel.clock import Duration, Instant
@@ -22,6 +23,7 @@ ELSEWHERE = "answered-elsewhere"
 
 _REMEMBER: Duration = 64.0  # an answer that crossed our CANCEL comes within 64·T1 (RFC 3261 §17.1.1.2), doubled
 _MIN_REST: Duration = 1.0  # a phone that refuses at once would otherwise be rung as fast as the network goes
+_TRIED = 49  # offers before the last that are remembered of a call
 _END_OF_LINE = frozenset((NO_ANSWER, "rejected"))
 
 
@@ -29,7 +31,10 @@ def make(state: State, call: WaitingCall, agent: Agent, at: Instant) -> None:
     """Ring `agent` for `call`, beside those that ring for it already."""
     offer = state.next_offer
     state.next_offer += 1
-    ringing = Ringing(offer, call, agent, at)
+    tried = Tried(offer, call.call, call.queue.name, agent.name, at, call.ring)
+    ringing = Ringing(offer, call, agent, at, tried)
+    call.tried = (*call.tried[-_TRIED:], tried)
+    agent.tried.append(tried)
     state.offers[offer] = ringing
     first = not call.offers
     call.offers = (*call.offers, ringing)
@@ -65,8 +70,8 @@ def answered(state: State, event: OfferAnswered, at: Instant) -> None:
             state.fact("offer.refused", at, agent=agent_name, offer=event.offer)
         return
     call, agent = ringing.call, ringing.agent
-    _end(state, ringing, at, taken=True)
-    state.remove_call(call)
+    _end(state, ringing, "answered", at, taken=True)
+    state.remove_call(call, "answered", at)
     queue = call.queue
     agent.talks[call.call] = Talking(call.call, queue.name, at)
     agent.failures.clear()
@@ -110,7 +115,7 @@ def fail(state: State, ringing: Ringing, cause: str, at: Instant) -> None:
     """The call keeps its place; the agent is set aside, and paused after too many offers in a row that rang out."""
     call, agent = ringing.call, ringing.agent
     settings = call.queue.settings
-    _end(state, ringing, at)
+    _end(state, ringing, cause, at)
     state.fact(
         "offer.failed",
         at,
@@ -177,7 +182,7 @@ def withdraw(state: State, ringing: Ringing, reason: str, at: Instant) -> None:
     """Stop ringing through no fault of the agent, who is free at once; the call, if it still waits, keeps its
     place."""
     call, agent = ringing.call, ringing.agent
-    _end(state, ringing, at)
+    _end(state, ringing, reason, at)
     state.out.append(Withdraw(ringing.offer, agent.name, reason))
     state.fact(
         "offer.withdrawn",
@@ -210,12 +215,13 @@ def _back(state: State, call: WaitingCall) -> None:
         state.emptied.append(call.pool)
 
 
-def _end(state: State, ringing: Ringing, at: Instant, taken: bool = False) -> None:
+def _end(state: State, ringing: Ringing, outcome: str, at: Instant, taken: bool = False) -> None:
     """The offer is no longer live; it is remembered for a while, for answers that come late."""
     del state.offers[ringing.offer]
     state.deadlines.cancel((RING, ringing.offer))
     ringing.call.offers = tuple(other for other in ringing.call.offers if other is not ringing)
     ringing.agent.offer = None
+    ringing.tried.outcome, ringing.tried.ended = outcome, at
     state.past_offers[ringing.offer] = (ringing.agent.name, taken)
     ended = state.ended_offers
     ended.append((at, ringing.offer))

@@ -14,6 +14,7 @@ from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, TypeAlias
 
 from softswitch.acd.model import AgentName, CallId, Needs, QueueName, QueueSettings, Ring
+from softswitch.acd.offers import Tried
 from softswitch.kernel.clock import Instant
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _COMPACT_FROM = 64  # below this size dead entries are cheaper than a rebuild
 @dataclass(slots=True, eq=False)
 class WaitingCall:
     """A call in `queue` since `entered`; `offers` while agents' phones ring for it, up to `phones` at once. It waits
-    in `pool`, that of its `ring` (from 0; `STICKY`) and its `needs`. `stamp` tells its living heap entry."""
+    in `pool`, that of its `ring` (from 0; `STICKY`) and its `needs`. `stamp` tells its living heap entry. `tried` are
+    its offers, the last of them; `left` and `outcome` are for `why`, once the call has left."""
 
     call: CallId
     queue: "Queue"
@@ -47,6 +49,9 @@ class WaitingCall:
     offers: "tuple[Ringing, ...]" = ()
     in_heap: bool = False
     stamp: int = 0
+    tried: tuple[Tried, ...] = ()
+    left: Instant | None = None
+    outcome: str = ""
 
     @property
     def offer(self) -> "Ringing | None":

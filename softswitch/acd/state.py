@@ -37,13 +37,17 @@ PERIODIC = "periodic"
 OPEN_RING = "open-ring"
 MORE_PHONES = "more-phones"
 
+_PAST_CALLS = 2000  # calls that have left and that `why` can tell of
+_STAYS = 4  # of one call in queues, before the last
+
 DeadlineKey: TypeAlias = tuple[str, CallId | AgentName | OfferId]
 
 
 class State:
     """`calls`, `offers` and `agents` are the truth; places, pools and deadlines are indexes over it and can be
     rebuilt. `emptied` are pools to look at because nobody in them is logged in. `past_offers` are offers that ended
-    lately, with their agent and whether they were answered. `out` collects the effects of the running step."""
+    lately, with their agent and whether they were answered; `past_calls` those who left lately, for `why`. `out`
+    collects the effects of the running step."""
 
     __slots__ = (
         "_find_strategy",
@@ -59,6 +63,7 @@ class State:
         "now",
         "offers",
         "out",
+        "past_calls",
         "past_offers",
         "pools",
         "queues",
@@ -78,6 +83,7 @@ class State:
         self.settings = settings
         self.calls: dict[CallId, WaitingCall] = {}
         self.offers: dict[OfferId, Ringing] = {}
+        self.past_calls: dict[CallId, tuple[WaitingCall, ...]] = {}
         self.past_offers: dict[OfferId, tuple[AgentName, bool]] = {}
         self.ended_offers: deque[tuple[Instant, OfferId]] = deque()
         self.agents = {name: Agent(name, now, now, own) for name, own in settings_of(agents).items()}
@@ -146,8 +152,13 @@ class State:
             agent.occupancy = agent.worked / here if here > 0 else 0.0
             self.matcher.agent_available(agent)
 
-    def remove_call(self, call: WaitingCall) -> int:
-        """Take the call out of everything; returns the position it had."""
+    def remove_call(self, call: WaitingCall, outcome: str = "left", at: Instant | None = None) -> int:
+        """Take the call out of everything but the memory of `why`; returns the position it had."""
+        call.outcome, call.left = outcome, self.now if at is None else at
+        past = self.past_calls
+        past[call.call] = (*past.pop(call.call, ())[-_STAYS:], call)
+        if len(past) > _PAST_CALLS:
+            del past[next(iter(past))]
         self.calls.pop(call.call, None)
         self.matcher.call_gone(call)
         self.pools.take(call)

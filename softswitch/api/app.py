@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 import softswitch
-from softswitch.api import admin, archive, live, recordings, stream
+from softswitch.api import admin, archive, live, recordings, stream, why
 from softswitch.api.replies import json
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.operator import Operator
@@ -39,7 +39,7 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         redoc_url=None,
     )
     app.state.operator = operator
-    for router in (live.router, archive.router, recordings.router, stream.router, admin.router):
+    for router in (live.router, why.router, archive.router, recordings.router, stream.router, admin.router):
         app.include_router(router, dependencies=[Depends(authorised)])
     app.include_router(admin.open_router)
     app.add_exception_handler(LocalError, _our_fault)

@@ -1,15 +1,19 @@
 """The switch as it is now: status, calls, agents, queues, trunks, registrations."""
 
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Body, HTTPException
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import Limit, Offset, TheOperator, json, page
+from softswitch.kernel.errors import PeerError
 from softswitch.shell.operator import Verb
 from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
+
+Answer = TypeVar("Answer")
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
@@ -98,6 +102,41 @@ async def order_agent(
     if row is None:
         raise HTTPException(404, f"no agent {name}")
     return json(row)
+
+
+class WrapUpOrder(BaseModel):
+    seconds: float = Field(ge=0, le=86400, description="The wrap-up ends so many seconds from now")
+    by: str = Field("operator", max_length=100, description="Who orders it; goes into the ledger")
+
+
+class OutcomeNote(BaseModel):
+    code: str = Field(min_length=1, max_length=100, description="One of the queue's `outcomes`, when it has a list")
+    call: str = Field("", max_length=200, description="Empty: the call that the agent has or wraps up")
+    by: str = Field("operator", max_length=100, description="Who notes it; goes into the ledger")
+
+
+@router.put("/agents/{name}/wrap-up", response_model=AgentRow)
+async def wrap_up(name: str, order: WrapUpOrder, operator: TheOperator) -> Response:
+    """Extend an agent's wrap-up, or shorten it; answers with the state that follows."""
+    row = _allowed(lambda: operator.wrap_up(name, order.seconds, order.by))
+    if row is None:
+        raise HTTPException(404, f"no agent {name}")
+    return json(row)
+
+
+@router.put("/agents/{name}/outcome", response_model=OutcomeNote)
+async def outcome(name: str, note: OutcomeNote, operator: TheOperator) -> Response:
+    """Note what came of a call, as a code that goes into the ledger."""
+    if _allowed(lambda: operator.outcome(name, note.call, note.code, note.by)) is None:
+        raise HTTPException(404, f"no agent {name}")
+    return json(note.model_dump())
+
+
+def _allowed(order: Callable[[], Answer]) -> Answer:
+    try:
+        return order()
+    except PeerError as error:
+        raise HTTPException(error.status or 409, str(error)) from error
 
 
 @router.get("/queues", response_model=QueuePage)

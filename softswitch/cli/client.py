@@ -52,6 +52,10 @@ class Client:
         """An order."""
         return self._json("POST", path, {}, body or {})
 
+    def put(self, path: str, body: dict[str, Any]) -> Any:
+        """Set something."""
+        return self._json("PUT", path, {}, body)
+
     def delete(self, path: str, body: dict[str, Any] | None = None) -> Any:
         """Take away."""
         return self._json("DELETE", path, {}, body)

@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "reload": "softswitch.cli.orders:reload",
     "drain": "softswitch.cli.orders:drain",
     "trace": "softswitch.cli.trace:trace",
+    "why": "softswitch.cli.why:why",
     "records": "softswitch.cli.archive:records",
     "ledger": "softswitch.cli.ledger:ledger",
     "recordings": "softswitch.cli.recordings:recordings",

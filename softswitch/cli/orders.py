@@ -85,6 +85,35 @@ def pause(client: "Client", names: tuple[str, ...], reason: str, as_json: bool) 
     _order(client, "pause", names, reason, as_json)
 
 
+@agent.command("wrap-up")
+@click.argument("name", metavar="AGENT")
+@click.argument("seconds", type=click.FloatRange(0, 86400))
+@json_option
+@needs_switch
+def wrap_up(client: "Client", name: str, seconds: float, as_json: bool) -> None:
+    """Let the wrap-up of AGENT end in SECONDS, later or sooner than it would."""
+    row = client.put(f"/agents/{part(name)}/wrap-up", {"seconds": seconds, "by": "cli"})
+    if as_json:
+        emit_json(row)
+    else:
+        click.echo(f"{name}: wrap-up ends in {seconds:g} s; now {row['state']}")
+
+
+@agent.command("outcome")
+@click.argument("name", metavar="AGENT")
+@click.argument("code")
+@click.option("--call", default="", help="Of this call; else of the one that the agent has or wraps up.")
+@json_option
+@needs_switch
+def outcome(client: "Client", name: str, code: str, call: str, as_json: bool) -> None:
+    """Note CODE as what came of a call of AGENT; it goes into the ledger."""
+    noted = client.put(f"/agents/{part(name)}/outcome", {"code": code, "call": call, "by": "cli"})
+    if as_json:
+        emit_json(noted)
+    else:
+        click.echo(f"{name}: noted {code}")
+
+
 @click.group(short_help="Look into a queue.")
 def queue() -> None:
     """One queue."""

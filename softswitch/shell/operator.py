@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.services.alarms import Alarms
@@ -14,7 +15,7 @@ from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
 from softswitch.shell.driver import Core, Driver
 from softswitch.shell.trace import TraceRow, ladder
-from softswitch.switch.events import AgentCommand, HangUpCall, RecordingCommand
+from softswitch.switch.events import AgentCommand, HangUpCall, OutcomeCommand, RecordingCommand, WrapUpCommand
 from softswitch.switch.quality import Distribution
 from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
 
@@ -37,8 +38,17 @@ class Views(Protocol):
     def call(self, id: str, now: Instant) -> CallView | None:
         """One live call."""
 
+    def why_call(self, id: str, now: Instant) -> Sequence[CallStory]:
+        """A call's stays in queues, with every offer and skip."""
+
+    def why_agent(self, name: str, now: Instant) -> AgentStory | None:
+        """An agent's offers, and why it does not have the calls that wait."""
+
     def agents(self, now: Instant) -> Sequence[AgentRow]:
         """All agents."""
+
+    def outcome_refusal(self, agent: str, call: str, code: str) -> str:
+        """Why the agent cannot note that outcome; empty when it can."""
 
     def queues(self, now: Instant) -> Sequence[QueueRow]:
         """All queues."""
@@ -142,6 +152,27 @@ class Operator:
             return None
         self._driver.give(AgentCommand(name, verb, reason, by))
         return self.agent(name)
+
+    def wrap_up(self, name: str, seconds: float, by: str = "operator") -> AgentRow | None:
+        """Let an agent's wrap-up end in so many seconds. Raises `PeerError` 409 when it is not in wrap-up."""
+        row = self.agent(name)
+        if row is None:
+            return None
+        if row.state != "wrap-up":
+            raise PeerError(f"agent {name} is not in wrap-up", status=409)
+        self._driver.give(WrapUpCommand(name, seconds, by))
+        return self.agent(name)
+
+    def outcome(self, name: str, call: str, code: str, by: str = "operator") -> bool | None:
+        """Note what came of a call that the agent has or wraps up (`call` empty: the one at hand); None when there is
+        no such agent. Raises `PeerError` 409 when it has none such, or the queue knows no such code."""
+        if self.agent(name) is None:
+            return None
+        refusal = self.views.outcome_refusal(name, call, code)
+        if refusal:
+            raise PeerError(refusal, status=409)
+        self._driver.give(OutcomeCommand(name, call, code, by))
+        return True
 
     async def trace(self, id: str) -> list[TraceRow]:
         """The SIP messages of a call (live or ended), or of one SIP Call-ID; empty when none are remembered."""

@@ -64,6 +64,23 @@ class AgentCommand(msgspec.Struct, frozen=True):
     by: str = "operator"
 
 
+class WrapUpCommand(msgspec.Struct, frozen=True):
+    """An agent's wrap-up is to end in `seconds`."""
+
+    agent: str
+    seconds: float
+    by: str = "operator"
+
+
+class OutcomeCommand(msgspec.Struct, frozen=True):
+    """What came of a call, noted for the agent who has or wraps it up (`call` empty: the one at hand)."""
+
+    agent: str
+    call: str
+    code: str
+    by: str = "operator"
+
+
 class RecordingCommand(msgspec.Struct, frozen=True):
     """An operator or a supervisor pauses a call's recording, or lets it go on."""
 
@@ -96,6 +113,8 @@ SwitchEvent: TypeAlias = (
     | Drain
     | HangUpCall
     | AgentCommand
+    | WrapUpCommand
+    | OutcomeCommand
     | RecordingCommand
     | RecordingRoom
 )

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from softswitch import __version__
 from softswitch.acd.model import AgentState, Fact
 from softswitch.acd.stats import Totals
+from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.switch.quality import Distribution
 from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow, WorkerRow
@@ -98,6 +99,18 @@ class Desk:
     def call(self, id: str, now: Instant) -> CallView | None:
         call = self._switch.calls.get(id)
         return None if call is None else call.view(now)
+
+    def why_call(self, id: str, now: Instant) -> list[CallStory]:
+        """A call's stays in queues, with every offer and skip; empty when none is remembered."""
+        return self._switch.office.engine.why_call(id, now)
+
+    def outcome_refusal(self, agent: str, call: str, code: str) -> str:
+        """Why the agent cannot note that outcome; empty when it can."""
+        return self._switch.office.engine.outcome_refusal(agent, call, code)
+
+    def why_agent(self, name: str, now: Instant) -> AgentStory | None:
+        """An agent's offers, and why it does not have the calls that wait."""
+        return self._switch.office.engine.why_agent(name, now)
 
     def agents(self, now: Instant) -> list[AgentRow]:
         office = self._switch.office

@@ -10,6 +10,8 @@ from typing import Any
 
 from softswitch.acd.model import (
     AgentChanged,
+    AgentOutcome,
+    AgentWrapUp,
     Announce,
     Bridge,
     DeviceBusy,
@@ -36,6 +38,7 @@ from softswitch.switch.events import (
     FlowFailed,
     HangUpCall,
     MediaLost,
+    OutcomeCommand,
     RecordingCommand,
     RecordingRoom,
     Reload,
@@ -44,6 +47,7 @@ from softswitch.switch.events import (
     Save,
     SwitchEvent,
     ToMedia,
+    WrapUpCommand,
 )
 from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
 from softswitch.switch.office import FindPrompt, Office
@@ -91,6 +95,8 @@ class Switch:
             Drain: self._drain,
             HangUpCall: self._hang_up,
             AgentCommand: self._agent,
+            WrapUpCommand: self._wrap_up,
+            OutcomeCommand: self._outcome,
             RecordingCommand: self._recording,
             RecordingRoom: self._recording_room,
             Resolved: self._resolved,
@@ -214,6 +220,12 @@ class Switch:
 
     def _agent(self, event: AgentCommand, now: Instant) -> None:
         self.office.acd(agent_event(event.verb, event.agent, event.reason, event.by), now)
+
+    def _wrap_up(self, event: WrapUpCommand, now: Instant) -> None:
+        self.office.acd(AgentWrapUp(event.agent, event.seconds, event.by), now)
+
+    def _outcome(self, event: OutcomeCommand, now: Instant) -> None:
+        self.office.acd(AgentOutcome(event.agent, event.call, event.code, event.by), now)
 
     def _recording(self, event: RecordingCommand, now: Instant) -> None:
         call = self.calls.get(event.call)

@@ -52,7 +52,7 @@ def lose_the_wrap_up_deadline(state: State) -> None:
 def offer_a_call_twice(state: State) -> None:
     (ringing,) = state.offers.values()
     other = next(agent for agent in state.agents.values() if agent.activity is None)
-    twin = type(ringing)(999, ringing.call, other, ringing.made)
+    twin = type(ringing)(999, ringing.call, other, ringing.made, ringing.tried)
     state.offers[999] = twin
     other.offer = twin
     ringing.call.offers = (*ringing.call.offers, twin)
