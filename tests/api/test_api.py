@@ -25,10 +25,10 @@ from softswitch.shell.operator import Counters, Operator
 from softswitch.shell.saving import Saver
 from softswitch.shell.trace import Trace
 from softswitch.sip.flow import Flow
-from softswitch.switch.events import MediaLost, Reported
+from softswitch.switch.events import AgentCommand, MediaLost, Reported
 from softswitch.switch.quality import quality
 from softswitch.switch.records import CallRecord, LegRecord, SavedRecording
-from softswitch.switch.settings import Agent, Phone, Server, Settings
+from softswitch.switch.settings import Agent, Phone, Route, Server, Settings
 from softswitch.wire.control import Command, LegStats, Ready, Slot
 from softswitch.wire.sip import parse
 
@@ -47,6 +47,7 @@ SETTINGS = Settings(
     phones={"1001": Phone(password="correct-horse"), "1002": Phone(contact="sip:127.0.0.1:5070")},
     agents={"alice": Agent(phone="1001", name="Alice A."), "bob": Agent(phone="1002")},
     queues={"support": QueueSettings(agents=("alice", "bob"))},
+    routes=(Route(number="100", to="queue:support"),),
 )
 
 
@@ -226,6 +227,8 @@ async def test_what_is_not_there_is_404(rig: Rig) -> None:
         ("DELETE", "/api/v1/calls/nope"),
         ("GET", "/api/v1/agents/nope"),
         ("POST", "/api/v1/agents/nope/login"),
+        ("GET", "/api/v1/why/calls/nope"),
+        ("GET", "/api/v1/why/agents/nope"),
         ("GET", "/api/v1/records/nope"),
         ("GET", "/api/v1/recordings/nope.wav"),
         ("GET", "/api/v1/trace/nope"),
@@ -251,6 +254,29 @@ async def test_an_agent_is_logged_in_paused_and_logged_out(rig: Rig) -> None:
     await rig.store.writer.flush()
     kinds = [entry["kind"] for entry in (await rig.http.get("/api/v1/ledger?agent=bob")).json()["items"]]
     assert {"agent.login", "agent.pause", "agent.logout"} <= set(kinds)
+
+
+async def test_why_a_call_waits_and_an_agent_gets_none(rig: Rig) -> None:
+    rig.media_up()
+    rig.driver.give(AgentCommand("alice", "login"))
+    rig.dial(b"100")
+    (row,) = (await rig.http.get("/api/v1/calls")).json()["items"]
+    (stay,) = (await rig.http.get(f"/api/v1/why/calls/{row['id']}")).json()["stays"]
+    assert (stay["queue"], stay["waiting"], stay["position"], stay["offers"]) == ("support", True, 1, [])
+    assert [(skip["agent"], skip["reason"]) for skip in stay["skipped"]] == [
+        ("alice", "unreachable"),
+        ("bob", "logged-out"),
+    ]
+    story = (await rig.http.get("/api/v1/why/agents/alice")).json()
+    assert (story["state"], story["next_call"]) == ("unreachable", row["id"])
+    assert [missed["call"] for missed in story["waiting"]] == [row["id"]]
+
+
+async def test_wrap_up_and_outcome_are_refused_when_there_is_nothing_to_wrap_up(rig: Rig) -> None:
+    for path, body in (("wrap-up", {"seconds": 60}), ("outcome", {"code": "sold"})):
+        assert (await rig.http.put(f"/api/v1/agents/bob/{path}", json=body)).status_code == 409
+        assert (await rig.http.put(f"/api/v1/agents/nope/{path}", json=body)).status_code == 404
+        assert (await rig.http.put(f"/api/v1/agents/bob/{path}", json={})).status_code == 422
 
 
 @pytest.mark.parametrize(

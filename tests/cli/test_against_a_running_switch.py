@@ -128,6 +128,12 @@ def test_the_ledger_can_be_followed(switch, ask):
     assert json.loads(lines[0])["agent"] == "boris"
 
 
+def test_why_wrap_up_and_outcome_of_nobody(ask):
+    assert "no call nobody in a queue lately" in ask("why", "nobody", code=1)
+    assert "agent anna is not in wrap-up" in ask("agent", "wrap-up", "anna", "30", code=1)
+    assert "neither talks nor wraps up" in ask("agent", "outcome", "anna", "sold", code=1)
+
+
 def test_an_unknown_agent_changes_nothing(ask):
     assert 'no agent ana; did you mean "anna"?' in ask("agent", "login", "boris", "ana", code=1)
     assert json.loads(ask("agents", "--json"))[1]["state"] == "logged-out"
@@ -143,6 +149,10 @@ def test_a_waiting_caller_is_seen_traced_and_hung_up(switch, ask):
             "waiting": waiting,
             "queue": ask("queue", "show", "support"),
             "one": json.loads(ask("calls", call, "--json")),
+            "why": json.loads(ask("why", call, "--json")),
+            "why in words": ask("why", call, "--skipped"),
+            "why agent": json.loads(ask("why", "anna", "--json")),
+            "why agent in words": ask("why", "anna"),
             "detail": ask("calls", call),
             "registrations": json.loads(ask("registrations", "--json")),
             "status": json.loads(ask("status", "--json")),
@@ -158,6 +168,11 @@ def test_a_waiting_caller_is_seen_traced_and_hung_up(switch, ask):
     assert seen["one"]["state"] == "queued"
     assert seen["one"]["legs"][0]["codec"] == "PCMA"
     assert "phone:1001" in seen["detail"]
+    assert [skip["reason"] for skip in seen["why"]["stays"][0]["skipped"]] == ["logged-out", "logged-out"]
+    assert "offered to nobody" in seen["why in words"]
+    assert "not with: 2 logged-out" in seen["why in words"]
+    assert seen["why agent"]["next_call"] == call
+    assert call in seen["why agent in words"]
     assert [row["phone"] for row in seen["registrations"]] == ["1001"]
     assert seen["status"]["waiting"] == 1
     assert seen["hangup"] == {"hung_up": [call]}
