@@ -88,7 +88,8 @@ def test_every_offer_is_told_with_those_who_were_passed_over_and_why() -> None:
         assert skipped.pop(other) == ("strategy" if other == second else "offered")
         assert skipped == {
             **dict.fromkeys(("dmitri", "elena", "franz"), "paused"),
-            **{"boris": "skill", "gerda": "not-in-ring"},
+            "boris": "skill",
+            "gerda": "not-in-ring",
         }
 
 
