@@ -29,8 +29,9 @@ def reconfigure(state: State, event: Reconfigured, at: Instant) -> None:
     for agent in state.agents.values():
         state.publish(agent, at)
     for call in state.calls.values():
-        if call.ring == STICKY and not call.pool.logged_in:
-            call.sticky_until = at
+        kept_for = state.agents.get(call.sticky) if call.ring == STICKY else None
+        if kept_for is None or not kept_for.logged_in or kept_for not in call.queue.pool.agents:
+            call.sticky_until = min(call.sticky_until, at)
         callers.rearm(state, call)
     state.emptied.extend(dict.fromkeys(call.pool for call in state.calls.values() if not call.pool.logged_in))
     state.fact("acd.reconfigured", at, queues=len(event.queues), agents=len(agents))

@@ -257,6 +257,9 @@ class _Checks:
             elif agent.phone in owners:
                 self._warn((*path, "phone"), f"agents.{owners[agent.phone]} has this phone too: one of them at a time")
             owners.setdefault(agent.phone, name)
+            for index, phone in enumerate(agent.phones):
+                if phone not in self.known["phones"]:
+                    self._error((*path, "phones", index), f'no phone "{phone}"', closest(phone, self.known["phones"]))
             self.findings += check_agent(name, agent)
             if agent.pin is not None and not (agent.pin.isascii() and agent.pin.isdigit()):
                 self._error((*path, "pin"), "must be digits")

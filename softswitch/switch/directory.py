@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 Network: TypeAlias = IPv4Network | IPv6Network
 ANONYMOUS = "anonymous"
+_LEAVE_IT = 5.0  # seconds longer than the ACD lets an offer ring: it is the ACD's to say that nobody answered
 _PLAIN_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/#]*")  # "#" is dialled unescaped by many phones
 
 
@@ -45,7 +46,8 @@ class Directory:
         self._trunk_hosts: dict[str, set[str]] = {}  # resolved addresses of trunks named by host
         self.agents_of_phone: dict[str, list[str]] = {}
         for name, agent in settings.agents.items():
-            self.agents_of_phone.setdefault(agent.phone, []).append(name)
+            for phone in agent.devices:
+                self.agents_of_phone.setdefault(phone, []).append(name)
 
     # ------------------------------------------------------------------------------------------------- who sends this
 
@@ -79,14 +81,23 @@ class Directory:
             return Ringing(target, fallbacks=fallbacks, refusal=480)
         return Ringing(target, (Wave(destinations, seconds),), fallbacks, record=call.wants_recording(False))
 
-    def agent(self, name: str, call: "Call", now: Instant, ring_seconds: float = 0.0, queue: str = "") -> Ringing:
-        """An agent's phone. The call's facts go along as headers."""
+    def agent(
+        self,
+        name: str,
+        call: "Call",
+        now: Instant,
+        ring_seconds: float = 0.0,
+        queue: str = "",
+        auto_answer: bool = False,
+    ) -> Ringing:
+        """An agent's phones. The call's facts go along as headers."""
         agent = self._settings.agents[name]
-        # A call that the ACD did not give keeps the agent busy like any call at that phone.
-        peer = f"agent:{name}" if queue else f"phone:{agent.phone}"
-        limit = self._settings.phones[agent.phone].max_calls
-        if not queue and limit and self._calls_at(agent.phone) >= limit:
-            return Ringing(f"agent:{name}", refusal=486)
+        devices = agent.devices
+        if not queue:
+            limits = {phone: self._settings.phones[phone].max_calls for phone in devices}
+            devices = tuple(phone for phone in devices if not limits[phone] or self._calls_at(phone) < limits[phone])
+            if not devices:
+                return Ringing(f"agent:{name}", refusal=486)
         seconds = ring_seconds or self._settings.sip.ring_seconds
         headers = [("X-Call-Id", call.id)]
         if queue:
@@ -96,10 +107,26 @@ class Directory:
             headers.append(("X-Collected", ";".join(pairs)))
         if call.language_chosen:
             headers.append(("X-Language", call.language))
-        destinations = self._phone_destinations(agent.phone, peer, call, tuple(headers), now)
-        if not destinations:
+        if auto_answer:
+            headers += _answer_after(self._settings.sip.domain)
+        # A call that the ACD did not give keeps the agent busy like any call at that phone.
+        waves = [
+            Wave(found, seconds)
+            for phone in devices
+            if (
+                found := self._phone_destinations(
+                    phone, f"agent:{name}" if queue else f"phone:{phone}", call, tuple(headers), now
+                )
+            )
+        ]
+        if not waves:
             return Ringing(f"agent:{name}", refusal=480)
-        return Ringing(f"agent:{name}", (Wave(destinations, seconds),), record=call.wants_recording(False))
+        parts = len(waves) if agent.ring == "in-turn" else 1
+        if parts == 1:
+            waves = [Wave(tuple(to for wave in waves for to in wave.destinations), seconds)]
+        last = seconds / parts + (_LEAVE_IT if queue else 0.0)
+        waves = [Wave(wave.destinations, seconds / parts) for wave in waves[:-1]] + [Wave(waves[-1].destinations, last)]
+        return Ringing(f"agent:{name}", tuple(waves), record=call.wants_recording(False))
 
     def group(self, name: str, call: "Call", now: Instant) -> Ringing:
         """A ring group: all members at once, or one after the other."""
@@ -285,6 +312,15 @@ class Directory:
             return e164(number, trunk.country, trunk.national_prefix, trunk.international_prefix)
         except LocalError:
             return number
+
+
+def _answer_after(domain: str) -> list[tuple[str, str]]:
+    """Asks a phone to answer by itself. There is no one way that all take: RFC 5373, and what desk phones know."""
+    return [
+        ("Answer-Mode", "Auto"),
+        ("Call-Info", f"<sip:{domain}>;answer-after=0"),
+        ("Alert-Info", "<http://localhost>;info=alert-autoanswer;delay=0"),
+    ]
 
 
 def _user(text: str) -> str:

@@ -131,14 +131,22 @@ class Phone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent(AgentSettings):
-    """A person who serves queues from a phone. `logged_in`: state at the first start; afterwards it is remembered.
-    What the engine must know of it is in `AgentSettings`."""
+    """A person who serves queues from a phone, and from further `phones`: all ring `together`, or each `in-turn` for
+    its part of the ring time. `logged_in`: state at the first start; afterwards it is remembered. What the engine must
+    know of it is in `AgentSettings`."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     phone: str
+    phones: tuple[str, ...] = ()
+    ring: Literal["together", "in-turn"] = "together"
     name: str | None = None
     logged_in: bool = False
     pin: str | None = field(default=None, repr=False)
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """All its phones, the first one first."""
+        return tuple(dict.fromkeys((self.phone, *self.phones)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

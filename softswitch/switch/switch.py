@@ -131,7 +131,8 @@ class Switch:
     def start(self, now: Instant) -> list[Effect]:
         office = self.office
         for name, agent in office.settings.agents.items():
-            self.tell_reachable(agent.phone, now)
+            for phone in agent.devices:
+                self.tell_reachable(phone, now)
             if agent.logged_in and name not in self._remembered:
                 office.acd(agent_event("login", name, "", "configuration"), now)
         office.trunks.start(now)
@@ -199,7 +200,7 @@ class Switch:
         office = self.office
         before = office.settings.agents
         office.configure(event.settings, now)
-        for phone in dict.fromkeys(agent.phone for agent in event.settings.agents.values()):
+        for phone in dict.fromkeys(phone for agent in event.settings.agents.values() for phone in agent.devices):
             self.tell_reachable(phone, now)
             self._tell_busy(phone, now)
         for name, agent in event.settings.agents.items():
@@ -323,25 +324,31 @@ class Switch:
             if kind == "phone":
                 self._tell_busy(name, now)
             elif kind == "agent" and name in office.settings.agents:
-                phone = office.settings.agents[name].phone
-                if len(office.directory.agents_of_phone[phone]) > 1:
-                    self._tell_busy(phone, now)
+                for phone in office.settings.agents[name].devices:
+                    if len(office.directory.agents_of_phone[phone]) > 1:
+                        self._tell_busy(phone, now)
 
     def _tell_busy(self, phone: str, now: Instant) -> None:
-        """Tell the ACD how many calls keep `phone` busy that it did not give to that very agent."""
+        """Tell the ACD how many calls keep the agents of `phone` busy that it did not give to that very agent."""
+        for agent in self.office.directory.agents_of_phone.get(phone, ()):
+            self.office.acd(DeviceBusy(agent, self._own_calls(agent)), now)
+
+    def _own_calls(self, agent: str) -> int:
+        """Calls at the agent's phones that are not this agent's from the ACD."""
         office = self.office
-        parties = office.fabric.parties
-        agents = office.directory.agents_of_phone.get(phone, ())
-        calls = parties[f"phone:{phone}"] + sum(parties[f"agent:{agent}"] for agent in agents)
-        for agent in agents:
-            office.acd(DeviceBusy(agent, calls - parties[f"agent:{agent}"]), now)
+        parties, agents_of_phone = office.fabric.parties, office.directory.agents_of_phone
+        devices = office.settings.agents[agent].devices
+        others = {other for phone in devices for other in agents_of_phone[phone] if other != agent}
+        return sum(parties[f"phone:{phone}"] for phone in devices) + sum(parties[f"agent:{other}"] for other in others)
 
     def tell_reachable(self, phone: str, now: Instant) -> None:
-        """Tell the ACD whether the agents of `phone` can be rung."""
+        """Tell the ACD whether the agents of `phone` can be rung, at this or another of their phones."""
         office = self.office
         reachable = office.registrations.reachable(phone, now)
         for agent in office.directory.agents_of_phone.get(phone, ()):
-            office.acd(DeviceReachable(agent, reachable), now)
+            devices = office.settings.agents[agent].devices
+            anywhere = reachable or any(office.registrations.reachable(other, now) for other in devices)
+            office.acd(DeviceReachable(agent, anywhere), now)
 
     # ---------------------------------------------------------------------------------------------------------- calls
 

@@ -156,6 +156,15 @@ def test_a_sticky_agent_who_logs_out_lets_the_call_go_at_once() -> None:
     assert [offer.call for offer in shift.ringing.values()] == ["c1"]
 
 
+def test_a_sticky_agent_who_no_longer_serves_the_queue_lets_the_call_go() -> None:
+    shift = shift_of(sticky_seconds=600.0)
+    shift.pause("alice")
+    shift.do(CallQueued("c1", "support", sticky="alice"))
+    shift.do(Reconfigured({"support": QueueSettings(agents=("boris", "clara"), sticky_seconds=600.0)}, SKILLS))
+    assert [offer.call for offer in shift.ringing.values()] == ["c1"]
+    assert "alice" not in shift.ringing
+
+
 def test_new_skills_hold_at_once_for_those_who_wait() -> None:
     shift = shift_of()
     assert queued(shift, "c1", latvian=50) == []

@@ -27,7 +27,7 @@ from softswitch.call.causes import kind
 from softswitch.call.dial import Dial, Fails, News, Wins
 from softswitch.call.leg import Leg
 from softswitch.call.speech import say_position
-from softswitch.kernel.clock import Instant
+from softswitch.kernel.clock import Instant, is_due
 from softswitch.sip.events import Output
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage
@@ -125,7 +125,12 @@ class QueueStage(Stage):
     def _offer(self, offer: Offer, now: Instant) -> None:
         call, office = self.call, self.call.office
         ringing = office.directory.agent(
-            offer.agent, call, now, ring_seconds=offer.ring_seconds + 5.0, queue=offer.queue
+            offer.agent,
+            call,
+            now,
+            ring_seconds=offer.ring_seconds,
+            queue=offer.queue,
+            auto_answer=offer.auto_answer,
         )
         dial = Dial(
             call.id,
@@ -141,11 +146,24 @@ class QueueStage(Stage):
         self._offers[offer.offer] = (offer.agent, dial)
         self._step(offer.offer, dial.start(now), now)
 
+    def wake(self, now: Instant) -> None:
+        """A phone's part of the ring time is over; the next one of the agent rings."""
+        for offer, (_, dial) in tuple(self._offers.items()):
+            if is_due(dial.deadline, now):
+                self._step(offer, dial.wake(now), now)
+        self._arm()
+
+    def _arm(self) -> None:
+        self.deadline = min(
+            (dial.deadline for _, dial in self._offers.values() if dial.deadline is not None), default=None
+        )
+
     def _drop(self, offer: OfferId, now: Instant) -> None:
         _, dial = self._offers.pop(offer, ("", None))
         if dial is not None:
             self.call.drive(dial.give_up(now, self.call.parting))
             self.call.dialled(dial, now)
+        self._arm()
         self._refuse(offer, now)
 
     def _refuse(self, offer: OfferId, now: Instant) -> None:
@@ -258,3 +276,4 @@ class QueueStage(Stage):
                 self._offers.pop(offer, None)
                 cause = _CAUSES.get(kind(status), "error")
                 self.call.office.acd(OfferFailed(offer, cause), now)
+        self._arm()
