@@ -27,6 +27,7 @@ _SLOTS: Final = 8192
 _FULL: Final = _SLOTS * 3 // 4
 _ENTRIES: Final = 4096
 _COMPLETIONS: Final = 16384  # more than ever come at once: a wait for so many ends by its time-out
+_MANY: Final = 16  # of them at once: more wait, as likely as not
 _NOTE: Final = 16  # struct io_uring_recvmsg_out
 _NAME: Final = 16, 32  # room for a source address: IPv4, IPv6
 
@@ -109,6 +110,7 @@ class UringBackend:
         self._words = self.arena.octets[:, _NOTE : self.arena.offset].view(np.uint64)
         self.sent = self.dropped = 0
         self.full = False
+        self._last = 0  # completions of the last look
         self._used: list[Ints] = []
         self._used_count = 0
         self._turn = 0
@@ -258,12 +260,17 @@ class UringBackend:
             entry["opcode"], entry["fd"], entry["op_flags"] = kernel.OP_POLL_ADD, fd, _POLLIN
             entry["user_data"] = _WATCH << 56 | fd
         self._unarmed.clear()
-        # With a small wanted count the kernel handles about 20 packets a call: ask for more than can come.
+        # With a small wanted count the kernel handles about 20 packets a call: ask for more than can come, also when we
+        # are behind and have no time to gather.
         if gather > 0:
             self._ring.wait(_COMPLETIONS, gather)
+        elif self._last >= _MANY:
+            self._ring.wait(_COMPLETIONS, 0.0)
         else:
             self._ring.wait(1, timeout)
-        return self._sort(self._ring.completions())
+        found = self._ring.completions()
+        self._last = len(found)
+        return self._sort(found)
 
     def _sort(self, found: np.ndarray) -> list[int]:
         """Take the completions apart. Returns the watched descriptors that are readable."""
