@@ -16,6 +16,7 @@ from softswitch.wire.control import Slot
 _EVENTS: Final = 1024  # more than a look returns
 _SLOTS: Final = 4 * _EVENTS
 _STALL: Final = 0.015  # seconds since the last look after which sockets may hold several packets
+_PATIENCE: Final = 16  # looks
 _PASSES: Final = 8  # looks at the sockets then, before the clock gets its turn
 
 
@@ -39,6 +40,7 @@ class EpollBackend:
         self.arena = Arena(_SLOTS)
         self.full = False
         self._looked = 0.0
+        self._arming: dict[int, int] = {}  # rows whose twin is not read yet, and how many looks it may wait
         self._passes = 1
         self._views = [self.arena.memory[i * SIZE : (i + 1) * SIZE] for i in range(_SLOTS)]
         self._used = 0
@@ -84,13 +86,14 @@ class EpollBackend:
         """See `Backend`: makes or closes the connected twin; without it all works as well."""
         if (old := self._ports.unsettle(row)) is not None:
             self._send[row] = None
+            self._arming.pop(row, None)
             del self._readers[old.fileno()]
             old.close()
         if address is None or (made := self._ports.settle(row, address)) is None:
             return
-        self._epoll.register(made.fileno(), select.EPOLLIN)
         self._readers[made.fileno()] = (made.recv_into, row, self.key(address), address)
         self._send[row] = made.send
+        self._arming[row] = _PATIENCE
 
     def watch(self, fd: int) -> None:
         """See `Backend`."""
@@ -111,8 +114,21 @@ class EpollBackend:
         now = time.monotonic()
         self._passes = _PASSES if now - self._looked > _STALL else 1
         self._looked = now
+        if self._arming:
+            self._arm_twins()
         readers, reports = self._readers, self._report_rows
         return [fd for fd, _ in self._events if fd not in readers and fd not in reports]
+
+    def _arm_twins(self) -> None:
+        """Twins are read from when the first socket has nothing left: what waited there comes first. But strangers
+        may keep that one full."""
+        full = {fd for fd, _ in self._events}
+        for row, looks in list(self._arming.items()):
+            if looks and self._ports.rtp[row].fileno() in full:
+                self._arming[row] = looks - 1
+            else:
+                del self._arming[row]
+                self._epoll.register(self._ports.twins[row].fileno(), select.EPOLLIN)
 
     def batches(self) -> Iterator[Batch]:
         """See `Backend`: one packet a socket and look, so that a flood at one port leaves the others their turn."""

@@ -110,6 +110,7 @@ class UringBackend:
         self._words = self.arena.octets[:, _NOTE : self.arena.offset].view(np.uint64)
         self.sent = self.dropped = 0
         self.full = False
+        self._arming: list[int] = []  # rows whose twin is not read yet
         self._last = 0  # completions of the last look
         self._used: list[Ints] = []
         self._used_count = 0
@@ -232,7 +233,7 @@ class UringBackend:
             self._sends["fd"][row] = self._rtp[row]
         if address is not None and (made := self._ports.settle(row, address)) is not None:
             self._sends["fd"][row] = made.fileno()
-            self._receive(_TWIN, row)
+            self._arming.append(row)
         self._name(row)
 
     def watch(self, fd: int) -> None:
@@ -270,7 +271,16 @@ class UringBackend:
             self._ring.wait(1, timeout)
         found = self._ring.completions()
         self._last = len(found)
+        if self._arming:
+            self._arm_twins()
         return self._sort(found)
+
+    def _arm_twins(self) -> None:
+        """One look after a twin was made: what waited in the first socket then has come by now, and comes first."""
+        for row in self._arming:
+            if row in self._ports.twins and not self._turns[_TWIN, row]:
+                self._receive(_TWIN, row)
+        self._arming.clear()
 
     def _sort(self, found: np.ndarray) -> list[int]:
         """Take the completions apart. Returns the watched descriptors that are readable."""
