@@ -15,17 +15,23 @@ from random import Random
 from softswitch.acd.engine import Engine
 from softswitch.acd.model import (
     AgentLogin,
+    AgentSettings,
     Bridge,
     CallerLeft,
     CallQueued,
     DeviceReachable,
     Fact,
+    Needs,
     Offer,
     OfferAnswered,
     QueueSettings,
+    Ring,
     TalkEnded,
 )
 from softswitch.acd.stats import Totals
+from softswitch.acd.strategies import STRATEGIES
+
+SKILLS = tuple(f"skill{number}" for number in range(10))
 
 
 def centre(agents: int, queues: int = 1, members: int = 0, announce: float = 0.0, seed: int = 1) -> Engine:
@@ -60,6 +66,31 @@ def cycle(engine: Engine, totals: Totals, calls: int, queues: int, start: float)
         for effect in effects:
             if isinstance(effect, Fact):
                 totals.add(effect)
+
+
+def skilled(agents: int, strategy: str = "longest-idle", seed: int = 1) -> Engine:
+    """An engine with everybody ready in one queue of three rings; ten skills, each agent with some of them."""
+    dice = Random(seed)
+    people = {
+        f"agent{number}": AgentSettings(skills={skill: dice.randrange(1, 101) for skill in dice.sample(SKILLS, 5)})
+        for number in range(agents)
+    }
+    rings = (Ring(), Ring(after=30.0, skills=dict.fromkeys(SKILLS[:5], 10)), Ring(after=90.0, agents=tuple(people)))
+    queue = QueueSettings(agents=tuple(people), rings=rings, strategy=strategy, max_wait=3600.0)
+    engine = Engine({"queue0": queue}, people, 0.0, Random(seed))
+    for number, name in enumerate(people):
+        engine.receive(DeviceReachable(name, True), float(number) / 1000)
+        engine.receive(AgentLogin(name), float(number) / 1000)
+    return engine
+
+
+def needs_of(dice: Random) -> Needs:
+    """One of forty classes: nothing, or one or two skills at a level."""
+    kind = dice.randrange(40)
+    if kind < 4:
+        return ()
+    skills = sorted({SKILLS[kind % 10], SKILLS[(kind * 7) % 10]})
+    return tuple((skill, 20 + kind) for skill in skills)
 
 
 def busy_match(engine: Engine, offers: list[Offer], matches: int, now: float) -> float:
@@ -115,6 +146,59 @@ def measure_match(agents: int, waiting: int, queues: int = 1, members: int = 0) 
     return min(busy_match(engine, offers, count, 20.0 + turn) for turn in range(5))
 
 
+def measure_skilled_match(agents: int, waiting: int) -> float:
+    """As `measure_match`, with forty classes of needs and three rings, a part of the calls in each."""
+    engine = skilled(agents)
+    offers: list[Offer] = []
+    dice = Random(2)
+    for number in range(agents + waiting):
+        now = 10.0 + 120.0 * number / (agents + waiting)
+        for effect in engine.receive(CallQueued(f"w{number}", "queue0", dice.random() * 60, needs=needs_of(dice)), now):
+            if isinstance(effect, Offer):
+                offers.append(effect)
+                engine.receive(OfferAnswered(effect.offer), now)
+    engine.wake(130.0)
+    count = min(1000, waiting // 6, 5 * len(offers))
+    return min(busy_match(engine, offers, count, 130.0 + turn) for turn in range(5))
+
+
+def measure_skilled_cycle(agents: int, strategy: str = "longest-idle") -> float:
+    """As `measure_cycle`, each call with one of forty classes of needs; whole calls, some with several phones."""
+    engine, totals, dice = skilled(agents, strategy), Totals(), Random(4)
+
+    def calls(turn: int) -> None:
+        now = 1000.0 * (turn + 1)
+        for number in range(1000):
+            now += 0.01
+            call = f"c{turn}-{number}"
+            effects = engine.receive(CallQueued(call, "queue0", needs=needs_of(dice)), now)
+            offer = next(effect for effect in effects if isinstance(effect, Offer))
+            effects += engine.receive(OfferAnswered(offer.offer), now + 0.001)
+            effects += engine.receive(TalkEnded(call, offer.agent), now + 0.002)
+            for effect in effects:
+                if isinstance(effect, Fact):
+                    totals.add(effect)
+
+    calls(-1)  # the first ones make the pools
+    return best(4, 1000, calls)
+
+
+def measure_why(agents: int, waiting: int) -> float:
+    """The question why a call waits, with the answer for every agent."""
+    engine = skilled(agents)
+    for number in range(waiting + agents):
+        for effect in engine.receive(CallQueued(f"w{number}", "queue0", needs=needs_of(Random(number))), 10.0):
+            if isinstance(effect, Offer):
+                engine.receive(OfferAnswered(effect.offer), 10.0)
+    last = f"w{waiting + agents - 1}"
+
+    def ask(_: int) -> None:
+        for _ in range(10):
+            assert engine.why_call(last, 11.0)
+
+    return best(3, 10, ask)
+
+
 def measure_leave(waiting: int) -> float:
     """A caller somewhere in a crowd hangs up."""
     engine = centre(0)
@@ -160,6 +244,7 @@ def measure_memory(waiting: int, announce: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    parser.add_argument("--strategies", action="store_true", help="also a cycle with each strategy")
     options = parser.parse_args()
     table = {
         "cycle, 20 agents (µs)": measure_cycle(20),
@@ -169,6 +254,17 @@ def main() -> None:
         "agent free → next call offered, 20 agents, 10,000 waiting (µs)": measure_match(20, 10_000),
         "agent free → next call offered, 2,000 agents, 10,000 waiting (µs)": measure_match(2000, 10_000),
         "the same, 40,000 queues of 5 agents (µs)": measure_match(2000, 10_000, 40_000, 5),
+        "the same, 20 agents, 40 classes of needs, 3 rings (µs)": measure_skilled_match(20, 10_000),
+        "the same, 200 agents, 40 classes of needs, 3 rings (µs)": measure_skilled_match(200, 10_000),
+        "the same, 2,000 agents, 40 classes of needs, 3 rings (µs)": measure_skilled_match(2000, 10_000),
+        "cycle, 20 agents, 40 classes of needs (µs)": measure_skilled_cycle(20),
+        "cycle, 2,000 agents, 40 classes of needs (µs)": measure_skilled_cycle(2000),
+        **{
+            f"cycle, 2,000 agents, 40 classes of needs, {name} (µs)": measure_skilled_cycle(2000, name)
+            for name in STRATEGIES
+            if options.strategies
+        },
+        "why a call waits, 200 agents, 10,000 waiting (µs)": measure_why(200, 10_000),
         "caller leaves, 3,000 waiting (µs)": measure_leave(3000),
         "caller leaves, 10,000 waiting (µs)": measure_leave(10_000),
         "position announcement, 10,000 waiting (µs)": measure_announcements(10_000),

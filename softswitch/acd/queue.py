@@ -168,8 +168,9 @@ class CallHeap:
         """The lowest rank, or None when nobody is here."""
         heap = self._heap
         while heap:
-            if _lives(heap[0]):
-                return heap[0][:2]
+            rank, serial, stamp, call = heap[0]
+            if call.stamp == stamp and call.in_heap:
+                return rank, serial
             heappop(heap)
         return None
 
