@@ -73,7 +73,7 @@ class Engine:
     bring them in. `agents` may be mere names. `find_strategy` knows what is configured as a strategy; it raises
     `LocalError` for what it does not know, and so does the engine."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("_state", "_unknown", "_watched")
 
     def __init__(
         self,
@@ -85,6 +85,8 @@ class Engine:
         find_strategy: FindStrategy = built_in,
     ) -> None:
         self._state = State(queues, agents, now, dice, settings, find_strategy)
+        self._unknown: frozenset[str] = frozenset()
+        self._watched = 0
 
     def receive(self, event: AcdEvent, now: Instant) -> list[AcdEffect]:
         """Something happened. A clock that stepped back is taken as standing still."""
@@ -160,6 +162,18 @@ class Engine:
         """Mend what `check` finds, loudly: a fact `acd.repaired` for each violation."""
         now = self._serve(now)
         watchdog.repair(self._state, now, live)
+        return self._settle()
+
+    def watch(self, now: Instant, live: Set[str]) -> list[AcdEffect]:
+        """`repair`, to be asked for every now and then: in a centre of many queues a part of them each time. A call
+        that the switch does not know is laid to rest when it is unknown for the second time."""
+        now = self._serve(now)
+        state = self._state
+        unknown = watchdog.unknown(state, live)
+        ghosts, self._unknown = unknown & self._unknown, unknown
+        self._watched += 1
+        parts = watchdog.parts(state)
+        watchdog.repair(state, now, live | (unknown - ghosts), (self._watched % parts, parts))
         return self._settle()
 
     def _serve(self, now: Instant) -> Instant:

@@ -34,6 +34,9 @@ class Pools:
     def __iter__(self) -> Iterator[Pool]:
         return iter(self._by_key.values())
 
+    def __contains__(self, pool: Pool) -> bool:
+        return self._by_key.get(pool.key) is pool
+
     def __len__(self) -> int:
         return len(self._by_key)
 

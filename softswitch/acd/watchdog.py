@@ -8,8 +8,8 @@ None of it is expected ever: a violation is a bug of ours, and callers should no
 from collections import Counter
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Final
+from itertools import islice, pairwise
+from typing import Final, TypeAlias
 
 from softswitch.acd import callers, desk, offering, wrapping
 from softswitch.acd.agent import Ringing, derive, may_take
@@ -18,6 +18,11 @@ from softswitch.acd.state import OPEN_RING, REST, RING, WRAP_UP, State
 from softswitch.kernel.clock import Duration, Instant
 
 _LATE: Duration = 5.0  # a deadline that nobody served for so long means that the engine is not woken
+
+_PART = 2000  # queues or pools in a part; 10 ms
+
+Part: TypeAlias = tuple[int, int]  # which one, of how many
+WHOLE: Final[Part] = (0, 1)
 
 INVARIANTS: Final = {
     "offer-holds": "a live offer belongs to a waiting call and to a logged-in agent",
@@ -55,23 +60,35 @@ class Violation:
     detail: str
 
 
-def check(state: State, now: Instant, live: Set[CallId] | None = None) -> list[Violation]:
+def check(state: State, now: Instant, live: Set[CallId] | None = None, part: Part = WHOLE) -> list[Violation]:
     """Every invariant that does not hold. `live`, when given, are the calls that the switch knows: a waiting call or
-    a conversation outside it is a ghost. Costs a look at every call, offer and agent."""
+    a conversation outside it is a ghost. Costs a look at every call, offer and agent, and at a `part` of the queues
+    and pools."""
     found = [
         *_offers(state),
         *_agents(state),
-        *_calls(state),
-        *_pools(state),
+        *_calls(state, part),
+        *_pools(state, part),
         *_clock(state, now),
         *([] if live is None else _ghosts(state, live)),
     ]
     return [Violation(INVARIANTS[name], subject, detail) for name, subject, detail in found]
 
 
-def repair(state: State, now: Instant, live: Set[CallId] | None = None) -> None:
+def unknown(state: State, live: Set[CallId]) -> frozenset[CallId]:
+    """Calls that wait or are talked with, and that the switch does not know."""
+    talks = {call for agent in state.agents.values() for call in agent.talks}
+    return frozenset((state.calls.keys() | talks) - live)
+
+
+def parts(state: State) -> int:
+    """Into how many parts a check may be divided so that each is quick."""
+    return 1 + max(len(state.pools), len(state.queues)) // _PART
+
+
+def repair(state: State, now: Instant, live: Set[CallId] | None = None, part: Part = WHOLE) -> None:
     """Mend what `check` finds, with a fact for each violation; nothing happens when all is well."""
-    violations = check(state, now, live)
+    violations = check(state, now, live, part)
     if not violations:
         return
     for violation in violations:
@@ -145,7 +162,7 @@ def _agents(state: State) -> Iterator[_Finding]:
             yield "available", agent.name, f"counted as {'' if agent.available else 'not '}available"
 
 
-def _calls(state: State) -> Iterator[_Finding]:
+def _calls(state: State, part: Part) -> Iterator[_Finding]:
     for call in state.calls.values():
         for ringing in call.offers:
             if state.offers.get(ringing.offer) is not ringing:
@@ -157,7 +174,7 @@ def _calls(state: State) -> Iterator[_Finding]:
     waiting_in: dict[QueueName, set[CallId]] = {}
     for call in state.calls.values():
         waiting_in.setdefault(call.queue.name, set()).add(call.call)
-    for queue in state.queues.values():
+    for queue in islice(state.queues.values(), part[0], None, part[1]):
         placed = list(queue.places)
         waiting = waiting_in.get(queue.name, set())
         if len(placed) != len(waiting) or {call.call for call in placed} != waiting:
@@ -166,13 +183,16 @@ def _calls(state: State) -> Iterator[_Finding]:
             yield "order", queue.name, f"{len(placed)} places"
 
 
-def _pools(state: State) -> Iterator[_Finding]:
-    pools = list(state.pools)
+def _pools(state: State, part: Part) -> Iterator[_Finding]:
+    pools = list(islice(state.pools, part[0], None, part[1]))
     heaps = Counter(call for pool in pools for call in pool.calls if call.pool is pool)
     held = Counter(call.pool for call in state.calls.values())
+    looked_at = set(pools)
     for call in state.calls.values():
-        if heaps[call] != (not call.offers):
+        if call.pool in looked_at and heaps[call] != (not call.offers):
             yield "heap", call.call, f"{heaps[call]} times"
+        if call.pool not in state.pools:
+            yield "held", call.call, "in a forgotten pool"
     for pool in pools:
         names = ", ".join(agent.name for agent in list(pool.agents)[:3])
         available = {agent for agent in pool.agents if agent.available}
@@ -180,7 +200,7 @@ def _pools(state: State) -> Iterator[_Finding]:
             yield "index", names, f"{len(available)} available"
         if pool.logged_in != sum(agent.logged_in for agent in pool.agents):
             yield "logged-in", names, f"counted {pool.logged_in}"
-        if pool.held != held.pop(pool, 0):
+        if pool.held != held[pool]:
             yield "held", names, f"counted {pool.held}"
         live = sum(1 for _ in pool.calls)
         if live != pool.calls.live:
@@ -191,8 +211,6 @@ def _pools(state: State) -> Iterator[_Finding]:
             yield "waiting", names, f"{live} calls"
         if available and (live or pool.ringing):
             yield "idle", names, f"{live} calls"
-    for pool, count in held.items():
-        yield "held", ", ".join(agent.name for agent in list(pool.agents)[:3]), f"{count} calls in a forgotten pool"
 
 
 def _clock(state: State, now: Instant) -> Iterator[_Finding]:

@@ -17,7 +17,7 @@ from softswitch.shell.driver import Core, Driver
 from softswitch.shell.trace import TraceRow, ladder
 from softswitch.switch.events import AgentCommand, HangUpCall, OutcomeCommand, RecordingCommand, WrapUpCommand
 from softswitch.switch.quality import Distribution
-from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
+from softswitch.switch.views import AgentRow, CallView, InvariantRow, QueueRow, RegistrationRow, Status, TrunkRow
 
 Verb = Literal["login", "logout", "pause", "ready"]
 
@@ -37,6 +37,9 @@ class Views(Protocol):
 
     def call(self, id: str, now: Instant) -> CallView | None:
         """One live call."""
+
+    def invariants(self) -> Sequence[InvariantRow]:
+        """What is true of the ACD at any time, and how often it had to be repaired today."""
 
     def why_call(self, id: str, now: Instant) -> Sequence[CallStory]:
         """A call's stays in queues, with every offer and skip."""

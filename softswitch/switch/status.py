@@ -8,10 +8,20 @@ from zoneinfo import ZoneInfo
 from softswitch import __version__
 from softswitch.acd.model import AgentState, Fact
 from softswitch.acd.stats import Totals
+from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.switch.quality import Distribution
-from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow, WorkerRow
+from softswitch.switch.views import (
+    AgentRow,
+    CallView,
+    InvariantRow,
+    QueueRow,
+    RegistrationRow,
+    Status,
+    TrunkRow,
+    WorkerRow,
+)
 
 if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
@@ -99,6 +109,11 @@ class Desk:
     def call(self, id: str, now: Instant) -> CallView | None:
         call = self._switch.calls.get(id)
         return None if call is None else call.view(now)
+
+    def invariants(self) -> list[InvariantRow]:
+        """What is true of the ACD at any time, and how often it had to be repaired today."""
+        repaired = self._totals.repaired
+        return [InvariantRow(name=name, text=text, repaired=repaired[text]) for name, text in INVARIANTS.items()]
 
     def why_call(self, id: str, now: Instant) -> list[CallStory]:
         """A call's stays in queues, with every offer and skip; empty when none is remembered."""

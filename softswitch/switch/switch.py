@@ -58,6 +58,8 @@ from softswitch.switch.stages.codes import agent_event
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.status import Desk
 
+_WATCH = "acd watch"  # the key of a deadline, beside calls' ids
+_WATCH_EVERY = 10.0  # seconds
 _STATS_SECONDS = 2.0  # how long a call record waits for the last numbers of its streams
 
 
@@ -136,6 +138,7 @@ class Switch:
             if agent.logged_in and name not in self._remembered:
                 office.acd(agent_event("login", name, "", "configuration"), now)
         office.trunks.start(now)
+        office.deadlines.set(_WATCH, now + _WATCH_EVERY)
         return self._settle(now)
 
     def receive(self, event: SwitchEvent, now: Instant) -> list[Effect]:
@@ -159,6 +162,8 @@ class Switch:
                 self._finish(self._ending[key])
             elif key == MEDIA_STATS:
                 self._media.ask_stats(now)
+            elif key == _WATCH:
+                self._watch(now)
             self._work(now)
         if is_due(office.registrations.deadline(), now):
             for phone in office.registrations.wake(now):
@@ -227,6 +232,16 @@ class Switch:
 
     def _outcome(self, event: OutcomeCommand, now: Instant) -> None:
         self.office.acd(AgentOutcome(event.agent, event.call, event.code, event.by), now)
+
+    def _watch(self, now: Instant) -> None:
+        """The ACD's invariants; none is ever broken, but an agent in a call that is no more would get no other."""
+        office = self.office
+        effects = office.engine.watch(now, self.calls.keys())
+        for effect in effects:
+            if isinstance(effect, Fact) and effect.kind == "acd.repaired":
+                office.log("error", "ACD repaired", **effect.data)
+        office.decisions.extend(effects)
+        office.deadlines.set(_WATCH, now + _WATCH_EVERY)
 
     def _recording(self, event: RecordingCommand, now: Instant) -> None:
         call = self.calls.get(event.call)

@@ -77,6 +77,15 @@ class QueueRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvariantRow:
+    """What the ACD's watchdog looks after every ten seconds; `repaired`: how often it was broken today, and mended."""
+
+    name: str
+    text: str
+    repaired: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrunkRow:
     """`health`: up, down, unknown (no OPTIONS). `registration`: none, trying, registered, failed."""
 

@@ -11,6 +11,7 @@ from acd_shift import Shift, only
 from softswitch.acd.model import AgentState, CallQueued, Fact, Offer, QueueSettings, Withdraw
 from softswitch.acd.state import REST, RING, WRAP_UP, State
 from softswitch.acd.stats import Totals
+from softswitch.acd.watchdog import parts
 
 AGENTS = tuple(f"agent{number:02d}" for number in range(20))
 
@@ -158,6 +159,38 @@ def test_calls_that_the_switch_does_not_know_are_laid_to_rest() -> None:
     assert only(effects, Offer)[0].call == "waits"
     assert shift.last("talk.ended").call == "talks"
     assert shift.last("queue.left").data["reason"] == "lost"
+
+
+def test_a_watch_lays_a_ghost_to_rest_when_it_sees_it_twice() -> None:
+    """What the switch does not know yet, or no longer, may be between two steps of its own."""
+    shift = Shift("alice")
+    shift.call("talks")
+    shift.answer("alice")
+    shift.call("waits")
+    shift.take(shift.engine.watch(shift.now, {"waits"}))
+    assert shift.state("alice") is AgentState.TALKING
+    shift.take(shift.engine.watch(shift.now, {"talks", "waits"}))
+    shift.take(shift.engine.watch(shift.now, {"waits"}))
+    assert shift.state("alice") is AgentState.TALKING
+    shift.take(shift.engine.watch(shift.now, {"waits"}))
+    assert shift.ringing["alice"].call == "waits"
+    assert shift.last("acd.repaired").data["invariant"] == "a conversation exists"
+
+
+def test_a_watch_over_many_queues_looks_at_all_of_them_in_turn() -> None:
+    agents = tuple(f"a{number}" for number in range(100))
+    queues = {
+        f"q{number}": QueueSettings(agents=(agents[number % 100], agents[number // 100])) for number in range(9000)
+    }
+    shift = Shift(*agents, queues=queues, ready=False)
+    state = shift.engine._state
+    assert parts(state) > 4
+    for name in ("q1", "q4002", "q8999"):
+        shift.engine.receive(CallQueued(f"c-{name}", name), shift.now)
+        state.queues[name].places.clear()
+    found = [effect for _ in range(parts(state)) for effect in shift.engine.watch(shift.now, state.calls.keys())]
+    assert found
+    assert shift.engine.check(shift.now) == []
 
 
 def test_an_engine_that_nobody_wakes_is_seen() -> None:

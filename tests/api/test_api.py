@@ -272,6 +272,12 @@ async def test_why_a_call_waits_and_an_agent_gets_none(rig: Rig) -> None:
     assert [missed["call"] for missed in story["waiting"]] == [row["id"]]
 
 
+async def test_the_invariants_are_published_and_none_was_broken(rig: Rig) -> None:
+    rows = (await rig.http.get("/api/v1/invariants")).json()
+    assert {"name": "idle", "text": "no agent is idle while a call waits", "repaired": 0} in rows
+    assert not any(row["repaired"] for row in rows)
+
+
 async def test_wrap_up_and_outcome_are_refused_when_there_is_nothing_to_wrap_up(rig: Rig) -> None:
     for path, body in (("wrap-up", {"seconds": 60}), ("outcome", {"code": "sold"})):
         assert (await rig.http.put(f"/api/v1/agents/bob/{path}", json=body)).status_code == 409
