@@ -6,6 +6,7 @@ of its process. Another program (a PBX, an RTP proxy) would be one more class he
 
 import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -21,7 +22,8 @@ from softswitch.wire import control
 Address: TypeAlias = tuple[str, int]
 
 ROOT: Final = Path(__file__).parents[2]
-_FIRST_PORT: Final = 10_000
+_PORTS: Final = range(10_000, 32_000)  # below the kernel's own (ip_local_port_range)
+_BUSY_AT_MOST: Final = 256  # ports of a range that others may hold: media leaves them out
 _EDGES_A_COMMAND: Final = 1000
 
 
@@ -41,6 +43,18 @@ def split_cores() -> tuple[set[int], set[int]]:
     """Cores for the subject and for the generator: the last one is the generator's; empty on a single core."""
     cores = sorted(os.sched_getaffinity(0))
     return (set(cores[:-1]), {cores[-1]}) if len(cores) > 1 else (set(), set())
+
+
+def free_ports(count: int) -> tuple[int, int]:
+    """First and last of so many UDP ports of which hardly any is held: runs side by side do not meet."""
+    rows = [row for name in ("udp", "udp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    held = [int(row.split()[1].rpartition(":")[2], 16) for row in rows]
+    starts = list(range(_PORTS.start, _PORTS.stop - count, 500))
+    random.shuffle(starts)
+    for low in starts:
+        if sum(low <= port < low + count for port in held) <= _BUSY_AT_MOST:
+            return low, low + count - 1
+    raise SystemExit(f"no range of {count} free UDP ports in {_PORTS.start}-{_PORTS.stop - 1}")
 
 
 def cpu_seconds(pid: int) -> float:
@@ -64,7 +78,8 @@ class Media:
         path = f"{folder}/media.sock"
         environment = dict(os.environ, PYTHONPATH=f"{ROOT}:{ROOT / 'codecs'}")
         arguments = ["--socket", path, "--address", "127.0.0.1", "--slots", str(slots), "--backend", backend]
-        arguments += ["--ports", f"{_FIRST_PORT}-{_FIRST_PORT + 2 * slots + 511}"]
+        low, high = free_ports(2 * slots + 2 * _BUSY_AT_MOST)
+        arguments += ["--ports", f"{low}-{high}"]
         with on(cores or set()):
             self.process = subprocess.Popen([sys.executable, "-m", "softswitch.media", *arguments], env=environment)
         self.pid = self.process.pid
@@ -86,7 +101,7 @@ class Media:
         self.free = list(ready.free)
         if len(self.free) < slots:
             self.close()
-            raise SystemExit(f"only {len(self.free)} of {slots} ports are free from {_FIRST_PORT} on")
+            raise SystemExit(f"only {len(self.free)} of {slots} ports are free from {low} on")
 
     def send(self, *commands: control.Command) -> None:
         """Commands in one frame."""
