@@ -28,7 +28,9 @@ def enter(state: State, event: CallQueued, at: Instant) -> None:
     call = WaitingCall(event.call, queue, event.caller, rank, state.next_serial, at, queue.pool, event.needs)
     state.next_serial += 1
     length = len(queue.places)
-    state.fact("queue.entered", at, call.call, queue.name, caller=call.caller, rank=rank, ahead=length)
+    asked = settings.needs | dict(event.needs)
+    needs: dict[str, object] = {"needs": asked} if asked else {}
+    state.fact("queue.entered", at, call.call, queue.name, "", caller=call.caller, rank=rank, ahead=length, **needs)
     if settings.max_length and length >= settings.max_length:
         _overflow_facts(state, call, "full", length + 1, at)
         return
@@ -71,7 +73,9 @@ def leave(state: State, call: WaitingCall, reason: str, at: Instant) -> None:
     waited = at - call.entered
     if reason == "abandoned":
         short = waited < queue.settings.short_abandon
-        state.fact("queue.abandoned", at, call.call, queue.name, waited=waited, position=position, short=short)
+        within = waited <= queue.settings.service_level.seconds
+        told: dict[str, object] = {"waited": waited, "position": position, "short": short, "within": within}
+        state.fact("queue.abandoned", at, call.call, queue.name, "", **told)
     else:
         state.fact("queue.left", at, call.call, queue.name, waited=waited, position=position, reason=reason)
     offering.withdraw_all(state, call, "caller-left", at)

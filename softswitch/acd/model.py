@@ -12,16 +12,20 @@ AgentName: TypeAlias = str
 QueueName: TypeAlias = str
 OfferId: TypeAlias = int
 OfferCause: TypeAlias = Literal["busy", "rejected", "no-answer", "unreachable", "error"]
+ServiceLevelDefinition: TypeAlias = Literal[
+    "standard", "answered", "offered", "without-overflow", "abandoned-in-time", "late-abandons"
+]
 Needs: TypeAlias = tuple[tuple[str, int], ...]  # (skill, least proficiency 0-100), sorted by skill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceLevel:
-    """`percent` of calls answered within `seconds`."""
+    """`percent` of calls answered within `seconds`. `definition`: which calls are judged (docs/statistics.md)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
     seconds: float = 20.0
     percent: float = 80.0
+    definition: ServiceLevelDefinition = "standard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

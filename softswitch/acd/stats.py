@@ -4,9 +4,10 @@ again from the ledger after a crash, is the same.
 The facts, with their `data` (times in seconds; every fact has `at`, and names its call, queue and agent):
 
 =====================  ===============================================================================================
-`queue.entered`        caller, rank, ahead
+`queue.entered`        caller, rank, ahead, needs (by skill, when there are any)
 `queue.answered`       offer, waited, rang, within (the service level's seconds)      — the four outcomes of a call:
-`queue.abandoned`      waited, position, short (under the queue's `short_abandon`)      exactly one follows each
+`queue.abandoned`      waited, position, short (under the queue's `short_abandon`),     exactly one follows each
+                       within (the service level's seconds)
 `queue.overflowed`     cause, target, waited, position                                  `queue.entered`
 `queue.left`           reason, waited, position (taken out by other means)
 `offer.made`           offer, waited; ended by exactly one `queue.answered`, `offer.failed` or `offer.withdrawn`
@@ -25,104 +26,88 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `agent.pause`          reason, by           `agent.ready`   by
 `agent.state`          state, reason, was, lasted (in `was`)
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail
+`switch.started`       what lived before it was cut off; `switch.stopped`: the agents' states end here
+`call.started`         source (`trunk:NAME`), caller, called
+`call.held`            by (who holds)       `call.resumed`  by
+`call.ended`           outcome, cause, by, talk, trunks: a list of [name, "in" | "out", status, seconds since answer]
+`survey.asked`         survey (the caller heard the first question)
+`survey.answer`        survey, question, kind, value, first (of this call); kind `voice`: recording, seconds
+`survey.ended`         survey, answers, completed, cause
+`callback.*`           counted by kind, by queue
 =====================  ===============================================================================================
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final, Protocol
 
-from softswitch.acd.model import AgentName, AgentState, Fact, QueueName
-from softswitch.kernel.clock import Duration
+from softswitch.acd.intervals import Calendar
+from softswitch.acd.model import AgentName, AgentState, CallId, QueueName
+from softswitch.acd.tally import AgentTotals, QueueTotals, SurveyTotals, TrunkTotals, Work, merge
+from softswitch.kernel.clock import Duration, Instant
 
-_AT_WORK = (AgentState.TALKING.value, AgentState.WRAP_UP.value)
+__all__ = ["AgentTotals", "Fold", "QueueTotals", "Rules", "SurveyTotals", "Totals", "TrunkTotals"]
+
+_FOREVER: Final = float("inf")
+_NOBODY: Final = frozenset(("", "anonymous", "unavailable", "unknown", "restricted", "private", "withheld"))
 
 
-@dataclass(slots=True)
-class QueueTotals:
-    """`within`: answered within the service level's seconds. `overflowed` counts by cause, `failed` offers by cause.
-    Sums are seconds; `longest_wait` is the longest of any caller whose wait has ended."""
-
-    entered: int = 0
-    answered: int = 0
-    within: int = 0
-    abandoned: int = 0
-    short_abandoned: int = 0
-    left: int = 0
-    overflowed: Counter[str] = field(default_factory=Counter)
-    offers: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    withdrawn: int = 0
-    answered_wait: Duration = 0.0
-    abandoned_wait: Duration = 0.0
-    longest_wait: Duration = 0.0
-    talks: int = 0
-    talk: Duration = 0.0
-    wrap_up: Duration = 0.0
+class FactLike(Protocol):
+    """A `Fact`, or a row of the ledger."""
 
     @property
-    def waiting(self) -> int:
-        """Callers still in the queue: those who entered and have no outcome."""
-        return self.entered - self.answered - self.abandoned - self.left - self.overflowed.total()
-
+    def kind(self) -> str: ...
     @property
-    def service_level(self) -> float | None:
-        """The share (0–1) answered in time, of all answered, abandoned and overflowed calls; short abandons do not
-        count. None before there is a call to judge by."""
-        judged = self.answered + self.abandoned - self.short_abandoned + self.overflowed.total()
-        return self.within / judged if judged else None
-
+    def at(self) -> Instant: ...
     @property
-    def average_speed_of_answer(self) -> Duration | None:
-        """ASA: mean wait of the answered calls."""
-        return self.answered_wait / self.answered if self.answered else None
-
+    def call(self) -> CallId: ...
     @property
-    def average_handling_time(self) -> Duration | None:
-        """AHT: talk and wrap-up a conversation."""
-        return (self.talk + self.wrap_up) / self.talks if self.talks else None
-
-
-@dataclass(slots=True)
-class AgentTotals:
-    """`states` are seconds by state left; the state that lasts is not in it yet."""
-
-    offers: int = 0
-    answered: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
-    withdrawn: int = 0
-    ringing: Duration = 0.0
-    talks: int = 0
-    talk: Duration = 0.0
-    wrap_up: Duration = 0.0
-    logins: int = 0
-    states: dict[str, Duration] = field(default_factory=dict)
-
+    def queue(self) -> QueueName: ...
     @property
-    def occupancy(self) -> float | None:
-        """Talk and wrap-up as a share (0–1) of the logged-in time; None before there is any."""
-        logged_in = sum(lasted for state, lasted in self.states.items() if state != AgentState.LOGGED_OUT.value)
-        return sum(self.states.get(state, 0.0) for state in _AT_WORK) / logged_in if logged_in else None
+    def agent(self) -> AgentName: ...
+    @property
+    def data(self) -> Mapping[str, object]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """`fcr_days`: a caller served before who comes back within them was not helped at the first call. `fcr_scope`:
+    comes back to the same queue, or to any."""
+
+    fcr_days: float = 7.0
+    fcr_scope: str = "queue"
+
+
+DEFAULT_RULES: Final = Rules()
 
 
 class Totals:
-    """The fold. `ignored` and `repaired` count what ought to be rare, by reason and by invariant."""
+    """The numbers of one interval. `queues` by queue, `skills` and `sources` the same by needed skill and by the trunk
+    that the call came from. `ignored` and `repaired` count what ought to be rare, by reason and by invariant.
 
-    __slots__ = ("agents", "ignored", "queues", "repaired")
+    Made of facts, it is the fold over all of them."""
 
-    def __init__(self, facts: Iterable[Fact] = ()) -> None:
+    __slots__ = ("_fold", "agents", "ignored", "queues", "repaired", "skills", "sources", "surveys", "trunks")
+
+    def __init__(self, facts: Iterable[FactLike] = ()) -> None:
         self.queues: dict[QueueName, QueueTotals] = {}
+        self.skills: dict[str, QueueTotals] = {}
+        self.sources: dict[str, QueueTotals] = {}
         self.agents: dict[AgentName, AgentTotals] = {}
+        self.trunks: dict[str, TrunkTotals] = {}
+        self.surveys: dict[str, SurveyTotals] = {}
         self.ignored: Counter[str] = Counter()
         self.repaired: Counter[str] = Counter()
+        self._fold: Fold | None = None
         for fact in facts:
             self.add(fact)
 
-    def add(self, fact: Fact) -> None:
+    def add(self, fact: FactLike) -> None:
         """Count one fact; kinds that nothing is counted from are fine."""
-        count = _COUNT.get(fact.kind)
-        if count is not None:
-            count(self, fact)
+        if self._fold is None:
+            self._fold = Fold(whole=self)
+        self._fold.add(fact)
 
     def queue(self, name: QueueName) -> QueueTotals:
         """The queue's totals, zero for one not heard of."""
@@ -138,112 +123,481 @@ class Totals:
             totals = self.agents[name] = AgentTotals()
         return totals
 
+    def merge(self, other: "Totals") -> None:
+        """Add another interval's numbers."""
+        for name in ("queues", "skills", "sources", "agents", "trunks", "surveys"):
+            mine = getattr(self, name)
+            for key, cell in getattr(other, name).items():
+                if key not in mine:
+                    mine[key] = type(cell)()
+                merge(mine[key], cell)
+        self.ignored.update(other.ignored)
+        self.repaired.update(other.repaired)
 
-def _seconds(fact: Fact, name: str) -> Duration:
+
+@dataclass(slots=True)
+class _Visit:
+    """A call in a queue since `entered`, counted in `cells`."""
+
+    queue: QueueName
+    entered: Instant
+    caller: str
+    needs: tuple[str, ...]
+    source: str
+    cells: list[QueueTotals]
+
+
+@dataclass(slots=True)
+class _Talk:
+    """A conversation. `holders` are those who hold now."""
+
+    queue: QueueName
+    agent: AgentName
+    needs: tuple[str, ...]
+    source: str
+    holders: set[str] = field(default_factory=set)
+    held_since: Instant = 0.0
+    held: Duration = 0.0
+    was_held: bool = False
+
+
+@dataclass(slots=True)
+class _Case:
+    """A caller who was served, last at `at`."""
+
+    at: Instant
+    call: CallId
+    cells: list[Work]
+    reopened: bool = False
+
+
+class Fold:
+    """Facts in, totals out, by interval.
+
+    `slots` are the totals by the interval's first instant. `calendar` cuts the time `since` ≤ t < `until` into
+    intervals; without it that time is one. What belongs to other times is followed (a call may enter before) but not
+    counted. A call counts where it entered its queue, a conversation, a wrap-up, an offer and a carrier's call where
+    they ended, a state of an agent in each interval by the seconds that it lasted there."""
+
+    def __init__(
+        self,
+        calendar: Calendar | None = None,
+        since: Instant = -_FOREVER,
+        until: Instant = _FOREVER,
+        *,
+        rules: Rules = DEFAULT_RULES,
+        whole: Totals | None = None,
+    ) -> None:
+        self.slots: dict[Instant, Totals] = {} if whole is None else {since: whole}
+        self.facts = 0
+        self.last: Instant = since
+        self._calendar = calendar
+        self._since = since
+        self._until = until
+        self._start, self._end = _FOREVER, -_FOREVER  # of `_current`; nothing yet
+        self._current = Totals()
+        self._window = rules.fcr_days * 86400.0
+        self._by_queue = rules.fcr_scope == "queue"
+        self._visits: dict[CallId, _Visit] = {}
+        self._talks: dict[CallId, _Talk] = {}
+        self._wrapping: dict[tuple[CallId, AgentName], _Talk] = {}
+        self._sources: dict[CallId, str] = {}
+        self._states: dict[AgentName, tuple[str, str, Instant]] = {}  # state, reason, since
+        self._cases: dict[tuple[QueueName, str], _Case] = {}  # the one served longest ago first
+
+    def add(self, fact: FactLike) -> None:
+        """Count one fact; kinds that nothing is counted from are fine."""
+        count = COUNT.get(fact.kind)
+        if count is not None:
+            self.facts += 1
+            count(self, fact)
+        elif fact.kind.startswith("callback."):
+            _callback(self, fact)
+        if fact.at > self.last:
+            self.last = fact.at
+
+    def at(self, at: Instant) -> Totals:
+        """The totals of the interval that `at` is in; of other times, some that nobody looks at."""
+        if not self._start <= at < self._end:
+            self._turn(at)
+        return self._current
+
+    def finish(self, now: Instant) -> None:
+        """Once, at the end: states of agents last until now, and cases that are young may still come back."""
+        for agent, (state, reason, since) in self._states.items():
+            self._spend(agent, state, reason, since, now)
+        for case in self._cases.values():
+            if not case.reopened and case.at > now - self._window:
+                for cell in case.cells:
+                    cell.pending += 1
+
+    def agent_by(self, name: AgentName, now: Instant) -> AgentTotals:
+        """The agent's totals of the interval of `now`, with the state that lasts."""
+        totals = AgentTotals()
+        merge(totals, self.at(now).agent(name))
+        state, reason, since = self._states.get(name, ("", "", now))
+        if state:
+            _lasted(totals, state, reason, now - max(since, self._start))
+        return totals
+
+    def forget_before(self, at: Instant) -> list[Totals]:
+        """Let go of the totals of intervals that began before; late news of calls that entered then is no longer
+        counted with them."""
+        return [self.slots.pop(start) for start in sorted(self.slots) if start < at and start != self._start]
+
+    # ---------------------------------------------------------------------------------------------------------- within
+
+    def _turn(self, at: Instant) -> None:
+        if at < self._since:
+            self._start, self._end, self._current = -_FOREVER, self._since, Totals()
+            return
+        if at >= self._until:
+            self._start, self._end, self._current = self._until, _FOREVER, Totals()
+            return
+        start, end = (self._since, self._until) if self._calendar is None else self._calendar.around(at)
+        self._start, self._end = max(start, self._since), min(end, self._until)
+        current = self.slots.get(self._start)
+        if current is None:
+            current = self.slots[self._start] = Totals()
+        self._current = current
+
+    def _spend(self, agent: AgentName, state: str, reason: str, since: Instant, until: Instant) -> None:
+        """An agent was in `state`: each interval gets its seconds."""
+        while since < until:
+            totals = self.at(since)
+            upto = min(until, self._end)
+            _lasted(totals.agent(agent), state, reason, upto - since)
+            since = upto
+
+    def _cells(self, at: Instant, queue: QueueName, needs: tuple[str, ...], source: str) -> list[QueueTotals]:
+        """Where a call counts: its queue, its skills, its trunk."""
+        totals = self.at(at)
+        cells = [totals.queue(queue)]
+        for skill in needs:
+            part = totals.skills.get(skill)
+            if part is None:
+                part = totals.skills[skill] = QueueTotals()
+            cells.append(part)
+        if source:
+            cell = totals.sources.get(source)
+            if cell is None:
+                cell = totals.sources[source] = QueueTotals()
+            cells.append(cell)
+        return cells
+
+    def _visit(self, fact: FactLike) -> _Visit:
+        """The visit that ends; one that began before the ledger's part that is read is made up."""
+        visit = self._visits.pop(fact.call, None)
+        if visit is None or visit.queue != fact.queue:
+            entered = fact.at - _seconds(fact, "waited")
+            source = self._sources.get(fact.call, "")
+            cells = self._cells(entered, fact.queue, (), source)
+            visit = _Visit(fact.queue, entered, "", (), source, cells)
+        return visit
+
+    def _talk(self, fact: FactLike, talk: _Talk | None) -> list[Work]:
+        """The cells of a conversation or wrap-up that ends now, the agent's first."""
+        needs, source = (talk.needs, talk.source) if talk is not None else ((), "")
+        return [self.at(fact.at).agent(fact.agent), *self._cells(fact.at, fact.queue, needs, source)]
+
+    def _case_of(self, queue: QueueName, caller: str) -> tuple[QueueName, str]:
+        return (queue if self._by_queue else "", caller)
+
+    # ---------------------------------------------------------------------------------------- one method a kind of fact
+
+    def _started(self, fact: FactLike) -> None:
+        """The switch that wrote the last facts is gone, and all that lived with it."""
+        for visit in self._visits.values():
+            for cell in visit.cells:
+                cell.lost += 1
+        for talk in self._talks.values():
+            for part in (self.at(self.last).agent(talk.agent), self.at(self.last).queue(talk.queue)):
+                part.lost_talks += 1
+        self._stopped(fact)
+        self._visits.clear()
+        self._talks.clear()
+        self._wrapping.clear()
+        self._sources.clear()
+
+    def _stopped(self, fact: FactLike) -> None:
+        until = fact.at if fact.kind == "switch.stopped" else self.last
+        for agent, (state, reason, since) in self._states.items():
+            self._spend(agent, state, reason, since, until)
+        self._states.clear()
+
+    def _call_started(self, fact: FactLike) -> None:
+        source = str(fact.data.get("source", ""))
+        if source.startswith("trunk:"):
+            self._sources[fact.call] = source[6:]
+
+    def _call_ended(self, fact: FactLike) -> None:
+        self._sources.pop(fact.call, None)
+        trunks = fact.data.get("trunks")
+        if not isinstance(trunks, list | tuple):
+            return
+        totals = self.at(fact.at)
+        for name, way, status, seconds in trunks:
+            trunk = totals.trunks.get(name)
+            if trunk is None:
+                trunk = totals.trunks[name] = TrunkTotals()
+            answered = seconds is not None
+            if way == "in":
+                trunk.inbound += 1
+                trunk.answered_inbound += answered
+                trunk.seconds_inbound += seconds or 0.0
+            else:
+                trunk.outbound += 1
+                trunk.answered_outbound += answered
+                trunk.seconds_outbound += seconds or 0.0
+            if not answered:
+                trunk.failures[str(status)] += 1
+
+    def _entered(self, fact: FactLike) -> None:
+        needs = fact.data.get("needs")
+        skills = tuple(needs) if isinstance(needs, Mapping) else ()
+        source = self._sources.get(fact.call, "")
+        cells = self._cells(fact.at, fact.queue, skills, source)
+        caller = str(fact.data.get("caller") or "")
+        self._visits[fact.call] = _Visit(fact.queue, fact.at, caller, skills, source, cells)
+        for cell in cells:
+            cell.entered += 1
+        if caller.lower() in _NOBODY:
+            return
+        case = self._cases.get(self._case_of(fact.queue, caller))
+        again = case is not None and case.call != fact.call and fact.at - case.at <= self._window
+        for cell in cells:
+            cell.known += 1
+            cell.repeats += again
+        if again and case is not None and not case.reopened:
+            case.reopened = True
+            for work in case.cells:
+                work.reopened += 1
+
+    def _answered(self, fact: FactLike) -> None:
+        waited, rang, within = _seconds(fact, "waited"), _seconds(fact, "rang"), bool(fact.data.get("within"))
+        visit = self._visit(fact)
+        for cell in visit.cells:
+            cell.answered += 1
+            cell.within += within
+            cell.answered_wait += waited
+            cell.ring += rang
+            cell.longest_wait = max(cell.longest_wait, waited)
+            cell.waits.add(waited)
+            cell.rings.add(rang)
+        agent = self.at(fact.at).agent(fact.agent)
+        agent.answered += 1
+        agent.ring += rang
+        agent.ringing += rang
+        self._talks[fact.call] = _Talk(fact.queue, fact.agent, visit.needs, visit.source)
+        if visit.caller.lower() not in _NOBODY:
+            self._served(fact, visit, [agent, *visit.cells])
+
+    def _served(self, fact: FactLike, visit: _Visit, cells: list[Work]) -> None:
+        """A caller with a number was answered: a new case, or the next call of an old one."""
+        cases = self._cases
+        key = self._case_of(fact.queue, visit.caller)
+        case = cases.pop(key, None)
+        if case is None or visit.entered - case.at > self._window:
+            case = _Case(fact.at, fact.call, cells)
+            for cell in cells:
+                cell.cases += 1
+        case.at, case.call = fact.at, fact.call
+        cases[key] = case
+        for oldest in cases:
+            if cases[oldest].at >= fact.at - self._window:
+                break
+            del cases[oldest]
+            break  # one goes for each that comes, so memory stays in bounds and no fact takes long
+
+    def _abandoned(self, fact: FactLike) -> None:
+        waited = _seconds(fact, "waited")
+        short, within = bool(fact.data.get("short")), bool(fact.data.get("within"))
+        for cell in self._visit(fact).cells:
+            cell.abandoned += 1
+            cell.short_abandoned += short
+            cell.abandoned_within += within
+            cell.abandoned_wait += waited
+            cell.longest_abandoned = max(cell.longest_abandoned, waited)
+            cell.longest_wait = max(cell.longest_wait, waited)
+
+    def _overflowed(self, fact: FactLike) -> None:
+        waited, cause = _seconds(fact, "waited"), str(fact.data.get("cause"))
+        for cell in self._visit(fact).cells:
+            cell.overflowed[cause] += 1
+            cell.longest_wait = max(cell.longest_wait, waited)
+
+    def _left(self, fact: FactLike) -> None:
+        waited = _seconds(fact, "waited")
+        for cell in self._visit(fact).cells:
+            cell.left += 1
+            cell.longest_wait = max(cell.longest_wait, waited)
+
+    def _offer_made(self, fact: FactLike) -> None:
+        totals = self.at(fact.at)
+        totals.queue(fact.queue).offers += 1
+        totals.agent(fact.agent).offers += 1
+
+    def _offer_failed(self, fact: FactLike) -> None:
+        cause = str(fact.data.get("cause"))
+        totals = self.at(fact.at)
+        agent = totals.agent(fact.agent)
+        totals.queue(fact.queue).failed[cause] += 1
+        agent.failed[cause] += 1
+        agent.ringing += _seconds(fact, "rang")
+
+    def _offer_withdrawn(self, fact: FactLike) -> None:
+        totals = self.at(fact.at)
+        agent = totals.agent(fact.agent)
+        totals.queue(fact.queue).withdrawn += 1
+        agent.withdrawn += 1
+        agent.ringing += _seconds(fact, "rang")
+
+    def _held(self, fact: FactLike) -> None:
+        talk = self._talks.get(fact.call)
+        if talk is not None:
+            if not talk.holders:
+                talk.held_since = fact.at
+                talk.was_held = True
+            talk.holders.add(str(fact.data.get("by")))
+
+    def _resumed(self, fact: FactLike) -> None:
+        talk = self._talks.get(fact.call)
+        if talk is not None and talk.holders:
+            talk.holders.discard(str(fact.data.get("by")))
+            if not talk.holders:
+                talk.held += fact.at - talk.held_since
+
+    def _talk_ended(self, fact: FactLike) -> None:
+        seconds = _seconds(fact, "talk")
+        talk = self._talks.get(fact.call)
+        if talk is not None and talk.agent == fact.agent:
+            del self._talks[fact.call]
+            if talk.holders:
+                talk.held += fact.at - talk.held_since
+        else:
+            talk = None
+        cells = self._talk(fact, talk)
+        for cell in cells:
+            cell.talks += 1
+            cell.talk += seconds
+            cell.longest_talk = max(cell.longest_talk, seconds)
+            if talk is not None and talk.was_held:
+                cell.holds += 1
+                cell.hold += min(talk.held, seconds)
+        for cell in cells[1:]:
+            assert isinstance(cell, QueueTotals)
+            cell.talk_times.add(seconds)
+        if talk is not None:
+            self._wrapping[fact.call, fact.agent] = talk
+
+    def _wrap_up_ended(self, fact: FactLike) -> None:
+        lasted = _seconds(fact, "lasted")
+        cells = self._talk(fact, self._wrapping.pop((fact.call, fact.agent), None))
+        for cell in cells:
+            cell.wrap_ups += 1
+            cell.wrap_up += lasted
+        for cell in cells[1:]:
+            assert isinstance(cell, QueueTotals)
+            cell.wrap_up_times.add(lasted)
+
+    def _outcome(self, fact: FactLike) -> None:
+        for part in self._queue_and_agent(fact):
+            part.outcomes[str(fact.data.get("code"))] += 1
+
+    def _login(self, fact: FactLike) -> None:
+        self.at(fact.at).agent(fact.agent).logins += 1
+
+    def _state(self, fact: FactLike) -> None:
+        was = str(fact.data.get("was"))
+        before, reason, since = self._states.get(fact.agent, ("", "", 0.0))
+        if before != was:
+            reason, since = "", fact.at - _seconds(fact, "lasted")
+        self._spend(fact.agent, was, reason, since, fact.at)
+        state = str(fact.data.get("state"))
+        if state == AgentState.LOGGED_OUT.value:
+            self._states.pop(fact.agent, None)
+        else:
+            self._states[fact.agent] = (state, str(fact.data.get("reason") or ""), fact.at)
+
+    def _ignored(self, fact: FactLike) -> None:
+        self.at(fact.at).ignored[str(fact.data.get("why"))] += 1
+
+    def _repaired(self, fact: FactLike) -> None:
+        self.at(fact.at).repaired[str(fact.data.get("invariant"))] += 1
+
+    def _queue_and_agent(self, fact: FactLike) -> list[Work]:
+        totals = self.at(fact.at)
+        parts: list[Work] = [totals.queue(fact.queue)] if fact.queue else []
+        return [*parts, totals.agent(fact.agent)] if fact.agent else parts
+
+    def _surveys(self, fact: FactLike) -> list[SurveyTotals]:
+        totals = self.at(fact.at)
+        name = str(fact.data.get("survey"))
+        own = totals.surveys.get(name)
+        if own is None:
+            own = totals.surveys[name] = SurveyTotals()
+        return [own, *(part.survey for part in self._queue_and_agent(fact))]
+
+    def _survey_asked(self, fact: FactLike) -> None:
+        for survey in self._surveys(fact):
+            survey.asked += 1
+
+    def _survey_answer(self, fact: FactLike) -> None:
+        kind, value = fact.data.get("kind"), fact.data.get("value")
+        for survey in self._surveys(fact):
+            survey.answered += bool(fact.data.get("first"))
+            if kind == "csat" and isinstance(value, int):
+                survey.csat[value] += 1
+            elif kind == "nps" and isinstance(value, int):
+                survey.nps[value] += 1
+            elif kind == "voice":
+                survey.messages += 1
+            else:
+                survey.digits += 1
+
+    def _survey_ended(self, fact: FactLike) -> None:
+        for survey in self._surveys(fact):
+            survey.completed += bool(fact.data.get("completed"))
+
+
+def _seconds(fact: FactLike, name: str) -> Duration:
     value = fact.data.get(name)
     return float(value) if isinstance(value, int | float) else 0.0
 
 
-def _entered(totals: Totals, fact: Fact) -> None:
-    totals.queue(fact.queue).entered += 1
+def _lasted(totals: AgentTotals, state: str, reason: str, seconds: Duration) -> None:
+    totals.states[state] = totals.states.get(state, 0.0) + seconds
+    if state == AgentState.PAUSED.value:
+        totals.pauses[reason] = totals.pauses.get(reason, 0.0) + seconds
 
 
-def _answered(totals: Totals, fact: Fact) -> None:
-    queue, agent = totals.queue(fact.queue), totals.agent(fact.agent)
-    waited = _seconds(fact, "waited")
-    queue.answered += 1
-    queue.within += bool(fact.data.get("within"))
-    queue.answered_wait += waited
-    queue.longest_wait = max(queue.longest_wait, waited)
-    agent.answered += 1
-    agent.ringing += _seconds(fact, "rang")
+def _callback(fold: Fold, fact: FactLike) -> None:
+    fold.at(fact.at).queue(fact.queue).callbacks[fact.kind.partition(".")[2]] += 1
 
 
-def _abandoned(totals: Totals, fact: Fact) -> None:
-    queue = totals.queue(fact.queue)
-    waited = _seconds(fact, "waited")
-    queue.abandoned += 1
-    queue.short_abandoned += bool(fact.data.get("short"))
-    queue.abandoned_wait += waited
-    queue.longest_wait = max(queue.longest_wait, waited)
-
-
-def _overflowed(totals: Totals, fact: Fact) -> None:
-    queue = totals.queue(fact.queue)
-    queue.overflowed[str(fact.data.get("cause"))] += 1
-    queue.longest_wait = max(queue.longest_wait, _seconds(fact, "waited"))
-
-
-def _left(totals: Totals, fact: Fact) -> None:
-    queue = totals.queue(fact.queue)
-    queue.left += 1
-    queue.longest_wait = max(queue.longest_wait, _seconds(fact, "waited"))
-
-
-def _offer_made(totals: Totals, fact: Fact) -> None:
-    totals.queue(fact.queue).offers += 1
-    totals.agent(fact.agent).offers += 1
-
-
-def _offer_failed(totals: Totals, fact: Fact) -> None:
-    cause = str(fact.data.get("cause"))
-    agent = totals.agent(fact.agent)
-    totals.queue(fact.queue).failed[cause] += 1
-    agent.failed[cause] += 1
-    agent.ringing += _seconds(fact, "rang")
-
-
-def _offer_withdrawn(totals: Totals, fact: Fact) -> None:
-    agent = totals.agent(fact.agent)
-    totals.queue(fact.queue).withdrawn += 1
-    agent.withdrawn += 1
-    agent.ringing += _seconds(fact, "rang")
-
-
-def _talk_ended(totals: Totals, fact: Fact) -> None:
-    talk = _seconds(fact, "talk")
-    for part in (totals.queue(fact.queue), totals.agent(fact.agent)):
-        part.talks += 1
-        part.talk += talk
-
-
-def _wrap_up_ended(totals: Totals, fact: Fact) -> None:
-    lasted = _seconds(fact, "lasted")
-    totals.queue(fact.queue).wrap_up += lasted
-    totals.agent(fact.agent).wrap_up += lasted
-
-
-def _login(totals: Totals, fact: Fact) -> None:
-    totals.agent(fact.agent).logins += 1
-
-
-def _state(totals: Totals, fact: Fact) -> None:
-    states = totals.agent(fact.agent).states
-    was = str(fact.data.get("was"))
-    states[was] = states.get(was, 0.0) + _seconds(fact, "lasted")
-
-
-def _ignored(totals: Totals, fact: Fact) -> None:
-    totals.ignored[str(fact.data.get("why"))] += 1
-
-
-def _repaired(totals: Totals, fact: Fact) -> None:
-    totals.repaired[str(fact.data.get("invariant"))] += 1
-
-
-_COUNT: dict[str, Callable[[Totals, Fact], None]] = {
-    "queue.entered": _entered,
-    "queue.answered": _answered,
-    "queue.abandoned": _abandoned,
-    "queue.overflowed": _overflowed,
-    "queue.left": _left,
-    "offer.made": _offer_made,
-    "offer.failed": _offer_failed,
-    "offer.withdrawn": _offer_withdrawn,
-    "talk.ended": _talk_ended,
-    "wrapup.ended": _wrap_up_ended,
-    "agent.login": _login,
-    "agent.state": _state,
-    "acd.ignored": _ignored,
-    "acd.repaired": _repaired,
+COUNT: Final[dict[str, Callable[[Fold, FactLike], None]]] = {
+    "switch.started": Fold._started,
+    "switch.stopped": Fold._stopped,
+    "call.started": Fold._call_started,
+    "call.ended": Fold._call_ended,
+    "call.held": Fold._held,
+    "call.resumed": Fold._resumed,
+    "call.outcome": Fold._outcome,
+    "queue.entered": Fold._entered,
+    "queue.answered": Fold._answered,
+    "queue.abandoned": Fold._abandoned,
+    "queue.overflowed": Fold._overflowed,
+    "queue.left": Fold._left,
+    "offer.made": Fold._offer_made,
+    "offer.failed": Fold._offer_failed,
+    "offer.withdrawn": Fold._offer_withdrawn,
+    "talk.ended": Fold._talk_ended,
+    "wrapup.ended": Fold._wrap_up_ended,
+    "agent.login": Fold._login,
+    "agent.state": Fold._state,
+    "survey.asked": Fold._survey_asked,
+    "survey.answer": Fold._survey_answer,
+    "survey.ended": Fold._survey_ended,
+    "acd.ignored": Fold._ignored,
+    "acd.repaired": Fold._repaired,
 }

@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 import softswitch
-from softswitch.api import admin, archive, live, recordings, stream, why
+from softswitch.api import admin, archive, live, recordings, reports, stream, why
 from softswitch.api.replies import json
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.operator import Operator
@@ -17,6 +17,7 @@ _TAGS = [
     {"name": "live", "description": "The switch as it is now"},
     {"name": "archive", "description": "Call records, ledger, SIP traces"},
     {"name": "recordings", "description": "Recordings: found, heard, paused, held, deleted"},
+    {"name": "reports", "description": "Statistics over any time, folded from the ledger"},
     {"name": "admin", "description": "Orders to the switch, health, metrics"},
 ]
 _bearer = HTTPBearer(auto_error=False, description="`[api] token` of the configuration, or the run directory's")
@@ -39,7 +40,15 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         redoc_url=None,
     )
     app.state.operator = operator
-    for router in (live.router, why.router, archive.router, recordings.router, stream.router, admin.router):
+    for router in (
+        live.router,
+        why.router,
+        archive.router,
+        recordings.router,
+        reports.router,
+        stream.router,
+        admin.router,
+    ):
         app.include_router(router, dependencies=[Depends(authorised)])
     app.include_router(admin.open_router)
     app.add_exception_handler(LocalError, _our_fault)

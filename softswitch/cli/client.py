@@ -39,6 +39,12 @@ class Client:
         """A view."""
         return self._json("GET", path, parameters)
 
+    def query(self, path: str, pairs: list[tuple[str, str]], *, timeout: float) -> Any:
+        """A view that takes its time; parameters may be given more than once."""
+        self._connection.timeout = timeout
+        response = self._send("GET", f"{self._prefix}{path}?{urlencode(pairs)}", None, {})
+        return json.loads(response.read())
+
     def all(self, path: str) -> list[dict[str, Any]]:
         """Every row of a live list."""
         rows: list[dict[str, Any]] = []

@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "trace": "softswitch.cli.trace:trace",
     "why": "softswitch.cli.why:why",
     "records": "softswitch.cli.archive:records",
+    "report": "softswitch.cli.report:report",
     "ledger": "softswitch.cli.ledger:ledger",
     "recordings": "softswitch.cli.recordings:recordings",
     "prompts": "softswitch.cli.prompts:prompts",

@@ -70,7 +70,7 @@ def json_option(command: Callable[P, R]) -> Callable[P, R]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Where:
+class Where:
     config: Path | None
     url: str | None
     token: str | None
@@ -84,13 +84,13 @@ def needs_switch(command: "Callable[Concatenate[Client, P], R]") -> Callable[P, 
     @click.option("--token", envvar="SOFTSWITCH_TOKEN", help="Bearer token of the API.")
     @wraps(command)
     def wrapped(*args: Any, config: Path | None, url: str | None, token: str | None, **kwargs: Any) -> R:
-        with connect(_Where(config, url, token)) as client:
+        with connect(Where(config, url, token)) as client:
             return command(client, *args, **kwargs)
 
     return wrapped  # type: ignore[return-value]  # it takes three options more than P says
 
 
-def connect(where: _Where) -> "Client":
+def connect(where: Where) -> "Client":
     """A client for the switch that is meant. Raises `OutOfReach` when nothing says where it is."""
     from softswitch.cli.client import Client
 

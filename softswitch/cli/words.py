@@ -2,7 +2,7 @@
 
 import re
 import time
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
 
 import click
@@ -52,9 +52,17 @@ def size(count: int) -> str:
     return f"{amount / 1000:.1f} TB"
 
 
-def past(text: str) -> float:
-    """A point in time as an option says it, in local time: seconds since 1970, `2026-08-01`, `2026-08-01 14:30`,
-    `14:30` today, or `2h` ago. Raises `BadParameter`."""
+def span(text: str) -> float:
+    """A length of time as an option says it: `30m`, `8h`, `7d`, `4w`; seconds. Raises `BadParameter`."""
+    found = _SPAN.fullmatch(text.strip())
+    if found is None or not float(found[1]):
+        raise click.BadParameter(f'"{text}" is not a length of time; write for example 30m, 8h, 7d, 4w')
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def past(text: str, zone: tzinfo | None = None) -> float:
+    """A point in time as an option says it, in local time (or that of `zone`): seconds since 1970, `2026-08-01`,
+    `2026-08-01 14:30`, `14:30` today, or `2h` ago. Raises `BadParameter`."""
     text = text.strip()
     if span := _SPAN.fullmatch(text):
         return time.time() - float(span[1]) * _UNITS[span[2]]
@@ -62,13 +70,19 @@ def past(text: str) -> float:
         return float(text)
     for form in _DATES:
         try:
-            return datetime.strptime(text, form).astimezone().timestamp()
+            return _there(text, form, zone)
         except ValueError:
             continue
-    today = datetime.now().astimezone().strftime("%Y-%m-%d")
+    today = datetime.now(zone).astimezone(zone).strftime("%Y-%m-%d")
     for form in _CLOCKS:
         try:
-            return datetime.strptime(f"{today} {text}", form).astimezone().timestamp()
+            return _there(f"{today} {text}", form, zone)
         except ValueError:
             continue
     raise click.BadParameter(f'"{text}" is not a time; write for example 2h (ago), 14:30, 2026-08-01, 2026-08-01 14:30')
+
+
+def _there(text: str, form: str, zone: tzinfo | None) -> float:
+    if zone is None:
+        return datetime.strptime(text, form).astimezone().timestamp()
+    return datetime.strptime(text, form).replace(tzinfo=zone).timestamp()

@@ -22,6 +22,7 @@ from softswitch.services.configuration_diff import diff
 from softswitch.services.keeper import Keeper
 from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
+from softswitch.services.reporting import Reporter
 from softswitch.services.store import Store
 from softswitch.shell import logs, run_dir
 from softswitch.shell.addressing import LocalAddressing, check_addressing
@@ -145,6 +146,8 @@ class Control:
                 reload=self.reload,
                 drain=self._drain,
                 counters=lambda: self._counters(store),
+                settings=lambda: self._settings,
+                reporter=Reporter(settings.server.database, self._data_dir),
             )
             self._driver, self._tcp = driver, tcp
             await self._open(endpoints, listeners)

@@ -5,18 +5,22 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from softswitch.acd.reports import Question
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.services.alarms import Alarms
 from softswitch.services.keeper import Keeper
 from softswitch.services.recordings import Recordings
+from softswitch.services.reporting import Reporter
 from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
 from softswitch.shell.driver import Core, Driver
 from softswitch.shell.trace import TraceRow, ladder
 from softswitch.switch.events import AgentCommand, HangUpCall, OutcomeCommand, RecordingCommand, WrapUpCommand
 from softswitch.switch.quality import Distribution
+from softswitch.switch.settings import Settings
+from softswitch.switch.status import midnight_before
 from softswitch.switch.views import AgentRow, CallView, InvariantRow, QueueRow, RegistrationRow, Status, TrunkRow
 
 Verb = Literal["login", "logout", "pause", "ready"]
@@ -105,6 +109,8 @@ class Operator:
         reload: Callable[[], Awaitable[list[str]]],
         drain: Callable[[], None],
         counters: Callable[[], Counters],
+        settings: Callable[[], Settings],
+        reporter: Reporter,
     ) -> None:
         self.views = views
         self.store = store
@@ -116,6 +122,23 @@ class Operator:
         self.drain = drain
         self.counters = counters
         self._driver = driver
+        self._settings = settings
+        self._reporter = reporter
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration as it is now."""
+        return self._settings()
+
+    @property
+    def midnight(self) -> Instant:
+        """When today began in the server's time zone."""
+        return midnight_before(self.now, self.settings.server.timezone)
+
+    async def report(self, question: Question) -> bytes:
+        """The report as JSON, with everything up to now in it. Raises `LocalError`."""
+        await self.store.writer.flush()
+        return await self._reporter.make(question)
 
     @property
     def now(self) -> Instant:

@@ -272,6 +272,16 @@ class Call:
             return False
         return all(leg.stats is not None or not leg.was_open for leg, _ in self.ended_legs)
 
+    def over_trunks(self) -> dict[str, object]:
+        """The carriers' part in the ledger's last word: name, way, status and seconds since the answer (None: never
+        answered) of each leg over a trunk."""
+        legs = [
+            [leg.peer[6:], "in" if leg is self.leg else "out", status, _talked(leg)]
+            for leg, status in self.ended_legs
+            if leg.peer.startswith("trunk:")
+        ]
+        return {"trunks": legs} if legs else {}
+
     def part(self) -> None:
         """The record is written: let go of what points back here, so that memory comes back without the collector."""
         del self.stage, self.recording
@@ -353,6 +363,12 @@ def _leg_record(leg: Leg, status: int) -> LegRecord:
         quality=quality(stats) if stats else None,
         srtp=leg.suite,
     )
+
+
+def _talked(leg: Leg) -> float | None:
+    if leg.answered_at is None:
+        return None
+    return round((leg.ended_at or leg.answered_at) - leg.answered_at, 3)
 
 
 def _speech(facts: SpeechFacts) -> Speech:

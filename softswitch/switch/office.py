@@ -74,6 +74,7 @@ class Office:
         self.trunks = Trunks(settings, self, now)
         self.admission = Admission(settings, self)
         self._find_prompt = find_prompt
+        self.tally: Callable[[Fact], None] = _untold  # the live numbers
 
     def configure(self, settings: Settings, now: Instant) -> None:
         """New settings for what comes; calls go on under those they began with, where they hold them."""
@@ -96,7 +97,12 @@ class Office:
 
     def fact(self, kind: str, now: Instant, call: str = "", **data: object) -> None:
         """One line of the ledger."""
-        self.outbox.append(Save(Fact(kind, now, call, data=data)))
+        self.note(Fact(kind, now, call, data=data))
+
+    def note(self, fact: Fact) -> None:
+        """A fact goes into the ledger and into the live numbers, once each."""
+        self.tally(fact)
+        self.outbox.append(Save(fact))
 
     def log(self, level: LogLevel, event: str, **fields: object) -> None:
         """One line of the operator's log."""
@@ -130,3 +136,7 @@ class Office:
             except LocalError as error:
                 self.log("error", "prompt missing", prompt=name, language=language, error=str(error))
         return tuple(items)
+
+
+def _untold(fact: Fact) -> None:
+    """Nobody counts yet."""

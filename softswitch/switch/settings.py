@@ -308,6 +308,16 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Statistics:
+    """First-call resolution: a caller who was served and comes back within `fcr_days`, to the same queue or (`any`) to
+    any, was not helped at once."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    fcr_days: float = 7.0
+    fcr_scope: Literal["queue", "any"] = "queue"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The whole file."""
 
@@ -320,6 +330,7 @@ class Settings:
     recording: Recording = Recording()
     codes: Codes = Codes()
     acd: AcdSettings = DEFAULT_ACD
+    statistics: Statistics = Statistics()
     phones: dict[str, Phone] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     trunks: dict[str, Trunk] = field(default_factory=dict)

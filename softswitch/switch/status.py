@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from softswitch import __version__
-from softswitch.acd.model import AgentState, Fact
-from softswitch.acd.stats import Totals
+from softswitch.acd.intervals import Calendar
+from softswitch.acd.model import AgentName, AgentState, Fact, QueueName
+from softswitch.acd.stats import Fold, Rules
+from softswitch.acd.tally import AgentTotals, QueueTotals, merge
 from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
@@ -30,7 +32,7 @@ _AT_WORK = (AgentState.TALKING, AgentState.OFFERED)
 
 
 class Desk:
-    """Totals start anew at midnight of the server's time zone."""
+    """Totals start anew at midnight of the server's time zone; those of yesterday are kept for calls that came then."""
 
     def __init__(self, switch: "Switch", now: Instant) -> None:
         self._switch = switch
@@ -38,7 +40,10 @@ class Desk:
         self.calls_total = 0
         self.calls_failed = 0
         self.quality = Distribution()
-        self._totals = Totals()
+        self._settings = switch.office.settings
+        self._fold = self._new_fold()
+        self._past: dict[QueueName, QueueTotals] = {}  # before yesterday, since the start
+        self._day: Instant = 0.0
         self._day_ends: Instant = 0.0
 
     def restore(self, facts: Iterable[Fact]) -> None:
@@ -48,9 +53,33 @@ class Desk:
 
     def add(self, fact: Fact) -> None:
         if fact.at >= self._day_ends:
-            self._totals = Totals()
-            self._day_ends = midnight_after(fact.at, self._switch.office.settings.server.timezone)
-        self._totals.add(fact)
+            self._turn(fact.at)
+        self._fold.add(fact)
+
+    def histograms(self) -> dict[QueueName, QueueTotals]:
+        """By queue, all that was counted since the start, and since midnight before it."""
+        whole: dict[QueueName, QueueTotals] = {}
+        for cells in (self._past, *(totals.queues for totals in self._fold.slots.values())):
+            for name, cell in cells.items():
+                merge(whole.setdefault(name, QueueTotals()), cell)
+        return whole
+
+    def _new_fold(self) -> Fold:
+        settings = self._settings
+        rules = Rules(fcr_days=settings.statistics.fcr_days, fcr_scope=settings.statistics.fcr_scope)
+        return Fold(Calendar("day", settings.server.timezone), rules=rules)
+
+    def _turn(self, at: Instant) -> None:
+        """A new day."""
+        self._day, self._day_ends = Calendar("day", self._settings.server.timezone).around(at)
+        yesterday = self._day - 1.0
+        self._fold.at(at)
+        for totals in self._fold.forget_before(midnight_before(yesterday, self._settings.server.timezone)):
+            for name, cell in totals.queues.items():
+                merge(self._past.setdefault(name, QueueTotals()), cell)
+
+    def _today(self, name: QueueName, now: Instant) -> QueueTotals:
+        return self._fold.at(now).queues.get(name) or QueueTotals()
 
     # ---------------------------------------------------------------------------------------------------------- views
 
@@ -61,6 +90,7 @@ class Desk:
         return Status(
             name=office.settings.server.name,
             version=__version__,
+            timezone=office.settings.server.timezone,
             started=self.started,
             draining=switch.draining,
             calls=len(switch.calls),
@@ -112,7 +142,7 @@ class Desk:
 
     def invariants(self) -> list[InvariantRow]:
         """What is true of the ACD at any time, and how often it had to be repaired today."""
-        repaired = self._totals.repaired
+        repaired = self._fold.at(max(self._fold.last, self.started)).repaired
         return [InvariantRow(name=name, text=text, repaired=repaired[text]) for name, text in INVARIANTS.items()]
 
     def why_call(self, id: str, now: Instant) -> list[CallStory]:
@@ -134,7 +164,7 @@ class Desk:
             view = office.engine.agent_view(name, now)
             if view is None:
                 continue
-            totals = self._totals.agent(name)
+            totals = self._fold.agent_by(name, now)
             rows.append(
                 AgentRow(
                     name=name,
@@ -147,19 +177,32 @@ class Desk:
                     calls_today=totals.answered,
                     talk_seconds=totals.talk,
                     call=view.call,
+                    occupancy=_percent(totals.occupancy),
+                    utilisation=_percent(totals.utilisation),
+                    handling_seconds=_or(totals.average_handling_time),
+                    logged_in_seconds=totals.logged_in,
+                    paused_seconds=totals.paused,
                 )
             )
         return rows
 
     def queues(self, now: Instant) -> list[QueueRow]:
         engine = self._switch.office.engine
+        queues = self._switch.office.settings.queues
+        agents: dict[AgentName, AgentTotals] = {}
         rows = []
         for name in engine.queue_names():
             view = engine.queue_view(name, now)
             if view is None:
                 continue
-            totals = self._totals.queue(name)
-            level = totals.service_level
+            totals = self._today(name, now)
+            settings = queues.get(name)
+            definition = settings.service_level.definition if settings is not None else "standard"
+            crew = AgentTotals()
+            for agent in settings.agents if settings is not None else ():
+                if agent not in agents:
+                    agents[agent] = self._fold.agent_by(agent, now)
+                merge(crew, agents[agent])
             rows.append(
                 QueueRow(
                     name=name,
@@ -172,8 +215,14 @@ class Desk:
                     answered=totals.answered,
                     abandoned=totals.abandoned,
                     overflowed=totals.overflowed.total(),
-                    service_level=-1.0 if level is None else 100.0 * level,
+                    service_level=_percent(totals.service_level_by(definition)),
                     average_wait=totals.average_speed_of_answer or 0.0,
+                    abandonment=_percent(totals.abandonment),
+                    short_abandoned=totals.short_abandoned,
+                    average_handling=_or(totals.average_handling_time),
+                    average_abandoned_wait=_or(totals.average_abandoned_wait),
+                    repeat_rate=_percent(totals.repeat_rate),
+                    occupancy=_percent(crew.occupancy),
                 )
             )
         return rows
@@ -185,12 +234,12 @@ class Desk:
         return self._switch.office.registrations.rows(now)
 
 
-def midnight_after(now: Instant, timezone: str) -> Instant:
-    """The first midnight after `now` there; a day may have 23 or 25 hours."""
-    zone = ZoneInfo(timezone)
-    moment = datetime.fromtimestamp(now, zone)
-    next_day = datetime.fromordinal(moment.toordinal() + 1).replace(tzinfo=zone)
-    return next_day.timestamp()
+def _percent(share: float | None) -> float:
+    return -1.0 if share is None else 100.0 * share
+
+
+def _or(value: float | None) -> float:
+    return -1.0 if value is None else value
 
 
 def midnight_before(now: Instant, timezone: str) -> Instant:

@@ -81,6 +81,7 @@ class Switch:
         self.office = Office(settings, addressing, find_prompt, dice, now, vault, find_strategy)
         self.calls = self.office.calls
         self.desk = Desk(self, now)
+        self.office.tally = self.desk.add
         self.draining = False
         self._drained = False
         self._ending: dict[str, Call] = {}
@@ -132,6 +133,7 @@ class Switch:
 
     def start(self, now: Instant) -> list[Effect]:
         office = self.office
+        office.fact("switch.started", now)
         for name, agent in office.settings.agents.items():
             for phone in agent.devices:
                 self.tell_reachable(phone, now)
@@ -261,8 +263,7 @@ class Switch:
     def _fact(self, fact: Fact, now: Instant) -> None:
         if fact.kind == "strategy.failed":
             self.office.log("error", "strategy failed, longest idle goes on in its place", **fact.data)
-        self.desk.add(fact)
-        self.office.outbox.append(Save(fact))
+        self.office.note(fact)
 
     def _agent_changed(self, change: AgentChanged, now: Instant) -> None:
         view = self.office.engine.agent_view(change.agent, now)
@@ -301,6 +302,7 @@ class Switch:
         office = self.office
         if self.draining and not self._drained and not self.calls and not self._ending:
             self._drained = True
+            office.fact("switch.stopped", now)
             office.outbox.append(Drained(now))
         effects = office.outbox
         frames = office.fabric.flush()
@@ -428,7 +430,7 @@ class Switch:
         office.outbox.append(Save(record))
         office.fact(
             "call.ended", record.ended, call.id, outcome=record.outcome, cause=record.cause, by=record.hung_up_by,
-            talk=round(record.talk_seconds, 3),
+            talk=round(record.talk_seconds, 3), **call.over_trunks(),
         )  # fmt: skip
         office.log(
             "info", "call ended", call=call.id, source=call.source, caller=call.caller, called=call.called,

@@ -44,7 +44,8 @@ class CallView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRow:
-    """`state` is the ACD's; `since` when it began."""
+    """`state` is the ACD's; `since` when it began. Of today: calls, talk, time logged in and paused; `occupancy` and
+    `utilisation` in percent and `handling_seconds` (AHT) are −1 before there is anything to judge by."""
 
     name: str
     display: str
@@ -56,11 +57,18 @@ class AgentRow:
     calls_today: int
     talk_seconds: float
     call: str = ""
+    occupancy: float = -1.0
+    utilisation: float = -1.0
+    handling_seconds: float = -1.0
+    logged_in_seconds: float = 0.0
+    paused_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueRow:
-    """Counts since the day began (server's time zone). `service_level` in percent, −1 before the first call."""
+    """Counts since the day began (server's time zone). Shares in percent: `service_level` by the queue's definition,
+    `abandonment` without short abandons, `repeat_rate`, `occupancy` of the queue's agents; −1 before there is anything
+    to judge by. Means in seconds: `average_wait` (ASA), `average_handling` (AHT), `average_abandoned_wait`."""
 
     name: str
     waiting: int
@@ -74,6 +82,12 @@ class QueueRow:
     overflowed: int
     service_level: float
     average_wait: float
+    abandonment: float = -1.0
+    short_abandoned: int = 0
+    average_handling: float = -1.0
+    average_abandoned_wait: float = -1.0
+    repeat_rate: float = -1.0
+    occupancy: float = -1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,3 +156,4 @@ class Status:
     calls_failed: int
     workers: tuple[WorkerRow, ...]
     live: dict[str, int] = field(default_factory=dict)
+    timezone: str = "UTC"

@@ -13,7 +13,7 @@ def test_the_step_in_which_the_caller_leaves_withdraws_the_offer() -> None:
     assert only(shift.leave("c1"), Withdraw) == [Withdraw(offer.offer, "alice", "caller-left")]
     assert shift.state("alice") is AgentState.READY
     assert shift.kinds("c1") == ["queue.entered", "offer.made", "queue.abandoned", "offer.withdrawn"]
-    assert shift.last("queue.abandoned").data == {"waited": 7.0, "position": 1, "short": False}
+    assert shift.last("queue.abandoned").data == {"waited": 7.0, "position": 1, "short": False, "within": True}
 
 
 def test_the_agent_gets_the_next_caller_in_that_step() -> None:

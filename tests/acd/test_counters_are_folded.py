@@ -60,7 +60,10 @@ def test_the_agent_s_numbers() -> None:
     assert agent.ringing == 4 + 6
     assert agent.states["talking"] == 90.0
     assert agent.states["paused"] == 300.0
-    assert agent.occupancy == 110.0 / (110 + 10 + 300)
+    assert agent.occupancy == 110.0 / (110 + 10)
+    assert agent.utilisation == 110.0 / (110 + 10 + 300)
+    assert agent.pauses == {"break": 300.0}
+    assert agent.calls_per_hour == 2 / (120 / 3600)
 
 
 def test_failed_offers_by_cause() -> None:

@@ -16,6 +16,7 @@ from softswitch.services.faults import ConfigurationError, Fault
 from softswitch.services.keeper import Keeper
 from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
+from softswitch.services.reporting import Reporter
 from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
 from softswitch.shell.clock import start_clock
@@ -124,6 +125,8 @@ class Rig:
             reload=self.reload,
             drain=self.drain,
             counters=lambda: Counters(*range(12)),
+            settings=lambda: SETTINGS,
+            reporter=Reporter("sqlite", self.folder),
         )
         transport = httpx.ASGITransport(create_app(self.operator, TOKEN))
         self.stranger = httpx.AsyncClient(transport=transport, base_url="http://switch")
@@ -500,9 +503,9 @@ async def test_events_are_streamed_and_resumed(rig: Rig) -> None:
 
     rig.store.ledger.append(Fact("agent.login", 1.0, agent="alice"))
     rig.store.ledger.append(Fact("agent.pause", 2.0, agent="alice"))
-    stream = _stream(rig.operator, frozenset(), 1)
+    stream = _stream(rig.operator, frozenset(), 2)  # `switch.started` is the first
     assert await anext(stream) == b": connected\n\n"
-    assert (await anext(stream)).startswith(b"id: 2\nevent: agent.pause\ndata: {")
+    assert (await anext(stream)).startswith(b"id: 3\nevent: agent.pause\ndata: {")
     rig.operator.command_agent("bob", "login")
     assert b"event: agent.login" in await anext(stream)
     rig.operator.bus.close()

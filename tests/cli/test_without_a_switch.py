@@ -162,7 +162,13 @@ def test_completion_scripts_call_the_program_back(shell):
 def test_completion_completes_commands():
     words = {"_SOFTSWITCH_COMPLETE": "bash_complete", "COMP_WORDS": "softswitch re", "COMP_CWORD": "1"}
     said = run(env=words).stdout
-    assert {line.split(",")[1] for line in said.split()} == {"registrations", "reload", "records", "recordings"}
+    assert {line.split(",")[1] for line in said.split()} == {
+        "registrations",
+        "reload",
+        "records",
+        "recordings",
+        "report",
+    }
 
 
 def test_durations_and_sizes_for_people():
