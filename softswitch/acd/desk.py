@@ -14,6 +14,7 @@ from softswitch.acd.model import (
     DeviceBusy,
     DeviceReachable,
     TalkEnded,
+    TalkStarted,
     Withdraw,
 )
 from softswitch.acd.state import REST, State
@@ -137,6 +138,26 @@ def busy(state: State, event: DeviceBusy, at: Instant) -> None:
         state.ignored(event, "no such agent", at)
         return
     agent.own_calls = max(0, event.calls)
+    state.publish(agent, at)
+
+
+def talk_started(state: State, event: TalkStarted, at: Instant) -> None:
+    """A call that was transferred counts like one that was offered: talk, wrap-up, capacity. What rings for the agent
+    is withdrawn, and a wrap-up ends when there is no room for both."""
+    agent = state.agents.get(event.agent)
+    if agent is None or event.call in agent.talks or event.call in state.calls:
+        state.ignored(event, "no such agent" if agent is None else "not to be talked with", at)
+        return
+    if len(agent.talks) >= agent.settings.capacity:
+        state.ignored(event, "no room for one more", at)
+        return
+    if agent.offer is not None:
+        offering.withdraw(state, agent.offer, "transferred", at)
+    if len(agent.talks) + len(agent.wrap_ups) >= agent.settings.capacity:
+        wrapping.end(state, agent, "call", at)
+    agent.talks[event.call] = Talking(event.call, event.queue, at)
+    agent.calls += 1
+    state.fact("talk.started", at, event.call, event.queue, agent.name, by=event.by)
     state.publish(agent, at)
 
 

@@ -33,6 +33,7 @@ from softswitch.acd.model import (
     QueueSettings,
     Reconfigured,
     TalkEnded,
+    TalkStarted,
 )
 from softswitch.acd.reconfigure import reconfigure
 from softswitch.acd.state import MAX_WAIT, MORE_PHONES, OPEN_RING, PERIODIC, POSITION, REST, RING, WRAP_UP, State
@@ -44,6 +45,7 @@ _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
     CallerLeft: callers.left,
     OfferAnswered: offering.answered,
     OfferFailed: offering.failed,
+    TalkStarted: desk.talk_started,
     TalkEnded: desk.talk_ended,
     AgentLogin: desk.login,
     AgentLogout: desk.logout,
@@ -144,6 +146,11 @@ class Engine:
         """Why the agent cannot note that outcome of that call; empty when it can."""
         found = desk.outcome_of(self._state, AgentOutcome(agent, call, code))
         return found if isinstance(found, str) else ""
+
+    def talks(self, name: AgentName, call: str) -> bool:
+        """Whether the agent is in conversation with that call."""
+        agent = self._state.agents.get(name)
+        return agent is not None and call in agent.talks
 
     def snapshot(self) -> dict[AgentName, dict[str, object]]:
         """The agents' log-in, pause and wrap-up as plain JSON values."""

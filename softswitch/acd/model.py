@@ -170,7 +170,8 @@ class AgentState(StrEnum):
 class CallQueued:
     """A caller enters `queue`. `head_start` adds to the queue's own; `arrived` keeps an older place (transfer,
     call-back). `needs` go beside the queue's. `sticky`: kept for that agent of the queue for `sticky_seconds` (None:
-    the queue's), unless the agent is not logged in."""
+    the queue's), unless the agent is not logged in. `without`: not to be offered to that agent, who has just passed it
+    on."""
 
     call: CallId
     queue: QueueName
@@ -180,6 +181,7 @@ class CallQueued:
     needs: Needs = ()
     sticky: AgentName = ""
     sticky_seconds: float | None = None
+    without: AgentName = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +205,17 @@ class OfferFailed:
 
     offer: OfferId
     cause: OfferCause
+
+
+@dataclass(frozen=True, slots=True)
+class TalkStarted:
+    """The agent takes over `call`, which came from `queue`, without an offer of the ACD: it was transferred, by
+    `by`."""
+
+    call: CallId
+    agent: AgentName
+    queue: QueueName
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +308,7 @@ AcdEvent: TypeAlias = (
     | CallerLeft
     | OfferAnswered
     | OfferFailed
+    | TalkStarted
     | TalkEnded
     | AgentLogin
     | AgentLogout

@@ -15,7 +15,7 @@ from typing import TypeAlias
 from softswitch.acd.agent import Agent
 from softswitch.acd.journal import Journal
 from softswitch.acd.model import AgentName, Needs
-from softswitch.acd.queue import CallHeap, Queue, WaitingCall
+from softswitch.acd.queue import CallHeap, PoolClass, Queue, WaitingCall
 from softswitch.acd.strategies import Strategy
 
 SCAN_UP_TO = 16  # agents: a look at 16 costs 1 µs, as much as keeping an index does
@@ -74,7 +74,7 @@ class Pool:
         self.indexed = len(self.agents) > SCAN_UP_TO
         self.held = 0
         self.fixed = False
-        self.users: list[tuple[Queue, tuple[int, Needs | AgentName]]] = []
+        self.users: list[tuple[Queue, PoolClass]] = []
         self.broken = False
         self._journal = journal
         self._dice = dice

@@ -70,7 +70,7 @@ class Pools:
 
     def put(self, call: WaitingCall) -> None:
         """The call waits in the pool of its ring and needs from now on; it was in none, or in one that is gone."""
-        pool = self.of(call.queue, call.ring, call.needs, call.sticky)
+        pool = self.of(call.queue, call.ring, call.needs, call.sticky, call.without)
         call.pool = pool
         pool.held += 1
         self._empty.pop(pool, None)
@@ -86,23 +86,25 @@ class Pools:
             if len(self._empty) > KEEP_EMPTY:
                 self._forget(next(iter(self._empty)))
 
-    def of(self, queue: Queue, ring: int, needs: Needs, sticky: AgentName) -> Pool:
-        """The pool for calls of that ring and needs (of that agent alone when the ring is `STICKY`)."""
-        key: tuple[int, Needs | AgentName] = (ring, sticky if ring == STICKY else needs)
+    def of(self, queue: Queue, ring: int, needs: Needs, sticky: AgentName, without: AgentName = "") -> Pool:
+        """The pool for calls of that ring and needs (of that agent alone when the ring is `STICKY`), without one agent
+        if said."""
+        wanted: Needs | AgentName | tuple[Needs, AgentName] = (needs, without) if without else needs
+        key = (ring, sticky if ring == STICKY else wanted)
         pool = queue.classes.get(key)
         if pool is None:
             if ring == STICKY:
                 pool = self._pool(queue.settings, (sticky,), ())
             else:
                 minima = minima_of(queue, ring, needs)
-                pool = self._pool(queue.settings, self._able(queue, ring, minima), minima)
+                pool = self._pool(queue.settings, self._able(queue, ring, minima, without), minima)
             queue.classes[key] = pool
             pool.users.append((queue, key))
             if not pool.held and not pool.fixed:
                 self._empty[pool] = None
         return pool
 
-    def _able(self, queue: Queue, ring: int, minima: Needs) -> tuple[AgentName, ...]:
+    def _able(self, queue: Queue, ring: int, minima: Needs, without: AgentName) -> tuple[AgentName, ...]:
         members = queue.rings[ring].agents
         if members is None:
             members = queue.settings.agents
@@ -110,7 +112,8 @@ class Pools:
         return tuple(
             member
             for member in members
-            if (agent := agents.get(member)) is not None
+            if member != without
+            and (agent := agents.get(member)) is not None
             and all(agent.settings.skills.get(skill, 0) >= least for skill, least in minima)
         )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from softswitch.acd.pool import Pool
 
 Rank: TypeAlias = tuple[float, int]
+PoolClass: TypeAlias = tuple[int, Needs | AgentName | tuple[Needs, AgentName]]  # ring, and who is fit for it
 
 STICKY = -1  # the ring before the first: the sticky agent alone
 
@@ -32,7 +33,8 @@ _COMPACT_FROM = 64  # below this size dead entries are cheaper than a rebuild
 class WaitingCall:
     """A call in `queue` since `entered`; `offers` while agents' phones ring for it, up to `phones` at once. It waits
     in `pool`, that of its `ring` (from 0; `STICKY`) and its `needs`. `stamp` tells its living heap entry. `tried` are
-    its offers, the last of them; `left` and `outcome` are for `why`, once the call has left."""
+    its offers, the last of them; `left` and `outcome` are for `why`, once the call has left. The agent `without` is
+    not to get it."""
 
     call: CallId
     queue: "Queue"
@@ -52,6 +54,7 @@ class WaitingCall:
     tried: tuple[Tried, ...] = ()
     left: Instant | None = None
     outcome: str = ""
+    without: AgentName = ""
 
     @property
     def offer(self) -> "Ringing | None":
@@ -201,7 +204,7 @@ class Queue:
     def __init__(self, name: QueueName, settings: QueueSettings, pool: "Pool") -> None:
         self.name = name
         self.places = Places()
-        self.classes: dict[tuple[int, Needs | AgentName], Pool] = {}
+        self.classes: dict[PoolClass, Pool] = {}
         self.configure(settings, pool)
 
     def configure(self, settings: QueueSettings, pool: "Pool") -> None:

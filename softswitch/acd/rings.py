@@ -13,7 +13,11 @@ def enter(state: State, call: WaitingCall, event: CallQueued, at: Instant) -> No
     """Put the new call into its first pool."""
     queue = call.queue
     seconds = queue.settings.sticky_seconds if event.sticky_seconds is None else event.sticky_seconds
-    if event.sticky and seconds > 0:
+    if event.without:
+        former = state.agents.get(event.without)
+        here = former is not None and former.logged_in and former in queue.pool.agents
+        call.without = event.without if queue.pool.logged_in > here else ""  # better the same agent than nobody
+    if event.sticky and event.sticky != event.without and seconds > 0:
         agent = state.agents.get(event.sticky)
         if agent is not None and agent.logged_in and agent in queue.pool.agents:
             call.sticky, call.sticky_until = agent.name, at + seconds

@@ -14,7 +14,8 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `offer.failed`         offer, cause, rang
 `offer.withdrawn`      offer, reason, rang
 `offer.refused`        offer (an answer that came too late)
-`talk.ended`           talk
+`talk.started`         by (a call that another passed on; talks that an offer began have `queue.answered` instead)
+`talk.ended`           talk (this agent's own part of the call)
 `wrapup.started`       seconds
 `wrapup.extended`      left (seconds from now), by
 `wrapup.ended`         lasted, cause
