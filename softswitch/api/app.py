@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 import softswitch
-from softswitch.api import admin, archive, live, recordings, reports, stream, why
+from softswitch.api import admin, archive, live, orders, recordings, reports, stream, why
 from softswitch.api.replies import json
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.operator import Operator
@@ -42,6 +42,7 @@ def create_app(operator: Operator, token: str) -> FastAPI:
     app.state.operator = operator
     for router in (
         live.router,
+        orders.router,
         why.router,
         archive.router,
         recordings.router,

@@ -62,47 +62,15 @@ class Leg:
     """`owner` is the call's id; `peer` who it is, as `phone:1001` or `trunk:carrier`; `id` is also its media id."""
 
     __slots__ = (
-        "_capable",
-        "_checked",
-        "_keys",
-        "_keys_in_media",
-        "_means",
-        "_reoffered",
-        "answered_at",
-        "ended_at",
-        "fabric",
-        "far",
-        "figures",
-        "hears",
-        "held_at",
-        "id",
-        "known",
-        "negotiated",
-        "offer",
-        "opened",
-        "owner",
-        "peer",
-        "pending",
-        "policy",
-        "port",
-        "ring_at",
-        "sdp",
-        "sdp_version",
-        "session",
-        "sip_call_id",
-        "spec",
-        "state",
-        "stats",
-        "streams",
-        "suite",
-        "ua",
-        "was_open",
-        "wishes",
-        "worker",
-    )
+        "_capable", "_checked", "_keys", "_keys_by_us", "_keys_in_media", "_means", "_origin", "_reoffered",
+        "answered_at", "ended_at", "fabric", "far", "figures", "hears", "held_at", "id", "known", "negotiated",
+        "offer", "opened", "owner", "peer", "pending", "policy", "port", "ring_at", "sdp", "sdp_version", "session",
+        "sip_call_id", "spec", "state", "stats", "streams", "suite", "ua", "was_open", "wishes", "worker",
+    )  # fmt: skip
 
     def __init__(self, owner: str, peer: str, worker: int, policy: StreamPolicy, ua: UserAgent, fabric: Fabric) -> None:
         self.id = fabric.new_id()
+        self._origin = self.id  # of our descriptions (RFC 4566 §5.2): the same through the leg's life
         self.owner = owner
         self.peer = peer
         self.worker = worker
@@ -133,6 +101,7 @@ class Leg:
         self.wishes = policy.detect & ~LISTEN_ANSWER  # what media listens for besides keys: LISTEN_…
         self._keys = Once()
         self._keys_in_media = False
+        self._keys_by_us = False
         self.suite = ""  # of SRTP, once there are keys
         self._means: Means | None = None  # our keys stay the same through the leg's life
         self.ring_at: Instant | None = None
@@ -263,7 +232,7 @@ class Leg:
         if further and self.policy.video:
             self.streams = Streams(self.worker, self.policy.latch, self.fabric)
             sections = self.streams.offer(further)
-        self.sdp = make_offer(capable, self.id, self.sdp_version, far=far, sections=sections)
+        self.sdp = make_offer(capable, self._origin, self.sdp_version, far=far, sections=sections)
         return self.sdp
 
     def inviting(self, session: int, sip_call_id: str) -> None:
@@ -331,7 +300,7 @@ class Leg:
     def _offer_again(self, far: Counterpart, now: Instant) -> list[Output]:
         sections = [] if self.streams is None else self.streams.again()
         self._reoffered = make_offer(
-            self._capabilities(), self.id, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
+            self._capabilities(), self._origin, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
         )
         return self.ua.reinvite(self.session, self._reoffered, now)
 
@@ -379,6 +348,14 @@ class Leg:
             self.spec = self._listened(self.spec)
             self.fabric.command(self.worker, UpdateLeg(self.id, self.spec))
 
+    def take_keys(self, ours: bool) -> None:
+        """Whether keys of others reach the party by us (`send_digits`), who look at them first, or within media."""
+        if ours is not self._keys_by_us:
+            self._keys_by_us = ours
+            if self.opened and self.spec is not None and self.policy.dtmf != "info":
+                self.spec = self._listened(self.spec)
+                self.fabric.command(self.worker, UpdateLeg(self.id, self.spec))
+
     def watch(self, far: "Leg | None", *, now: bool = True) -> None:
         """The party is bridged with `far`, and unless one holds the other they are sent each other's video."""
         self.far = far
@@ -393,6 +370,35 @@ class Leg:
         if self.opened:
             self._rewire(self.hears, wanted)
         self.hears = wanted
+
+    def belong(self, owner: str, peer: str = "") -> None:
+        """The party is in another call from now on, or known by another name."""
+        self.fabric.went(self.peer, self.owner)
+        self.owner, self.peer = owner, peer or self.peer
+        self.fabric.came(self.peer, self.owner)
+
+    def move_to(self, worker: int, now: Instant) -> list[Output]:
+        """The stream goes on in another media process: a re-INVITE tells the new port (RFC 3264 §8.3.1). Raises
+        `NoPort` when there is none, or when the leg cannot be moved now."""
+        if worker == self.worker:
+            return []
+        if self.port is None and not self.sdp:  # nothing was promised yet
+            self.worker, self._means = worker, None
+            return []
+        if not self.up or self.negotiated is None or self.pending or self._reoffered or self.streams is not None:
+            raise NoPort(f"{self.peer} cannot be moved to media process {worker} now")
+        port, said = self.fabric.take(worker), self._said_format()
+        self.close_stream()
+        self.id, self.worker, self.port = self.fabric.new_id(), worker, port
+        self.hears, self._capable, self._means = frozenset(), None, None
+        self._open(self._listened(LegSpec()))  # others may listen from here on; the answer tells what is sent
+        far = SWITCH if said is None else Counterpart((said,), said.mixed, not said.mixed)
+        return self._offer_again(far, now)
+
+    def reoffer_refused(self) -> bool:
+        """Our re-INVITE was refused; whether the party is now left without a stream (`move_to`)."""
+        self._reoffered = b""
+        return self.opened and self.spec is not None and not self.spec.codec and self.negotiated is not None
 
     # -------------------------------------------------------------------------------------------------------------- end
 
@@ -459,7 +465,7 @@ class Leg:
             self.sdp, negotiated = answer(
                 self.offer,
                 capable,
-                self.id,
+                self._origin,
                 self.sdp_version,
                 codecs=self.policy.mixed,
                 like=None if agreed is None else agreed.format,
@@ -477,7 +483,7 @@ class Leg:
             answer,
             offer,
             self._capabilities(),
-            self.id,
+            self._origin,
             self.sdp_version + 1,
             codecs=self.policy.mixed if said is None or said.mixed else (),
             like=said,
@@ -516,7 +522,7 @@ class Leg:
         far = SWITCH if said is None else Counterpart((said,), said.mixed, not said.mixed)
         sections = [] if self.streams is None else self.streams.again()
         sdp = make_offer(
-            self._capabilities(), self.id, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
+            self._capabilities(), self._origin, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
         )
         self._said(sdp)
         return sdp
@@ -540,7 +546,9 @@ class Leg:
         if dtmf == "inband" or (dtmf == "auto" and spec.event_type < 0):
             wishes |= LISTEN_DTMF
         dead_air = self.policy.dead_air if wishes & LISTEN_SPEECH else 0.0
-        return msgspec.structs.replace(spec, listen=wishes, dead_air=dead_air, keys=dtmf != "info")
+        return msgspec.structs.replace(
+            spec, listen=wishes, dead_air=dead_air, keys=dtmf != "info" and not self._keys_by_us
+        )
 
     def _open(self, spec: LegSpec) -> None:
         if self.port is None:

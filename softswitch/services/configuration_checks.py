@@ -22,13 +22,14 @@ from softswitch.services.configuration_graph import (
     trunk_cycles,
     unreachable,
 )
+from softswitch.services.configuration_talks import check_codes, check_supervisor, dialled_codes
 from softswitch.services.faults import Finding, Severity, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.services.prompts import find_music, find_prompt
 from softswitch.services.recordings import TEMPLATE_FIELDS
 from softswitch.sip.codec_table import CODECS, PACKET_TIMES
 from softswitch.sip.numbers import Pattern
-from softswitch.switch.settings import Codes, Hours, Media, Menu, Phone, Route, Settings, Trunk
+from softswitch.switch.settings import Hours, Media, Menu, Phone, Route, Settings, Trunk
 from softswitch.switch.targets import NAME, SECTIONS, parse_target
 
 LANGUAGES: Final = ("en", "ru", "uk", "lt")
@@ -86,7 +87,7 @@ class _Checks:
         self._media()
         self._api()
         self._recording()
-        self._codes()
+        self.findings += check_codes(self.settings)
         for name, phone in self.settings.phones.items():
             self._phone(name, phone)
         self._extensions()
@@ -97,6 +98,9 @@ class _Checks:
             self._error(path, f"backups go round: {' → '.join(chain)}")
         for name, queue in self.settings.queues.items():
             self._queue(name, queue)
+        known = self.known
+        for name, supervisor in self.settings.supervisors.items():
+            self.findings += check_supervisor(name, supervisor, known["phones"], known["queues"], known["agents"])
         for name, group in self.settings.groups.items():
             if not group.members:
                 self._error(("groups", name, "members"), "a group needs members")
@@ -207,17 +211,6 @@ class _Checks:
         if template.startswith("/") or ".." in template.split("/"):
             self._error(path, "must stay below recording.directory")
 
-    def _codes(self) -> None:
-        used: dict[str, str] = {}
-        for item in fields(Codes):
-            code = getattr(self.settings.codes, item.name)
-            path = ("codes", item.name)
-            if code and _DIGITS.fullmatch(code) is None:
-                self._error(path, f'"{code}" cannot be dialled: digits, * and # only')
-            elif code and code in used:
-                self._error(path, f'"{code}" is also codes.{used[code]}')
-            used.setdefault(code, item.name)
-
     def _phone(self, name: str, phone: Phone) -> None:
         path: KeyPath = ("phones", name)
         if phone.contact is not None:
@@ -238,7 +231,7 @@ class _Checks:
 
     def _extensions(self) -> None:
         owners: dict[str, str] = {}
-        codes = {getattr(self.settings.codes, item.name): item.name for item in fields(Codes)} | {"": ""}
+        codes = dialled_codes(self.settings.codes)
         for name, phone in self.settings.phones.items():
             number = phone.number or name
             path: KeyPath = ("phones", name, "number") if phone.number else ("phones", name)
@@ -411,7 +404,7 @@ class _Checks:
             self._numbers(inner, (*path, key))
 
     def _names(self) -> None:
-        for section in (*SECTIONS.values(), "hours"):
+        for section in (*SECTIONS.values(), "hours", "supervisors"):
             for name in getattr(self.settings, section):
                 if NAME.fullmatch(name) is None:
                     self._error((section, name), "not a name: letters, digits and _ . + - only")

@@ -17,12 +17,20 @@ from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
 from softswitch.shell.driver import Core, Driver
 from softswitch.shell.trace import TraceRow, ladder
-from softswitch.switch.events import AgentCommand, HangUpCall, OutcomeCommand, RecordingCommand, WrapUpCommand
+from softswitch.switch.events import (
+    AgentCommand,
+    HangUpCall,
+    OutcomeCommand,
+    RecordingCommand,
+    TransferCommand,
+    WrapUpCommand,
+)
 from softswitch.switch.quality import Distribution
 from softswitch.switch.settings import Settings
 from softswitch.switch.status import midnight_before
 from softswitch.switch.views import AgentRow, CallView, InvariantRow, QueueRow, RegistrationRow, Status, TrunkRow
 
+TransferVerb = Literal["blind", "consult", "join", "complete", "cancel", "three_way"]
 Verb = Literal["login", "logout", "pause", "ready"]
 
 
@@ -41,6 +49,9 @@ class Views(Protocol):
 
     def call(self, id: str, now: Instant) -> CallView | None:
         """One live call."""
+
+    def check_transfer(self, call: str, verb: str, target: str) -> None:
+        """Raises `PeerError` when the order cannot be carried out."""
 
     def invariants(self) -> Sequence[InvariantRow]:
         """What is true of the ACD at any time, and how often it had to be repaired today."""
@@ -167,6 +178,12 @@ class Operator:
         if after is not None and (not after.recording or (verb == "pause" and not after.recording_paused)):
             raise PeerError(f"call {call} is not being recorded", status=409)
         return after
+
+    def transfer(self, call: str, verb: TransferVerb, target: str, by: str) -> CallView | None:
+        """Pass a live call on; how it is then (None: it has ended). Raises `PeerError` (404, 409, 422)."""
+        self.views.check_transfer(call, verb, target)
+        self._driver.give(TransferCommand(call, verb, target, by))
+        return self.views.call(call, self.now)
 
     def agent(self, name: str) -> AgentRow | None:
         """One agent."""

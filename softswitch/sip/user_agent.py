@@ -33,7 +33,7 @@ from softswitch.sip.transaction_layer import TransactionLayer
 from softswitch.sip.via import response_flow
 from softswitch.wire.sip import BadMessage, Request, Response
 
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "REGISTER")
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "REGISTER", "REFER")
 _CHALLENGES = (401, 407)
 _TIMEOUTS = (Input.TIMER_B, Input.TIMER_F)
 

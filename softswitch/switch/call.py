@@ -4,9 +4,10 @@ The caller's leg lives as long as the call. Everything else (callee legs, dials,
 to the stage; leaving a stage takes it back, so an end in any stage leaks nothing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from softswitch.acd.model import OfferId
+from softswitch.acd.model import OfferId, TalkStarted
 from softswitch.call.causes import BUSY, kind, reason_header
 from softswitch.call.dial import Dial
 from softswitch.call.fabric import NoPort
@@ -15,13 +16,16 @@ from softswitch.call.tones import tone
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
+from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.office import Office
 from softswitch.switch.quality import quality
 from softswitch.switch.recording import CallRecording, stars
 from softswitch.switch.records import CallRecord, HungUpBy, LegRecord, Outcome, Speech
 from softswitch.switch.stages.build import stage_for
+from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.sounds import PlayStage, ToneStage
 from softswitch.switch.stages.stage import Stage
+from softswitch.switch.stages.talking import TalkStage
 from softswitch.switch.targets import parse_target
 from softswitch.switch.views import CallView, LegView
 from softswitch.wire.control import PlayItem, SpeechFacts
@@ -45,6 +49,14 @@ class Facts:
     cause: int = 0
     reason: str = ""
     collected: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """A transfer to `target` that is not complete yet; `agent` is whom the ACD knew to have the call."""
+
+    target: str
+    agent: str
 
 
 class Call:
@@ -89,6 +101,11 @@ class Call:
         self.ended_legs: list[tuple[Leg, int]] = []
         self.secrets: set[str] = set()  # collected variables that nobody may read later
         self.parting: tuple[tuple[str, str], ...] = ()  # the Reason that ended the call, for the other side
+        self.first_queued: Instant | None = None
+        self.referred: set[Leg] = set()  # who has sent a REFER before
+        self.passed_on: PassedOn | None = None  # an agent let it go, and nobody has taken it yet
+        self._talking: dict[Leg, Instant] = {}  # who speaks with the other side, since when
+        self._talks: dict[Leg, tuple[tuple[Instant, Instant], ...]] = {}
         self._player: int = 0
         self._inaudible: set[int] = set()
 
@@ -120,6 +137,51 @@ class Call:
             self.refuse(now, 482)
             return
         self.move(stage_for(self, parse_target(target), now), now)
+
+    def transferred(self, target: str, agent: str, now: Instant) -> None:
+        """It leaves `agent` (or nobody whom the ACD knows) for `target`; `arrived_at` tells how that ended."""
+        self.passed_on = PassedOn(target, agent)
+
+    def arrived_at(self, leg: Leg, at: str, now: Instant) -> None:
+        """Somebody talks with the caller: a transfer is complete."""
+        if self.passed_on is not None:
+            target, self.passed_on = self.passed_on.target, None
+            self.office.fact("transfer.completed", now, self.id, target=target, at=at, to=leg.peer)
+
+    def place(self, now: Instant) -> tuple[Instant | None, str]:
+        """As what it enters a queue: since when it counts as waiting (None: now), and the agent whom it is not for."""
+        first, transfers = self.first_queued, self.office.settings.transfers
+        self.first_queued = now if first is None else first
+        if self.passed_on is None:
+            return None, ""
+        return first if transfers.keep_place else None, self.passed_on.agent if transfers.leave_out else ""
+
+    def join(self, leg: Leg, at: str, *, record: bool, now: Instant, music: str = "hold") -> None:
+        """Talk with `leg`, which has answered. When an agent passed the call on and the next one is an agent, too, the
+        ACD counts that talk from here on."""
+        self.move(TalkStage(self, leg, at, record=record, music=music, agent=self._agent_of(leg, at, now)), now)
+
+    def ring_on(self, ringing: Ringing, dial: Dial, now: Instant) -> None:
+        """Wait for those who ring already."""
+        self.move(DialStage(self, ringing, dial), now)
+
+    def _agent_of(self, leg: Leg, at: str, now: Instant) -> str:
+        passed_on, queue = self.passed_on, self.facts.queue
+        if passed_on is None or not passed_on.agent or not queue:
+            return ""
+        kind, _, name = at.partition(":")
+        office = self.office
+        here = office.directory.agents_of_phone.get(office.directory.seat(leg.peer), ())
+        if kind != "agent":
+            views = ((agent, office.engine.agent_view(agent, now)) for agent in here)
+            logged_in = [agent for agent, view in views if view is not None and view.logged_in]
+            name = logged_in[0] if len(logged_in) == 1 else ""
+        if name:
+            office.acd(TalkStarted(self.id, name, queue, by=f"agent:{passed_on.agent}"), now)
+        if not name or not office.engine.talks(name, self.id):
+            return ""
+        leg.belong(self.id, f"agent:{name}")
+        return name
 
     def refuse(self, now: Instant, status: int, header: str = "") -> None:
         """No one is there for the caller: the status while it rings, a tone and the end once it was answered."""
@@ -210,12 +272,31 @@ class Call:
         name, value = reason_header(status, 16 if answered else None)
         stage, self.stage = self.stage, Stage(self)
         stage.leave(now)
+        if self.passed_on is not None:
+            target, self.passed_on = self.passed_on.target, None
+            self.office.fact("transfer.failed", now, self.id, target=target, status=self.facts.cause, how="ended")
         self.silence()
         self.drive(self.leg.hang_up(now, status, headers=((name, header or value),)))
         self.ended_legs.insert(0, (self.leg, self.facts.cause))
         self.recording.stop()
         self.office.deadlines.cancel(self.id)
         self.office.ended.append(self)
+
+    def talking(self, legs: Iterable[Leg], now: Instant) -> None:
+        """From now on these legs speak with each other, and nobody else does."""
+        here = frozenset(legs)
+        for leg, since in tuple(self._talking.items()):
+            if leg not in here:
+                del self._talking[leg]
+                self._talks[leg] = (*self._talks.get(leg, ()), (since, now))
+        for leg in here:
+            self._talking.setdefault(leg, now)
+
+    def swap(self, other: Leg) -> Leg:
+        """The call goes on with `other`, a party of it; who was its own party until now."""
+        own, self.leg = self.leg, other
+        self.recording.swap()
+        return own
 
     # ---------------------------------------------------------------------------------------------------------- sound
 
@@ -293,6 +374,8 @@ class Call:
         outcome = facts.outcome
         if outcome is None:
             outcome = "answered" if facts.answered else "abandoned" if self.hung_up_by == "caller" else "failed"
+        elif facts.talk_seconds:
+            outcome = "answered"  # whatever a transfer led to afterwards
         ring_seconds = facts.ring_seconds
         if not facts.talk_seconds:  # nobody: what counts is who was rung last
             rung = [leg for leg, _ in self.ended_legs if leg is not self.leg and leg.ring_at is not None]
@@ -321,7 +404,7 @@ class Call:
                 name: stars(value) if name in self.secrets else value for name, value in facts.collected.items()
             },
             recording=self.recording.name,
-            legs=tuple(_leg_record(leg, status) for leg, status in self.ended_legs),
+            legs=tuple(_leg_record(leg, status, self._talks.get(leg, ())) for leg, status in self.ended_legs),
         )
 
     def view(self, now: Instant) -> CallView:
@@ -344,7 +427,7 @@ class Call:
         )
 
 
-def _leg_record(leg: Leg, status: int) -> LegRecord:
+def _leg_record(leg: Leg, status: int, talk: tuple[tuple[Instant, Instant], ...]) -> LegRecord:
     stats = leg.stats
     remote = leg.spec.remote if leg.spec is not None else None
     return LegRecord(
@@ -362,6 +445,9 @@ def _leg_record(leg: Leg, status: int) -> LegRecord:
         speech=_speech(stats.speech) if stats is not None and stats.speech is not None else None,
         quality=quality(stats) if stats else None,
         srtp=leg.suite,
+        answered=leg.answered_at,
+        ended=leg.ended_at,
+        talk=talk,
     )
 
 

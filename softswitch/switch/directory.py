@@ -17,7 +17,7 @@ from softswitch.sip.digest import Credentials
 from softswitch.sip.numbers import e164
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
-from softswitch.switch.targets import parse_target
+from softswitch.switch.targets import Target, parse_target
 from softswitch.wire.control import LISTEN_ANSWER, LISTEN_PROGRESS
 from softswitch.wire.sip import NameAddr, Uri
 
@@ -67,6 +67,38 @@ class Directory:
         return _narrowest(self._phone_networks, host)
 
     # ------------------------------------------------------------------------------------------------------ how to ring
+
+    def ringing(self, target: Target, call: "Call", now: Instant) -> Ringing | None:
+        """How to ring `target`; None when it is nothing to ring, or not there (any more)."""
+        settings = self._settings
+        match target.kind:
+            case "phone" if target.name in settings.phones:
+                return self.phone(target.name, call, now)
+            case "agent" if target.name in settings.agents:
+                return self.agent(target.name, call, now)
+            case "group" if target.name in settings.groups:
+                return self.group(target.name, call, now)
+            case "trunk" if target.name in settings.trunks:
+                return self.trunk(target.name, call, target.number or call.number)
+        return None
+
+    def seat(self, peer: str) -> str:
+        """The phone at which a party is, as `phone:NAME` or `agent:NAME`; empty for others."""
+        kind, _, name = peer.partition(":")
+        if kind == "agent":
+            agent = self._settings.agents.get(name)
+            return "" if agent is None else agent.phone
+        return name if kind == "phone" and name in self._settings.phones else ""
+
+    def dialled(self, phone: str, number: str, now: Instant) -> str | None:
+        """The target that `number` reaches when it is dialled at this phone."""
+        decision = self._office.plan.decide(Target("phone", phone), (number,), now)
+        if decision is None:
+            return None
+        target = parse_target(decision.target)
+        if target.kind == "trunk" and not target.number:
+            return f"{decision.target}/{decision.number}"
+        return decision.target
 
     def phone(self, name: str, call: "Call", now: Instant) -> Ringing:
         """A phone at all its contacts."""

@@ -90,6 +90,16 @@ class RecordingCommand(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
+class TransferCommand(msgspec.Struct, frozen=True):
+    """An operator or a program passes a call on: `blind`, `consult` or `join` with a target; `complete`, `cancel` or
+    `three_way` of the consultation that goes on."""
+
+    call: str
+    verb: Literal["blind", "consult", "join", "complete", "cancel", "three_way"]
+    target: str = ""
+    by: str = "operator"
+
+
 class RecordingRoom(msgspec.Struct, frozen=True):
     """Whether there is room for new recordings; `refusal` says why not, empty: there is."""
 
@@ -116,6 +126,7 @@ SwitchEvent: TypeAlias = (
     | WrapUpCommand
     | OutcomeCommand
     | RecordingCommand
+    | TransferCommand
     | RecordingRoom
 )
 

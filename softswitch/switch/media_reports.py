@@ -172,6 +172,8 @@ class MediaReports:
 
     def _leg_closed(self, worker: int, report: LegClosed, now: Instant) -> None:
         leg = self._office.fabric.legs.pop(report.leg, None)
+        if leg is not None and leg.id != report.leg:
+            return  # it went on in another media process
         if leg is not None:
             leg.stats = report.stats
             self._switch.media_done(leg.owner)

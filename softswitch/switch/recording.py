@@ -3,6 +3,7 @@
 The recorder is a sink of the mix, not of a leg: it goes on through transfers and holds, and one file holds the call.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from softswitch.wire.control import Edge, PauseRecord, Record, RecordDone, Resum
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
-LEFT, RIGHT = 0, 1
+LEFT = 0
 _SAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|\0\n\r\t ', "_"))
 _RATE = 8000
 _HEADER = 80  # octets before the sound; `media.wav`
@@ -72,7 +73,8 @@ class CallRecording:
         self._call = call
         self._recorder = 0
         self._channels = 2
-        self._right: int | None = None
+        self._edges: frozenset[Edge] = frozenset()
+        self._caller = LEFT  # the channel of the party that the call goes on with
         self._paused_by: set[str] = set()
         self._broken = False
         self._skipped = False
@@ -88,8 +90,8 @@ class CallRecording:
     def paused(self) -> bool:
         return bool(self._paused_by)
 
-    def start(self, other: Leg, now: Instant) -> None:
-        """Record from here on, or let the running recorder hear the new party."""
+    def start(self, others: Iterable[Leg], now: Instant) -> None:
+        """Record from here on."""
         call = self._call
         if self.consented is False or self._broken:
             return
@@ -99,14 +101,26 @@ class CallRecording:
                 call.office.fact("recording.skipped", now, call.id, reason=refusal)
                 call.office.log("error", "call is not recorded", call=call.id, reason=refusal)
             return
-        fabric = call.office.fabric
         if not self._recorder:
             self._begin(now)
-        right = min(RIGHT, self._channels - 1)
-        if self._right is not None:
-            fabric.disconnect(call.leg.worker, Edge(self._right, self._recorder, right))
-        fabric.connect(call.leg.worker, Edge(other.id, self._recorder, right))
-        self._right = other.id
+        self.follow(others)
+
+    def follow(self, others: Iterable[Leg]) -> None:
+        """These are heard beside the call's own party from now on, if a recording runs."""
+        if not self._recorder:
+            return
+        fabric, worker, right = self._call.office.fabric, self._call.leg.worker, 1 - self._caller
+        heard = [(self._call.leg.id, self._caller), *((other.id, right) for other in others)]
+        edges = frozenset(Edge(leg, self._recorder, min(channel, self._channels - 1)) for leg, channel in heard)
+        if gone := self._edges - edges:
+            fabric.disconnect(worker, *gone)
+        if come := edges - self._edges:
+            fabric.connect(worker, *sorted(come, key=lambda edge: edge.channel))
+        self._edges = edges
+
+    def swap(self) -> None:
+        """The call goes on with the other party, whose channel stays what it was."""
+        self._caller = 1 - self._caller
 
     def _begin(self, now: Instant) -> None:
         call = self._call
@@ -127,7 +141,6 @@ class CallRecording:
         self.writing = True
         path = f"{settings.recording.directory}/{self.name}"
         fabric.record(call.leg.worker, Record(self._recorder, path, self._channels))
-        fabric.connect(call.leg.worker, Edge(call.leg.id, self._recorder, LEFT))
         call.office.recordings[self._recorder] = RunningRecording(
             call=call.id, path=self.name, started=now, worker=call.leg.worker, channels=self._channels,
             queue=facts.queue, agent=facts.agent, caller=call.caller, called=call.called,
@@ -164,12 +177,14 @@ class CallRecording:
         if self._recorder:
             self._call.office.fabric.stop_record(self._call.leg.worker, self._recorder)
             self._recorder = 0
+            self._edges = frozenset()
 
     def done(self) -> None:
         """Media has closed the file; when that was not our wish, nothing more of this call is recorded."""
         self.writing = False
         self._broken = bool(self._recorder)
         self._recorder = 0
+        self._edges = frozenset()
 
 
 def stars(value: str) -> str:

@@ -29,7 +29,9 @@ class LegRecord:
     """One leg as it ended. `call_id` is the SIP Call-ID, `codec` the RTP name (empty: never negotiated). `jitter_ms`
     and `lost` are what we received (RFC 3550 §6.4.1), `mos` by ITU-T G.107 (0: no media), `status` the last final SIP
     status of its INVITE. `speech` is what the party said, where it was measured (see `wire.control.SpeechFacts`).
-    `quality` has all figures of the stream, None when there was none. `srtp` is the suite of an encrypted stream."""
+    `answered` and `ended` bound its life as a party; `talk` are the times (from, until) in which it spoke with the
+    call's other side, not those in private with the agent only. `quality` has all
+    figures of the stream, None when there was none. `srtp` is the suite of an encrypted stream."""
 
     party: str
     call_id: str = ""
@@ -45,6 +47,9 @@ class LegRecord:
     speech: Speech | None = None
     quality: Quality | None = None
     srtp: str = ""
+    answered: Instant | None = None
+    ended: Instant | None = None
+    talk: tuple[tuple[Instant, Instant], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

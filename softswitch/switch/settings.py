@@ -276,8 +276,26 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InCall:
+    """Keys that an agent presses during a call; empty switches one off. After `blind`, `consult` and `join` comes a
+    number, then `#` or a pause of `digit_timeout`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    blind: str = "*1"
+    consult: str = "*2"
+    complete: str = "*3"
+    cancel: str = "*4"
+    three_way: str = "*5"
+    join: str = "*6"
+    pause_recording: str = "*7"
+    resume_recording: str = "*8"
+    digit_timeout: float = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
-    """Feature codes dialled from a phone; empty switches one off."""
+    """Feature codes dialled from a phone; empty switches one off. After `supervise` and `supervise_on` (which stays
+    with the agent call after call) comes the agent's number. `in_call`: keys during a call; none without it."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     login: str = "*45"
@@ -288,6 +306,34 @@ class Codes:
     echo: str = "*43"
     pause_recording: str = "*41"
     resume_recording: str = "*42"
+    supervise: str = "*50"
+    supervise_on: str = "*51"
+    in_call: InCall | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfers:
+    """`keep_place`: a call that goes back to a queue waits there as if it had waited since it first did. `leave_out`:
+    it is not offered to the agent who passed it on, unless nobody else is there."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    keep_place: bool = True
+    leave_out: bool = False
+
+
+Supervising: TypeAlias = Literal["listen", "whisper", "barge", "take"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supervisor:
+    """Who may listen to whom: from `phone`, to agents named in `agents` and to calls of `queues` (`*`: all), in these
+    ways. Nobody else may."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    phone: str
+    queues: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
+    may: tuple[Supervising, ...] = ("listen",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -331,6 +377,7 @@ class Settings:
     codes: Codes = Codes()
     acd: AcdSettings = DEFAULT_ACD
     statistics: Statistics = Statistics()
+    transfers: Transfers = Transfers()
     phones: dict[str, Phone] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     trunks: dict[str, Trunk] = field(default_factory=dict)
@@ -338,4 +385,5 @@ class Settings:
     groups: dict[str, RingGroup] = field(default_factory=dict)
     ivr: dict[str, Menu] = field(default_factory=dict)
     hours: dict[str, Hours] = field(default_factory=dict)
+    supervisors: dict[str, Supervisor] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()

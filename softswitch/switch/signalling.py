@@ -32,6 +32,7 @@ from softswitch.sip.events import (
 from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.call import Call
 from softswitch.switch.directory import ANONYMOUS
+from softswitch.switch.referrals import refer
 from softswitch.switch.stages.codes import code_stage
 from softswitch.switch.targets import Target
 from softswitch.wire import info
@@ -40,7 +41,7 @@ from softswitch.wire.sip import NameAddr, Request
 if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
 
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER"
+ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, REFER"
 
 
 class Signalling:
@@ -59,7 +60,7 @@ class Signalling:
             Reinvited: self._reinvited,
             OfferWithdrawn: _ignore,
             OfferAnswered: self._offer_answered,
-            OfferRejected: _ignore,
+            OfferRejected: self._offer_rejected,
             Ended: self._ended,
             InDialog: self._in_dialog,
             InDialogAnswered: _ignore,
@@ -253,6 +254,16 @@ class Signalling:
         if leg is not None:
             leg.reanswered(event.response.body, now)
 
+    def _offer_rejected(self, event: OfferRejected, now: Instant) -> None:
+        leg, call = self._find(event.session)
+        if leg is not None and call is not None and leg.reoffer_refused():
+            self._office.log("warning", "stream could not be moved", call=call.id, peer=leg.peer, status=event.status)
+            self._office.drive(leg.hang_up(now))
+            if leg is call.leg:
+                call.end(now, by="switch", reason="stream could not be moved")
+            else:
+                call.stage.on_gone(leg, now)
+
     def _ended(self, event: Ended, now: Instant) -> None:
         leg, call = self._find(event.session)
         if leg is None or call is None:
@@ -275,6 +286,9 @@ class Signalling:
         if event.request.method == "OPTIONS":  # a keep-alive of the dialog, RFC 3261 §11.2
             fields = (("Allow", ALLOW), ("Accept", "application/sdp"))
             self._office.drive(ua.respond(event.tx, 200, now, headers=fields))
+            return
+        if event.request.method == "REFER":
+            refer(self._office, event, *self._find(event.session), now)
             return
         if event.request.method != "INFO":
             self._office.drive(ua.respond(event.tx, 405, now, headers=(("Allow", ALLOW),)))

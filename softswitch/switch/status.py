@@ -14,6 +14,7 @@ from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.switch.quality import Distribution
+from softswitch.switch.transfers import check_transfer
 from softswitch.switch.views import (
     AgentRow,
     CallView,
@@ -135,6 +136,10 @@ class Desk:
 
     def calls(self, now: Instant) -> list[CallView]:
         return [call.view(now) for call in self._switch.calls.values()]
+
+    def check_transfer(self, call: str, verb: str, target: str) -> None:
+        """Whether the order can be carried out. Raises `PeerError` (404, 409, 422)."""
+        check_transfer(self._switch.office, call, verb, target)
 
     def call(self, id: str, now: Instant) -> CallView | None:
         call = self._switch.calls.get(id)

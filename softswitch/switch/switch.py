@@ -47,6 +47,7 @@ from softswitch.switch.events import (
     Save,
     SwitchEvent,
     ToMedia,
+    TransferCommand,
     WrapUpCommand,
 )
 from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
@@ -57,6 +58,7 @@ from softswitch.switch.signalling import Signalling
 from softswitch.switch.stages.codes import agent_event
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.status import Desk
+from softswitch.switch.transfers import transfer_call
 
 _WATCH = "acd watch"  # the key of a deadline, beside calls' ids
 _WATCH_EVERY = 10.0  # seconds
@@ -102,6 +104,7 @@ class Switch:
             OutcomeCommand: self._outcome,
             RecordingCommand: self._recording,
             RecordingRoom: self._recording_room,
+            TransferCommand: self._transfer,
             Resolved: self._resolved,
         }
         self._on_decision: dict[type, Callable[[Any, Instant], None]] = {
@@ -250,6 +253,11 @@ class Switch:
         if call is not None:
             order = call.recording.pause if event.verb == "pause" else call.recording.resume
             order(now, by=event.by, reason=event.reason)
+
+    def _transfer(self, event: TransferCommand, now: Instant) -> None:
+        call = self.calls.get(event.call)
+        if call is not None and (why := transfer_call(call, event, now)):
+            self.office.log("warning", "transfer refused", call=call.id, verb=event.verb, by=event.by, reason=why)
 
     def _recording_room(self, event: RecordingRoom, now: Instant) -> None:
         self.office.recording_refusal = event.refusal

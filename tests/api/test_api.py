@@ -421,6 +421,33 @@ async def test_only_a_live_recorded_call_can_be_paused(rig: Rig) -> None:
     assert (await rig.http.post(f"/api/v1/recordings/{call['id']}/dance")).status_code == 422
 
 
+async def test_a_live_call_is_passed_on(rig: Rig) -> None:
+    """In whatever state it is; consultations need somebody who talks with the caller."""
+    rig.media_up()
+    rig.dial(b"*43")
+    (call,) = (await rig.http.get("/api/v1/calls")).json()["items"]
+
+    async def order(**body: str) -> tuple[int, dict[str, str]]:
+        answer = await rig.http.post(f"/api/v1/calls/{call['id']}/transfer", json=body)
+        return answer.status_code, answer.json()
+
+    for body, status, said in (
+        ({"target": "nowhere"}, 422, "is not a target"),
+        ({"target": "phone:nobody"}, 422, 'no phone "nobody"'),
+        ({"target": "phone:1002", "verb": "consult"}, 409, "nobody talks with the caller"),
+        ({"target": "queue:support", "verb": "consult"}, 422, "cannot be consulted"),
+        ({"verb": "complete"}, 409, "nobody talks"),
+        ({"verb": "dance"}, 422, ""),
+    ):
+        found, answer = await order(**body)
+        assert found == status, body
+        assert said in str(answer["detail"])
+    found, answer = await order(target="queue:support", by="vera")
+    assert (found, answer["state"], answer["queue"]) == (200, "queued", "support")
+    nobody = await rig.http.post("/api/v1/calls/nope/transfer", json={"target": "queue:support"})
+    assert nobody.status_code == 404
+
+
 async def test_alarms_are_in_the_status_and_in_the_metrics(rig: Rig) -> None:
     assert (await rig.http.get("/api/v1/status")).json()["alarms"] == []
     rig.alarms.set("disk", "0.5 GB are free", 100.0)

@@ -186,7 +186,9 @@ def test_a_file_that_is_not_there_or_is_not_text(tmp_path: Path) -> None:
         load(tmp_path / "latin.toml")
 
 
-@pytest.mark.parametrize(("text", "fault"), [*cases("errors.txt"), *cases("errors_acd.txt")])
+@pytest.mark.parametrize(
+    ("text", "fault"), [*cases("errors.txt"), *cases("errors_acd.txt"), *cases("errors_talks.txt")]
+)
 def test_a_fault_has_its_line_its_key_and_a_hint(faults, text: str, fault: str) -> None:
     assert [found for found in faults(text) if "warning" not in found] == [fault]
 

@@ -28,7 +28,7 @@ from softswitch.sip.events import (
 )
 from softswitch.sip.flow import Flow, Send
 from softswitch.sip.offer_answer import Capabilities, answer, make_offer
-from softswitch.sip.user_agent import UserAgent
+from softswitch.sip.user_agent import ALLOW, UserAgent
 from softswitch.switch.events import Arrived, Drain, Effect, Log, Reported, Save, SwitchEvent, ToMedia
 from softswitch.switch.settings import Settings
 from softswitch.switch.switch import Switch
@@ -159,7 +159,7 @@ class Party:
         self.name = name
         self.remote = (host, port)
         self.flow = Flow("udp", (HOST, 5060))
-        self.ua = UserAgent(At(host, port), Random(f"{name}@{host}:{port}"))
+        self.ua = UserAgent(At(host, port), Random(f"{name}@{host}:{port}"), allow=(*ALLOW, "NOTIFY"))
         self.credentials = Credentials(name, password) if password else None
         self.lines: dict[int, Line] = {}
         self.on_invite: str | int = "answer"

@@ -26,14 +26,6 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
             if not office.calendar.is_open(menu.hours, now):
                 return stage_for(call, office.closed_target(menu.closed), now)
             return MenuStage(call, target.name, menu)
-        case "phone" if target.name in settings.phones:
-            return DialStage(call, office.directory.phone(target.name, call, now))
-        case "agent" if target.name in settings.agents:
-            return DialStage(call, office.directory.agent(target.name, call, now))
-        case "group" if target.name in settings.groups:
-            return DialStage(call, office.directory.group(target.name, call, now))
-        case "trunk" if target.name in settings.trunks:
-            return DialStage(call, office.directory.trunk(target.name, call, target.number or call.number))
         case "play":
             return PlayStage(call, target.name)
         case "early":
@@ -44,5 +36,8 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
             return HoldLineStage(call)
         case "hangup":
             return RefuseStage(call, target.status)
+    ringing = office.directory.ringing(target, call, now)
+    if ringing is not None:
+        return DialStage(call, ringing)
     office.log("warning", "target is not there", call=call.id, target=str(target))
     return RefuseStage(call, 404)

@@ -13,7 +13,6 @@ from softswitch.sip.events import Output
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.records import Outcome
 from softswitch.switch.stages.stage import Stage
-from softswitch.switch.stages.talking import TalkStage
 from softswitch.wire.sip import Response
 
 if TYPE_CHECKING:
@@ -26,12 +25,14 @@ class DialStage(Stage):
     label = "ringing"
     speaks = False  # ringing tones alone: not worth another codec than the callee may want
 
-    def __init__(self, call: "Call", ringing: Ringing) -> None:
+    def __init__(self, call: "Call", ringing: Ringing, dial: Dial | None = None) -> None:
+        """`dial`: it rings already."""
         super().__init__(call, ringing.target)
         self._ringing = ringing
         self._rings_heard = False
         self._early: Leg | None = None  # whose early media the caller hears
-        self._dial = Dial(
+        self._running = dial is not None
+        self._dial = dial or Dial(
             call.id,
             ringing.waves,
             worker=call.leg.worker,
@@ -49,7 +50,10 @@ class DialStage(Stage):
     def enter(self, now: Instant) -> None:
         self.call.facts.destination = self.at
         self.call.facts.outcome = None  # what failed before does not count if this works
-        if self._ringing.refusal:
+        if self._running:
+            self.deadline = self._dial.deadline
+            self._rings(180, None, now)
+        elif self._ringing.refusal:
             self._failed(Fails(self._ringing.refusal), now)
         else:
             self._work(self._dial.start(now), now)
@@ -98,7 +102,7 @@ class DialStage(Stage):
             case Rings(status, leg):
                 self._rings(status, leg, now)
             case Wins(leg):
-                self.call.move(TalkStage(self.call, leg, self.at, record=self._ringing.record), now)
+                self.call.join(leg, self.at, record=self._ringing.record, now=now)
             case Fails():
                 self._failed(news, now)
 

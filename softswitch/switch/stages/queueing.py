@@ -72,7 +72,8 @@ class QueueStage(Stage):
         if self._settings.language and not call.language_chosen:
             call.language = self._settings.language
         self._queued = True
-        call.office.acd(CallQueued(call.id, self.at, caller=call.caller), now)
+        arrived, without = call.place(now)
+        call.office.acd(CallQueued(call.id, self.at, arrived=arrived, caller=call.caller, without=without), now)
         if any(isinstance(decision, Overflow) and decision.call == call.id for decision in call.office.decisions):
             return  # full or empty: whether the caller is answered at all is for the place that comes next
         if not call.answer(now):

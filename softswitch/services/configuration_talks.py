@@ -1,0 +1,66 @@
+"""What the settings of feature codes, keys during a call and supervisors mean."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import fields
+from typing import Any, Final
+
+from softswitch.services.faults import Finding, closest
+from softswitch.services.key_lines import KeyPath
+from softswitch.switch.settings import Codes, Settings, Supervisor
+
+_KEYS: Final = frozenset("0123456789*#ABCD")
+
+
+def dialled_codes(codes: Codes) -> dict[str, str]:
+    """The feature codes that are on, with their keys in the configuration."""
+    names = (item.name for item in fields(Codes) if item.name != "in_call")
+    return {code: name for name in names if (code := getattr(codes, name))}
+
+
+def check_codes(settings: Settings) -> Iterator[Finding]:
+    """Feature codes that cannot be dialled, or that stand in each other's way."""
+    codes = settings.codes
+    yield from _table(("codes",), codes, [item.name for item in fields(Codes) if item.name != "in_call"])
+    for code, name in dialled_codes(codes).items():
+        for longer, other in dialled_codes(codes).items():
+            if name in ("supervise", "supervise_on") and other != name and longer.startswith(code):
+                yield Finding(("codes", other), f'"{longer}" begins with codes.{name}, which takes a number')
+    if codes.in_call is not None:
+        path = ("codes", "in_call")
+        names = [item.name for item in fields(codes.in_call) if item.name != "digit_timeout"]
+        yield from _table(path, codes.in_call, names)
+        said = {name: code for name in names if (code := getattr(codes.in_call, name))}
+        for name, code in said.items():
+            for other, shorter in said.items():
+                if code != shorter and code.startswith(shorter):
+                    yield Finding((*path, name), f'"{code}" is never reached: codes.in_call.{other} is "{shorter}"')
+        if not 1 <= codes.in_call.digit_timeout <= 30:
+            yield Finding((*path, "digit_timeout"), "must be 1 to 30")
+
+
+def _table(path: KeyPath, table: Any, names: list[str]) -> Iterator[Finding]:
+    used: dict[str, str] = {}
+    for name in names:
+        code = getattr(table, name)
+        if code and not _KEYS.issuperset(code):
+            yield Finding((*path, name), f'"{code}" cannot be dialled: digits, * and # only')
+        elif code and code in used:
+            yield Finding((*path, name), f'"{code}" is also {".".join(map(str, path))}.{used[code]}')
+        used.setdefault(code, name)
+
+
+def check_supervisor(
+    name: str, supervisor: Supervisor, phones: Collection[str], queues: Collection[str], agents: Collection[str]
+) -> Iterator[Finding]:
+    """Who supervises from a phone that is none, or nobody."""
+    path: KeyPath = ("supervisors", name)
+    if supervisor.phone not in phones:
+        yield Finding((*path, "phone"), f'no phone "{supervisor.phone}"', closest(supervisor.phone, phones))
+    for key, known, one in (("queues", queues, "queue"), ("agents", agents, "agent")):
+        for index, wanted in enumerate(getattr(supervisor, key)):
+            if wanted != "*" and wanted not in known:
+                yield Finding((*path, key, index), f'no {one} "{wanted}"', closest(wanted, known))
+    if not supervisor.queues and not supervisor.agents:
+        yield Finding(path, 'supervises nobody: name queues or agents, "*" is all', severity="warning")
+    if not supervisor.may:
+        yield Finding((*path, "may"), "may nothing", severity="warning")

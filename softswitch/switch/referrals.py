@@ -1,0 +1,169 @@
+"""REFER (RFC 3515) from a phone in a call: blind transfer (RFC 5589 §6) and attended transfer with Replaces (§7).
+
+We are both ends of every dialog, so the referred call is made here, and the phone is told by NOTIFY what became of it.
+A phone may be referred only where it could have dialled itself; a carrier may refer nobody.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from softswitch.call.fabric import NoPort
+from softswitch.call.leg import Leg
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
+from softswitch.sip.events import Fields, InDialog
+from softswitch.switch.stages import transferring
+from softswitch.switch.stages.talking import TalkStage
+from softswitch.switch.targets import parse_target
+from softswitch.switch.transfers import RINGS
+from softswitch.wire.sip import NameAddr
+from softswitch.wire.sip.grammar import unescape
+from softswitch.wire.sip.reasons import reason as phrase
+
+if TYPE_CHECKING:
+    from softswitch.switch.call import Call
+    from softswitch.switch.office import Office
+
+Told: TypeAlias = Callable[[int, Instant], None]
+_SECONDS = 180
+
+
+class Referral:
+    """The subscription that a REFER begins (RFC 3515 §2.4.4). It ends with the first final status."""
+
+    def __init__(self, office: "Office", leg: Leg, event: str) -> None:
+        self._office = office
+        self._leg = leg
+        self._event = event
+        self._over = False
+
+    def tell(self, status: int, now: Instant) -> None:
+        """What became of the referred call, as a message fragment (RFC 3420)."""
+        if self._over:
+            return
+        self._over = status >= 200
+        state = "terminated;reason=noresource" if self._over else f"active;expires={_SECONDS}"
+        fields = (("Event", self._event), ("Subscription-State", state))
+        body = f"SIP/2.0 {status} {phrase(status)}\r\n".encode()
+        self._office.drive(
+            self._leg.ua.send_in_dialog(
+                self._leg.session, "NOTIFY", now, body, "message/sipfrag;version=2.0", fields
+            )
+        )  # fmt: skip
+
+
+def refer(office: "Office", event: InDialog, leg: Leg | None, call: "Call | None", now: Instant) -> None:
+    """Answer a REFER and do what it asks."""
+    try:
+        target, other = _wanted(office, event, leg, call, now)
+    except PeerError as error:
+        why = str(error)
+        office.log("info", "REFER refused", peer="" if leg is None else leg.peer, status=error.status, reason=why)
+        office.drive(office.ua.respond(event.tx, error.status, now))
+        return
+    assert leg is not None
+    assert call is not None
+    talk = call.stage
+    assert isinstance(talk, TalkStage)
+    told = _accept(office, event, leg, call, now)
+    if leg is call.leg:
+        talk.swap(now)
+    if other is not None:
+        _attended(call, talk, other, target, told, now)
+    elif parse_target(target).kind in RINGS:
+        transferring.order(talk, "refer", now, target=target, by=leg.peer, told=told)
+    else:
+        told(200, now)
+        transferring.blind(talk, target, leg.peer, now)
+
+
+def _wanted(
+    office: "Office", event: InDialog, leg: Leg | None, call: "Call | None", now: Instant
+) -> tuple[str, tuple["Call", Leg] | None]:
+    """The target, and for an attended transfer the other call with the phone's leg in it. Raises `PeerError` with the
+    status that refuses."""
+    values = event.request.headers.all("Refer-To")
+    if len(values) != 1:
+        raise PeerError("one Refer-To is needed", status=400)  # RFC 3515 §2.1
+    uri = NameAddr.parse(values[0]).uri
+    if uri.scheme not in ("sip", "tel"):
+        raise PeerError(f"refers to {uri.scheme}:", status=416)
+    if uri.params.get("method", "INVITE") != "INVITE":
+        raise PeerError("refers to another method", status=403)
+    phone = "" if leg is None else office.directory.seat(leg.peer)
+    talk = None if call is None else call.stage
+    if leg is None or call is None or not phone:
+        raise PeerError("only phones may refer", status=403)
+    if not isinstance(talk, TalkStage) or leg not in (call.leg, talk.callee):
+        raise PeerError("nobody talks with it", status=403)
+    if leg is call.leg and talk.agent:
+        raise PeerError("the call is the agent's", status=403)
+    if talk.transfer is not None:
+        raise PeerError("a transfer is under way already", status=491)
+    replaces = next((value for name, value in uri.headers.items() if name.lower() == "replaces"), "")
+    if replaces:
+        return _replaced(office, unescape(replaces), phone, call)
+    target = office.directory.dialled(phone, uri.username, now)
+    if target is None:
+        raise PeerError(f"{uri} leads nowhere", status=404)
+    return target, None
+
+
+def _replaced(office: "Office", replaces: str, phone: str, call: "Call") -> tuple[str, tuple["Call", Leg] | None]:
+    """RFC 3891 §3, for a dialog that we hold ourselves: the phone's own consultation call."""
+    call_id = replaces.partition(";")[0].strip()
+    for leg in office.fabric.sessions.values():
+        other = office.calls.get(leg.owner)
+        if leg.sip_call_id != call_id or leg.over or other is None or other is call:
+            continue
+        if office.directory.seat(leg.peer) != phone:
+            break
+        if isinstance(other.stage, TalkStage) and other.stage.transfer is None:
+            return other.stage.at, (other, leg)
+        if leg is other.leg and parse_target(other.facts.destination or "hangup:").kind in RINGS:
+            # RFC 5589 §7.5: the consulted party still rings; it is rung for the other call instead.
+            return other.facts.destination, (other, leg)
+        break
+    raise PeerError(f"no dialog {call_id} of this phone", status=481)
+
+
+def _accept(office: "Office", event: InDialog, leg: Leg, call: "Call", now: Instant) -> Told:
+    """202, or 200 when no subscription is wanted (RFC 4488 §4); what is to be told the phone goes there."""
+    fields: Fields = ()
+    if (event.request.headers.get("Refer-Sub") or "").strip().lower() == "false":
+        fields = (("Refer-Sub", "false"),)
+        office.drive(office.ua.respond(event.tx, 200, now, headers=fields))
+        return lambda status, now: None
+    office.drive(office.ua.respond(event.tx, 202, now))
+    # RFC 3515 §2.4.6: all but the first REFER of a dialog are told apart by their CSeq.
+    event_name = f"refer;id={event.request.cseq.number}" if leg in call.referred else "refer"
+    call.referred.add(leg)
+    referral = Referral(office, leg, event_name)
+    referral.tell(100, now)
+    return referral.tell
+
+
+def _attended(call: "Call", talk: TalkStage, other: tuple["Call", Leg], target: str, told: Told, now: Instant) -> None:
+    consultation, leg = other
+    stage = consultation.stage
+    if not isinstance(stage, TalkStage):
+        consultation.end(now, by="switch", reason="transferred while it rang")
+        transferring.order(talk, "refer", now, target=target, by=leg.peer, told=told)
+        return
+    office = call.office
+    office.fact("transfer.started", now, call.id, verb="attended", target=target, by=leg.peer, agent=talk.agent)
+    if leg is not consultation.leg:
+        stage.swap(now)
+    third = stage.callee
+    try:
+        office.drive(third.move_to(call.leg.worker, now))
+    except NoPort as error:
+        office.fact("transfer.failed", now, call.id, target=target, status=503, how=str(error))
+        told(503, now)
+        return
+    stage.give_up_callee(now)
+    consultation.end(now, by="switch", reason=f"transferred to call {call.id}")
+    third.belong(call.id)
+    told(200, now)
+    call.transferred(target, talk.agent, now)
+    call.join(third, target, record=False, music=talk.music, now=now)

@@ -1,0 +1,58 @@
+"""Orders to pass calls on, from operators and from phones by REFER (RFC 3515, RFC 5589), brought to the talk."""
+
+from typing import TYPE_CHECKING
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError, PeerError
+from softswitch.switch.events import TransferCommand
+from softswitch.switch.stages import transferring
+from softswitch.switch.stages.talking import TalkStage
+from softswitch.switch.targets import SECTIONS, Target, parse_target
+
+if TYPE_CHECKING:
+    from softswitch.switch.call import Call
+    from softswitch.switch.office import Office
+
+RINGS = ("phone", "agent", "group", "trunk")
+
+
+def transfer_call(call: "Call", order: TransferCommand, now: Instant) -> str:
+    """Carry the order out; why not, or empty."""
+    stage = call.stage
+    if isinstance(stage, TalkStage):
+        return transferring.order(stage, order.verb, now, target=order.target, by=order.by)
+    if order.verb != "blind":
+        return "nobody talks with the caller"
+    call.office.fact("transfer.started", now, call.id, verb="blind", target=order.target, by=order.by, agent="")
+    call.transferred(order.target, "", now)
+    call.go(order.target, now)
+    return ""
+
+
+def check_transfer(office: "Office", call: str, verb: str, target: str) -> None:
+    """Raises `PeerError`: 404 without such a call, 409 when it is not in the state for it, 422 for a target that is
+    none."""
+    found = office.calls.get(call)
+    if found is None:
+        raise PeerError(f"no live call {call}", status=404)
+    talk = found.stage if isinstance(found.stage, TalkStage) else None
+    if verb in ("blind", "consult", "join"):
+        parsed = _known(office, target)
+        if verb != "blind" and parsed.kind not in RINGS:
+            raise PeerError(f"{target} cannot be consulted: only {', '.join(RINGS)}", status=422)
+    if talk is None and verb != "blind":
+        raise PeerError(f"nobody talks with the caller of call {call}", status=409)
+    if talk is not None and (talk.transfer is None) is (verb in ("complete", "cancel", "three_way")):
+        why = "nobody is consulted" if talk.transfer is None else "a transfer is under way already"
+        raise PeerError(f"call {call}: {why}", status=409)
+
+
+def _known(office: "Office", target: str) -> Target:
+    try:
+        parsed = parse_target(target)
+    except LocalError as error:
+        raise PeerError(str(error), status=422) from error
+    section = SECTIONS.get(parsed.kind)
+    if section is not None and parsed.name not in getattr(office.settings, section):
+        raise PeerError(f'no {parsed.kind} "{parsed.name}"', status=422)
+    return parsed
