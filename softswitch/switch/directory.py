@@ -90,6 +90,14 @@ class Directory:
             return "" if agent is None else agent.phone
         return name if kind == "phone" and name in self._settings.phones else ""
 
+    def same_party(self, one: str, other: str) -> bool:
+        """Whether the two parties are one person's phones."""
+        seats = self.seat(one), self.seat(other)
+        if not all(seats):
+            return False
+        agents = (set(self.agents_of_phone.get(seat, ())) for seat in seats)
+        return seats[0] == seats[1] or bool(set.intersection(*agents))
+
     def dialled(self, phone: str, number: str, now: Instant) -> str | None:
         """The target that `number` reaches when it is dialled at this phone."""
         decision = self._office.plan.decide(Target("phone", phone), (number,), now)

@@ -102,21 +102,21 @@ def _wanted(
         raise PeerError("a transfer is under way already", status=491)
     replaces = next((value for name, value in uri.headers.items() if name.lower() == "replaces"), "")
     if replaces:
-        return _replaced(office, unescape(replaces), phone, call)
+        return _replaced(office, unescape(replaces), leg.peer, call)
     target = office.directory.dialled(phone, uri.username, now)
     if target is None:
         raise PeerError(f"{uri} leads nowhere", status=404)
     return target, None
 
 
-def _replaced(office: "Office", replaces: str, phone: str, call: "Call") -> tuple[str, tuple["Call", Leg] | None]:
+def _replaced(office: "Office", replaces: str, peer: str, call: "Call") -> tuple[str, tuple["Call", Leg] | None]:
     """RFC 3891 §3, for a dialog that we hold ourselves: the phone's own consultation call."""
     call_id = replaces.partition(";")[0].strip()
     for leg in office.fabric.sessions.values():
         other = office.calls.get(leg.owner)
         if leg.sip_call_id != call_id or leg.over or other is None or other is call:
             continue
-        if office.directory.seat(leg.peer) != phone:
+        if not office.directory.same_party(leg.peer, peer):
             break
         if isinstance(other.stage, TalkStage) and other.stage.transfer is None:
             return other.stage.at, (other, leg)

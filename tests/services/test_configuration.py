@@ -64,7 +64,7 @@ def test_the_example_loads_and_only_warns_of_its_passwords() -> None:
 
 def test_what_the_example_calls_a_default_is_one() -> None:
     """A commented `key = value` without the word "example" must be what an absent key means."""
-    sections = {"server", "sip", "media", "api", "recording", "codes"}
+    sections = {"server", "sip", "media", "api", "recording", "codes", "transfers"}
     section, found = "", 0
     for line in EXAMPLE.read_text().splitlines():
         if match := re.match(r"\[+([\w.]+)\]", line):
