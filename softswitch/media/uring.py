@@ -9,7 +9,6 @@ import ctypes
 import socket
 import struct
 from collections.abc import Iterator, Sequence
-from ipaddress import ip_address
 from random import SystemRandom
 from typing import Final, overload
 
@@ -32,7 +31,7 @@ _NOTE: Final = 16  # struct io_uring_recvmsg_out
 _NAME: Final = 16, 32  # room for a source address: IPv4, IPv6
 
 _RTP, _TWIN, _RTCP, _WATCH, _SENT, _OTHER = range(6)  # what a completion belongs to: the top octet of user_data
-_KIND, _TURN, _ROW = np.uint64(56), np.uint64(40), np.uint64(0xFFFFFFFF)
+_ROW = np.uint64(0xFFFFFFFF)
 _SLOT = np.uint64(48)  # of a buffer's number in a completion's second word
 _PLAIN_BELOW = np.uint64(_RTCP << 56)
 _WITH_PACKET = np.uint64(kernel.F_BUFFER << 32)
@@ -40,6 +39,9 @@ _PLAIN_FLAGS = np.uint64((kernel.F_BUFFER | kernel.F_MORE) << 32)
 _DONTWAIT = 0x40  # MSG_DONTWAIT
 _POLLIN = 1
 _MEMORIES: Final = 16  # that packets lie in: the arena, the banks of the sender
+
+
+_FAMILY, _PORT, _PORT_FLOW = struct.Struct("=H"), struct.Struct("!H"), struct.Struct("!HI")
 
 
 class _Message(ctypes.Structure):
@@ -152,10 +154,9 @@ class UringBackend:
 
     def _sockaddr(self, address: Address) -> bytes:
         host, port = address
-        packed = ip_address(host).packed
-        if self._wide:
-            return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0) + packed + bytes(8)
-        return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + packed + bytes(8)
+        family = self._ports.family
+        head = _FAMILY.pack(family) + (_PORT_FLOW.pack(port, 0) if self._wide else _PORT.pack(port))
+        return head + socket.inet_pton(family, host) + bytes(8)
 
     def _keys(self, names: np.ndarray) -> Ints:
         """`names` [n, 2 or 4] 64-bit words of socket addresses; the last word is not part of them."""
@@ -293,13 +294,11 @@ class UringBackend:
         readable: list[int] = []
         if not plain.all():
             plain = (user < _PLAIN_BELOW) & (rest & _WITH_PACKET != 0) & (found["res"] >= self.arena.offset)
-            odd = np.flatnonzero(~plain | (rest & _PLAIN_FLAGS != _PLAIN_FLAGS))
-            kinds, turns = user[odd] >> _KIND, user[odd] >> _TURN & np.uint64(0xFFFF)
-            for kind, turn, row, result, flag in zip(
-                kinds.tolist(), turns.tolist(), (user[odd] & _ROW).tolist(),
-                found["res"][odd].tolist(), found["flags"][odd].tolist(), strict=True,
-            ):  # fmt: skip
-                self._odd(kind, turn, row, result, flag, readable)
+            odd = found[~plain | (rest & _PLAIN_FLAGS != _PLAIN_FLAGS)].tolist()
+            for mark, result, flag in odd:
+                self._odd(mark >> 56, mark >> 40 & 0xFFFF, mark & 0xFFFFFFFF, result, flag, readable)
+            if len(odd) == len(found) and not plain.any():
+                return readable
             user, rest = user[plain], rest[plain]
         if len(user):
             slots: Ints = (rest >> _SLOT).view(np.int64)
