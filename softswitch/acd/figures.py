@@ -53,6 +53,8 @@ QUEUE: Final = (
     Figure("fcr_cases", "FCR cases", of="cases"),
     Figure("fcr_pending", "FCR pending", of="pending"),
     Figure("repeat_rate", "Repeat rate", "percent"),
+    Figure("resumed", "Resumed"),
+    Figure("estimate_off", "Estimate off", "seconds", of="mean_estimate_error"),
     Figure("offers", "Offers"),
     Figure("failed_offers", "Offers failed"),
 )

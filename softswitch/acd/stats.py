@@ -51,6 +51,7 @@ from softswitch.kernel.clock import Duration, Instant
 
 __all__ = ["AgentTotals", "Fold", "QueueTotals", "Rules", "SurveyTotals", "Totals", "TrunkTotals"]
 
+_RESUMABLE: Final = 10_000  # dropped callers whose visit may still be taken back
 _FOREVER: Final = float("inf")
 _NOBODY: Final = frozenset(("", "anonymous", "unavailable", "unknown", "restricted", "private", "withheld"))
 
@@ -147,16 +148,21 @@ class _Visit:
     needs: tuple[str, ...]
     source: str
     cells: list[QueueTotals]
+    known: bool = False
 
 
 @dataclass(slots=True)
 class _Talk:
-    """A conversation. `holders` are those who hold now."""
+    """A conversation. `holders` are those who hold now; `visit` the one that it ended; `opened`: as a new case."""
 
     queue: QueueName
     agent: AgentName
-    needs: tuple[str, ...]
-    source: str
+    needs: tuple[str, ...] = ()
+    source: str = ""
+    visit: _Visit | None = None
+    waited: Duration = 0.0
+    rang: Duration = 0.0
+    opened: bool = False
     holders: set[str] = field(default_factory=set)
     held_since: Instant = 0.0
     held: Duration = 0.0
@@ -205,6 +211,8 @@ class Fold:
         self._wrapping: dict[tuple[CallId, AgentName], _Talk] = {}
         self._sources: dict[CallId, str] = {}
         self._states: dict[AgentName, tuple[str, str, Instant]] = {}  # state, reason, since
+        self._transfers: dict[CallId, tuple[str, QueueName, AgentName]] = {}  # verb, from whom
+        self._abandons: dict[CallId, tuple[_Visit, bool, bool]] = {}  # lately; short, within; the oldest first
         self._cases: dict[tuple[QueueName, str], _Case] = {}  # the one served longest ago first
 
     def add(self, fact: FactLike) -> None:
@@ -214,7 +222,7 @@ class Fold:
             self.facts += 1
             count(self, fact)
         elif fact.kind.startswith("callback."):
-            _callback(self, fact)
+            self._callback(fact)
         if fact.at > self.last:
             self.last = fact.at
 
@@ -320,6 +328,8 @@ class Fold:
         self._talks.clear()
         self._wrapping.clear()
         self._sources.clear()
+        self._transfers.clear()
+        self._abandons.clear()
 
     def _stopped(self, fact: FactLike) -> None:
         until = fact.at if fact.kind == "switch.stopped" else self.last
@@ -334,6 +344,7 @@ class Fold:
 
     def _call_ended(self, fact: FactLike) -> None:
         self._sources.pop(fact.call, None)
+        self._transfers.pop(fact.call, None)
         trunks = fact.data.get("trunks")
         if not isinstance(trunks, list | tuple):
             return
@@ -365,6 +376,7 @@ class Fold:
             cell.entered += 1
         if caller.lower() in _NOBODY:
             return
+        self._visits[fact.call].known = True
         case = self._cases.get(self._case_of(fact.queue, caller))
         again = case is not None and case.call != fact.call and fact.at - case.at <= self._window
         for cell in cells:
@@ -390,16 +402,47 @@ class Fold:
         agent.answered += 1
         agent.ring += rang
         agent.ringing += rang
-        self._talks[fact.call] = _Talk(fact.queue, fact.agent, visit.needs, visit.source)
-        if visit.caller.lower() not in _NOBODY:
-            self._served(fact, visit, [agent, *visit.cells])
+        talk = _Talk(fact.queue, fact.agent, visit.needs, visit.source, visit, waited, rang)
+        self._talks[fact.call] = talk
+        if visit.known:
+            talk.opened = self._served(fact, visit, [agent, *visit.cells])
+        if "estimate" in fact.data:
+            error = waited - _seconds(fact, "estimate")
+            held = _seconds(fact, "low") <= waited <= _seconds(fact, "high")
+            for cell in visit.cells:
+                cell.estimates += 1
+                cell.estimate_error += error
+                cell.estimate_off += abs(error)
+                cell.estimates_held += held
 
-    def _served(self, fact: FactLike, visit: _Visit, cells: list[Work]) -> None:
-        """A caller with a number was answered: a new case, or the next call of an old one."""
+    def _returned(self, fact: FactLike) -> None:
+        """The agent left before a word was said: the call waits on, as if it had not been answered."""
+        talk = self._talks.pop(fact.call, None)
+        if talk is None or talk.visit is None:
+            return
+        agent = self.at(fact.at).agent(fact.agent)
+        agent.answered -= 1
+        agent.ring -= talk.rang
+        within = bool(fact.data.get("within"))
+        for cell in talk.visit.cells:
+            cell.answered -= 1
+            cell.within -= within
+            cell.answered_wait -= talk.waited
+            cell.ring -= talk.rang
+            cell.waits.take_back(talk.waited)
+            cell.rings.take_back(talk.rang)
+        if talk.opened and (case := self._cases.pop(self._case_of(talk.queue, talk.visit.caller), None)):
+            for work in case.cells:
+                work.cases -= 1
+        self._visits[fact.call] = talk.visit
+
+    def _served(self, fact: FactLike, visit: _Visit, cells: list[Work]) -> bool:
+        """A caller with a number was answered: a new case (True), or the next call of an old one."""
         cases = self._cases
         key = self._case_of(fact.queue, visit.caller)
         case = cases.pop(key, None)
-        if case is None or visit.entered - case.at > self._window:
+        opened = case is None or visit.entered - case.at > self._window
+        if case is None or opened:
             case = _Case(fact.at, fact.call, cells)
             for cell in cells:
                 cell.cases += 1
@@ -410,17 +453,36 @@ class Fold:
                 break
             del cases[oldest]
             break  # one goes for each that comes, so memory stays in bounds and no fact takes long
+        return opened
 
     def _abandoned(self, fact: FactLike) -> None:
         waited = _seconds(fact, "waited")
         short, within = bool(fact.data.get("short")), bool(fact.data.get("within"))
-        for cell in self._visit(fact).cells:
+        visit = self._visit(fact)
+        self._abandons[fact.call] = (visit, short, within)
+        if len(self._abandons) > _RESUMABLE:
+            del self._abandons[next(iter(self._abandons))]
+        for cell in visit.cells:
             cell.abandoned += 1
             cell.short_abandoned += short
             cell.abandoned_within += within
             cell.abandoned_wait += waited
             cell.longest_abandoned = max(cell.longest_abandoned, waited)
             cell.longest_wait = max(cell.longest_wait, waited)
+
+    def _resumed_place(self, fact: FactLike) -> None:
+        """A caller who was dropped has called again and is counted there: the first visit is taken back."""
+        visit, short, within = self._abandons.pop(fact.call, (None, False, False))
+        self.at(fact.at).queue(fact.queue).resumed += 1
+        if visit is None:
+            return
+        for cell in visit.cells:
+            cell.entered -= 1
+            cell.abandoned -= 1
+            cell.short_abandoned -= short
+            cell.abandoned_within -= within
+            cell.abandoned_wait -= _seconds(fact, "waited")
+            cell.known -= visit.known
 
     def _overflowed(self, fact: FactLike) -> None:
         waited, cause = _seconds(fact, "waited"), str(fact.data.get("cause"))
@@ -468,6 +530,38 @@ class Fold:
             talk.holders.discard(str(fact.data.get("by")))
             if not talk.holders:
                 talk.held += fact.at - talk.held_since
+
+    def _talk_started(self, fact: FactLike) -> None:
+        """A call that another passed on."""
+        before = self._talks.get(fact.call)
+        needs, source = (before.needs, before.source) if before is not None else ((), "")
+        self._talks[fact.call] = _Talk(fact.queue, fact.agent, needs, source)
+
+    def _transfer_started(self, fact: FactLike) -> None:
+        talk = self._talks.get(fact.call)
+        queue, agent = (talk.queue, talk.agent) if talk is not None else ("", str(fact.data.get("agent") or ""))
+        self._transfers[fact.call] = (str(fact.data.get("verb")), queue, agent)
+
+    def _transfer_completed(self, fact: FactLike) -> None:
+        verb, queue, agent = self._transfers.pop(fact.call, ("", "", ""))
+        totals = self.at(fact.at)
+        if queue:
+            totals.queue(queue).transfers[verb] += 1
+        if agent:
+            totals.agent(agent).transfers[verb] += 1
+
+    def _callback(self, fact: FactLike) -> None:
+        """By what became of them; an agent who is there for one has answered an offer."""
+        totals = self.at(fact.at)
+        what = fact.kind.removeprefix("callback.")
+        if what == "restored":
+            return
+        totals.queue(fact.queue).callbacks[what] += 1
+        if what == "connected" and fact.agent:
+            totals.agent(fact.agent).answered += 1
+            self._talks[fact.call] = _Talk(fact.queue, fact.agent)
+        elif what == "taken":
+            totals.agent(fact.agent).ringing += _seconds(fact, "rang")
 
     def _talk_ended(self, fact: FactLike) -> None:
         seconds = _seconds(fact, "talk")
@@ -573,10 +667,6 @@ def _lasted(totals: AgentTotals, state: str, reason: str, seconds: Duration) -> 
         totals.pauses[reason] = totals.pauses.get(reason, 0.0) + seconds
 
 
-def _callback(fold: Fold, fact: FactLike) -> None:
-    fold.at(fact.at).queue(fact.queue).callbacks[fact.kind.partition(".")[2]] += 1
-
-
 COUNT: Final[dict[str, Callable[[Fold, FactLike], None]]] = {
     "switch.started": Fold._started,
     "switch.stopped": Fold._stopped,
@@ -588,12 +678,17 @@ COUNT: Final[dict[str, Callable[[Fold, FactLike], None]]] = {
     "queue.entered": Fold._entered,
     "queue.answered": Fold._answered,
     "queue.abandoned": Fold._abandoned,
+    "queue.returned": Fold._returned,
+    "queue.resumed": Fold._resumed_place,
     "queue.overflowed": Fold._overflowed,
     "queue.left": Fold._left,
     "offer.made": Fold._offer_made,
     "offer.failed": Fold._offer_failed,
     "offer.withdrawn": Fold._offer_withdrawn,
+    "talk.started": Fold._talk_started,
     "talk.ended": Fold._talk_ended,
+    "transfer.started": Fold._transfer_started,
+    "transfer.completed": Fold._transfer_completed,
     "wrapup.ended": Fold._wrap_up_ended,
     "agent.login": Fold._login,
     "agent.state": Fold._state,

@@ -40,6 +40,12 @@ class Spread:
         self.counts[bisect_left(self.steps, seconds)] += 1
         self.total += seconds
 
+    def take_back(self, seconds: Duration) -> None:
+        """What was added is no longer true."""
+        if self.counts:
+            self.counts[bisect_left(self.steps, seconds)] -= 1
+            self.total -= seconds
+
     def merge(self, other: "Spread") -> None:
         if other.counts:
             mine = self.counts or [0] * len(other.counts)
@@ -189,7 +195,9 @@ class QueueTotals(Work):
     """Calls by how they left the queue, counted in the interval in which they entered. `within`: answered within the
     service level's seconds; `abandoned_within`: abandoned within them. `overflowed` counts by cause, `failed` offers
     by cause. `lost`: callers who waited when the switch died. Sums are seconds; `longest_wait` is the longest of any
-    caller whose wait has ended. `known`: calls with a number; `repeats`: of callers who had been served lately."""
+    caller whose wait has ended. `known`: calls with a number; `repeats`: of callers who had been served lately.
+    `resumed`: dropped callers who called again and are counted once. `callbacks` counts by what became of them
+    (`asked`, `connected` …). `estimates`: answered callers who had been given one."""
 
     entered: int = 0
     within: int = 0
@@ -205,7 +213,12 @@ class QueueTotals(Work):
     longest_abandoned: Duration = 0.0
     known: int = 0
     repeats: int = 0
+    resumed: int = 0
     callbacks: Counter[str] = field(default_factory=Counter)
+    estimates: int = 0
+    estimate_error: Duration = 0.0
+    estimate_off: Duration = 0.0
+    estimates_held: int = 0
     waits: Spread = field(default_factory=lambda: Spread(WAIT_STEPS))
     rings: Spread = field(default_factory=lambda: Spread(WAIT_STEPS))
     talk_times: Spread = field(default_factory=lambda: Spread(TALK_STEPS))
@@ -215,6 +228,21 @@ class QueueTotals(Work):
     def waiting(self) -> int:
         """Callers still in the queue: those who entered and have no outcome."""
         return self.entered - self.answered - self.abandoned - self.left - self.lost - self.overflowed.total()
+
+    @property
+    def estimate_bias(self) -> Duration | None:
+        """How much longer than estimated answered callers waited, mean; below zero: shorter."""
+        return ratio(self.estimate_error, self.estimates)
+
+    @property
+    def mean_estimate_error(self) -> Duration | None:
+        """How far from the estimate the waits were, mean."""
+        return ratio(self.estimate_off, self.estimates)
+
+    @property
+    def estimate_held(self) -> float | None:
+        """The share (0–1) of waits that the estimate's interval held."""
+        return ratio(self.estimates_held, self.estimates)
 
     @property
     def overflows(self) -> int:
