@@ -6,10 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from softswitch.acd.figures import AGENT, QUEUE, SURVEY, TRUNK, Figure, Value
+from softswitch.acd.fold import Fold
+from softswitch.acd.followed import Rules
 from softswitch.acd.intervals import Calendar
 from softswitch.acd.model import ServiceLevelDefinition
-from softswitch.acd.stats import Fold, Rules, Totals
-from softswitch.acd.tally import AgentTotals, QueueTotals, SurveyTotals, TrunkTotals, merge, ratio
+from softswitch.acd.tally import AgentTotals, QueueTotals, Sums, SurveyTotals, TrunkTotals, merge, ratio
 from softswitch.kernel.clock import Instant
 
 Kind: TypeAlias = Literal[
@@ -116,7 +117,7 @@ def report(question: Question, fold: Fold) -> Report:
 
 # ------------------------------------------------------------------------------------------------------------- tables
 
-_Groups: TypeAlias = "list[tuple[Instant | None, Instant | None, Totals]]"
+_Groups: TypeAlias = "list[tuple[Instant | None, Instant | None, Sums]]"
 _Table: TypeAlias = "tuple[tuple[Column, ...], list[dict[str, Value]], dict[str, Value]]"
 
 
@@ -129,19 +130,19 @@ def _step(question: Question) -> Step | None:
 
 
 def _grouped(question: Question, fold: Fold) -> _Groups:
-    """Totals by the question's interval, in order; without one, all in one."""
+    """Sums by the question's interval, in order; without one, all in one."""
     slots = sorted(fold.slots.items())
     if question.interval is None:
-        whole = Totals()
+        whole = Sums()
         for _, totals in slots:
             whole.merge(totals)
         return [(None, None, whole)]
     calendar = Calendar(question.interval, question.timezone)
-    found: dict[Instant, tuple[Instant, Totals]] = {}
+    found: dict[Instant, tuple[Instant, Sums]] = {}
     for start, totals in slots:
         first, end = calendar.around(start)
         if first not in found:
-            found[first] = (end, Totals())
+            found[first] = (end, Sums())
         found[first][1].merge(totals)
     return [(start, end, totals) for start, (end, totals) in sorted(found.items())]
 
@@ -180,7 +181,7 @@ def _wanted(names: tuple[str, ...], cells: dict[str, Any]) -> Iterator[tuple[str
 
 
 def _by_name(
-    first: str, title: str, figures: tuple[Figure, ...], make: type, cells: Callable[[Question, Totals], dict[str, Any]]
+    first: str, title: str, figures: tuple[Figure, ...], make: type, cells: Callable[[Question, Sums], dict[str, Any]]
 ) -> Callable[[Question, _Groups], _Table]:
     """A table with a row for each name (and interval)."""
 
@@ -221,7 +222,7 @@ def _with_occupancy(
     return row
 
 
-def _sum(question: Question, totals: Totals) -> tuple[QueueTotals, AgentTotals]:
+def _sum(question: Question, totals: Sums) -> tuple[QueueTotals, AgentTotals]:
     cell, agents = QueueTotals(), AgentTotals()
     for _, own in _wanted(question.queues, totals.queues):
         merge(cell, own)
@@ -284,7 +285,7 @@ def _surveys(question: Question, groups: _Groups) -> _Table:
 
 
 def _counters(
-    first: str, what: str, title: str, unit: str, cells: Callable[[Question, Totals], dict[str, Counter[str]]]
+    first: str, what: str, title: str, unit: str, cells: Callable[[Question, Sums], dict[str, Counter[str]]]
 ) -> Callable[[Question, _Groups], _Table]:
     """A table of counters: a row for each name (and interval), a column for each key that there is."""
 
@@ -314,13 +315,13 @@ def _short(value: float) -> Value:
     return value if isinstance(value, int) else round(value, 2)
 
 
-def _queue_counters(name: str) -> Callable[[Question, Totals], dict[str, Counter[str]]]:
+def _queue_counters(name: str) -> Callable[[Question, Sums], dict[str, Counter[str]]]:
     return lambda question, totals: {
         queue: getattr(cell, name) for queue, cell in _wanted(question.queues, totals.queues) if getattr(cell, name)
     }
 
 
-def _pauses(question: Question, totals: Totals) -> dict[str, Counter[str]]:
+def _pauses(question: Question, totals: Sums) -> dict[str, Counter[str]]:
     return {
         agent: Counter({reason or "(none)": seconds for reason, seconds in cell.pauses.items()})
         for agent, cell in _wanted(question.agents, totals.agents)

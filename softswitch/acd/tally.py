@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
-from softswitch.acd.model import AgentState
+from softswitch.acd.model import AgentName, AgentState, QueueName
 from softswitch.kernel.clock import Duration
 
 WAIT_STEPS: Final = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600)
@@ -403,3 +403,45 @@ def merge(into: Any, other: Any) -> None:
             setattr(into, item.name, max(mine, theirs) if item.name.startswith("longest") else mine + theirs)
         else:
             merge(mine, theirs)
+
+
+class Sums:
+    """The numbers of one interval. `queues` by queue, `skills` and `sources` the same by needed skill and by the trunk
+    that the call came from. `ignored` and `repaired` count what ought to be rare, by reason and by invariant."""
+
+    __slots__ = ("agents", "ignored", "queues", "repaired", "skills", "sources", "surveys", "trunks")
+
+    def __init__(self) -> None:
+        self.queues: dict[QueueName, QueueTotals] = {}
+        self.skills: dict[str, QueueTotals] = {}
+        self.sources: dict[str, QueueTotals] = {}
+        self.agents: dict[AgentName, AgentTotals] = {}
+        self.trunks: dict[str, TrunkTotals] = {}
+        self.surveys: dict[str, SurveyTotals] = {}
+        self.ignored: Counter[str] = Counter()
+        self.repaired: Counter[str] = Counter()
+
+    def queue(self, name: QueueName) -> QueueTotals:
+        """The queue's totals, zero for one not heard of."""
+        totals = self.queues.get(name)
+        if totals is None:
+            totals = self.queues[name] = QueueTotals()
+        return totals
+
+    def agent(self, name: AgentName) -> AgentTotals:
+        """The agent's totals, zero for one not heard of."""
+        totals = self.agents.get(name)
+        if totals is None:
+            totals = self.agents[name] = AgentTotals()
+        return totals
+
+    def merge(self, other: "Sums") -> None:
+        """Add another interval's numbers."""
+        for name in ("queues", "skills", "sources", "agents", "trunks", "surveys"):
+            mine = getattr(self, name)
+            for key, cell in getattr(other, name).items():
+                if key not in mine:
+                    mine[key] = type(cell)()
+                merge(mine[key], cell)
+        self.ignored.update(other.ignored)
+        self.repaired.update(other.repaired)

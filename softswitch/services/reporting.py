@@ -17,8 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from softswitch.acd.fold import COUNT, Fold
 from softswitch.acd.reports import Question, Report, fold_for, report, warm_up
-from softswitch.acd.stats import COUNT, Fold
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 

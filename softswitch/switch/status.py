@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from softswitch import __version__
+from softswitch.acd.fold import Fold
+from softswitch.acd.followed import Rules
 from softswitch.acd.intervals import Calendar
 from softswitch.acd.model import AgentName, AgentState, Fact, QueueName
-from softswitch.acd.stats import Fold, Rules
 from softswitch.acd.tally import AgentTotals, QueueTotals, merge
 from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
