@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "reload": "softswitch.cli.orders:reload",
     "drain": "softswitch.cli.orders:drain",
     "trace": "softswitch.cli.trace:trace",
+    "staff": "softswitch.cli.staff:staff",
     "why": "softswitch.cli.why:why",
     "records": "softswitch.cli.archive:records",
     "report": "softswitch.cli.report:report",
