@@ -1,6 +1,6 @@
 """New settings under load: waiting calls, agents' states and running offers stay; only what is gone goes."""
 
-from softswitch.acd import callers, desk
+from softswitch.acd import callers, desk, offering
 from softswitch.acd.agent import Agent
 from softswitch.acd.model import Reconfigured
 from softswitch.acd.queue import STICKY
@@ -11,8 +11,9 @@ from softswitch.kernel.clock import Instant
 def reconfigure(state: State, event: Reconfigured, at: Instant) -> None:
     """Callers of removed queues overflow (`removed`); removed agents are logged out, at the end of their conversation
     forgotten. Ranks never change, so a new `priority` holds for calls to come. New agents are logged out and
-    unreachable until told otherwise; those that stay may have other skills and another capacity. Raises `LocalError`
-    for an unknown strategy; nothing has changed then."""
+    unreachable until told otherwise; those that stay may have other skills and another capacity. Of phones that ring
+    for one call, those beyond what its queue now allows are silenced. Raises `LocalError` for an unknown strategy;
+    nothing has changed then."""
     state.find_strategies(event.queues)
     state.settings = event.settings
     agents = settings_of(event.agents)
@@ -33,6 +34,8 @@ def reconfigure(state: State, event: Reconfigured, at: Instant) -> None:
         if kept_for is None or not kept_for.logged_in or kept_for not in call.queue.pool.agents:
             call.sticky_until = min(call.sticky_until, at)
         callers.rearm(state, call)
+        for ringing in call.offers[call.phones :]:
+            offering.withdraw(state, ringing, "reconfigured", at)
     state.emptied.extend(dict.fromkeys(call.pool for call in state.calls.values() if not call.pool.logged_in))
     state.fact("acd.reconfigured", at, queues=len(event.queues), agents=len(agents))
 

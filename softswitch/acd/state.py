@@ -201,15 +201,14 @@ class State:
             call.queue.places.add(call)
             call.in_heap = False
             call.ring = min(call.ring, len(call.queue.rings) - 1)
-            phones = call.phones
             self.pools.put(call)
             if not call.offers:
                 matcher.call_free(call)
-            else:
-                if call.phones == 1 and call.pool.strategy.phones == "more":
-                    call.phones = phones
-                if len(call.offers) < call.phones:
-                    matcher.call_wider(call)
+                continue
+            if call.pool.strategy.phones == "more":
+                call.phones = max(1, min(len(call.offers), call.queue.settings.ring_at_most))
+            if len(call.offers) < call.phones:
+                matcher.call_wider(call)
         for agent in self.agents.values():
             if agent.available:
                 matcher.agent_available(agent)

@@ -143,7 +143,7 @@ def _offers(state: State) -> Iterator[_Finding]:
             yield "offer-ends", str(offer), f"made at {ringing.made}"
     rung = Counter(ringing.call for ringing in state.offers.values())
     for call, count in rung.items():
-        if count > max(call.phones, call.queue.settings.ring_at_most if call.pool.strategy.phones != "one" else 1):
+        if count > call.phones:
             yield "phones", call.call, f"{count} offers"
 
 

@@ -18,6 +18,7 @@ from softswitch.acd.state import State
 from softswitch.kernel.clock import Duration, Instant
 
 _MOST_AGENTS = 200  # listed for one question; all are counted
+_MOST_OFFERS = 10  # told with those who were passed over, the last ones
 _MOST_CALLS = 20
 
 
@@ -160,7 +161,10 @@ def _call_story(state: State, call: WaitingCall, now: Instant) -> CallStory:
         next_ring_at=_opens(call, upcoming),
         outcome=call.outcome,
         left=call.left,
-        offers=tuple(_offer_story(tried, now, _skipped_then(call, tried)) for tried in call.tried),
+        offers=tuple(
+            _offer_story(tried, now, _skipped_then(call, tried) if number < _MOST_OFFERS else ())
+            for number, tried in zip(range(len(call.tried) - 1, -1, -1), call.tried, strict=True)
+        ),
         skipped=tuple(skipped[:_MOST_AGENTS]),
         reasons=dict(Counter(skip.reason for skip in skipped)),
     )

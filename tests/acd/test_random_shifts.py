@@ -79,7 +79,11 @@ OTHER = {
         auto_pause=AutoPause(rejected=2),
     ),
     "all": QueueSettings(
-        agents=CREW[:4], strategy="ring-progressively", ring_step=4.0, rings=(Ring(), Ring(after=20, agents=CREW[:8]))
+        agents=CREW[:4],
+        strategy="ring-progressively",
+        ring_step=4.0,
+        ring_at_most=2,
+        rings=(Ring(), Ring(after=20, agents=CREW[:8])),
     ),
 }
 OUTCOMES = {"queue.answered", "queue.abandoned", "queue.overflowed", "queue.left"}
