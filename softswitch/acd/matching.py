@@ -116,12 +116,12 @@ class Matcher:
     def _merge(self, pools: Iterable[Pool]) -> Iterator[tuple[WaitingCall, Agent]]:
         """The head with the lowest rank of all `pools` first, until no pool has both a call and an agent. An agent
         whom weights pull elsewhere goes there."""
-        heads = [(head, number, pool) for number, pool in enumerate(pools) if (head := pool.calls.head()) is not None]
+        heads = [(head, number, pool) for number, pool in enumerate(pools) if (head := pool.calls.head) is not None]
         heapify(heads)
         many: list[WaitingCall] = []  # calls for several phones get theirs when every call has one
         while heads:
             head, number, pool = heads[0]
-            now = pool.calls.head()
+            now = pool.calls.head
             agent = pool.best() if now is not None else None
             if now is None or agent is None:
                 heappop(heads)
@@ -149,7 +149,7 @@ class Matcher:
         first: Pool | None = None
         lowest: Rank = (0.0, 0)
         for pool in self._pools_of(agent, self.waiting):
-            head = pool.calls.head()
+            head = pool.calls.head
             if head is None:
                 continue
             if pool.weights and (weight := pool.weights.get(agent)):

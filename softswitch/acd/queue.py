@@ -140,12 +140,13 @@ _Entry: TypeAlias = tuple[float, int, int, WaitingCall]
 
 class CallHeap:
     """Calls that may be offered, lowest rank first. A call that leaves stays as a dead entry until it surfaces or
-    the dead outnumber the living. `live` counts the living."""
+    the dead outnumber the living. `live` counts the living, `head` is the lowest rank, None when nobody is here."""
 
-    __slots__ = ("_heap", "live")
+    __slots__ = ("_heap", "head", "live")
 
     def __init__(self) -> None:
         self._heap: list[_Entry] = []
+        self.head: Rank | None = None
         self.live = 0
 
     def __iter__(self) -> Iterator[WaitingCall]:
@@ -158,6 +159,8 @@ class CallHeap:
         call.stamp += 1
         self.live += 1
         heappush(self._heap, (call.rank, call.serial, call.stamp, call))
+        if self.head is None or (call.rank, call.serial) < self.head:
+            self.head = (call.rank, call.serial)
 
     def discard(self, call: WaitingCall) -> None:
         """The call is no longer to be offered from this heap, in which it is."""
@@ -166,28 +169,29 @@ class CallHeap:
         if len(self._heap) > _COMPACT_FROM and len(self._heap) > 2 * self.live:
             self._heap = [entry for entry in self._heap if _lives(entry)]
             heapify(self._heap)
+        if (call.rank, call.serial) == self.head:
+            self._surface()
 
-    def head(self) -> Rank | None:
-        """The lowest rank, or None when nobody is here."""
+    def pop(self) -> WaitingCall | None:
+        """Take the call with the lowest rank."""
+        if self.head is None:
+            return None
+        call = heappop(self._heap)[3]  # the head is alive
+        call.in_heap = False
+        self.live -= 1
+        self._surface()
+        return call
+
+    def _surface(self) -> None:
+        """Drop the dead from the top; what comes up is the head."""
         heap = self._heap
         while heap:
             rank, serial, stamp, call = heap[0]
             if call.stamp == stamp and call.in_heap:
-                return rank, serial
+                self.head = (rank, serial)
+                return
             heappop(heap)
-        return None
-
-    def pop(self) -> WaitingCall | None:
-        """Take the call with the lowest rank."""
-        heap = self._heap
-        while heap:
-            entry = heappop(heap)
-            if _lives(entry):
-                call = entry[3]
-                call.in_heap = False
-                self.live -= 1
-                return call
-        return None
+        self.head = None
 
 
 def _lives(entry: _Entry) -> bool:

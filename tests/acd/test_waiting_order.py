@@ -62,7 +62,7 @@ def test_the_heap_gives_the_lowest_rank_of_the_living(script: list[tuple[str, in
         elif truth:
             heap.discard(truth.pop(number % len(truth)))
         assert heap.live == len(truth)
-        assert heap.head() == (key(truth[0]) if truth else None)
+        assert heap.head == (key(truth[0]) if truth else None)
         assert sorted(heap, key=key) == truth
 
 
