@@ -107,6 +107,7 @@ class QueueSettings:
     `weighted-random` (1 unless given). `ring_at_most`: phones that ring for one call at once (ring-all,
     ring-progressively); `ring_step`: seconds until ring-progressively takes one more. `wrap_up_most`: seconds to
     which an agent may extend a wrap-up (0: no limit). `outcomes`: codes that agents may note for a call; empty: any.
+    `survey`: what callers are asked when their agent has hung up.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -146,6 +147,7 @@ class QueueSettings:
     auto_pause: AutoPause = AutoPause()
     wrap_up_most: float = 0.0
     outcomes: tuple[str, ...] = ()
+    survey: str | None = None
 
 
 class AgentState(StrEnum):

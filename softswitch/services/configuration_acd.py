@@ -10,7 +10,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.services.own_strategies import find_strategy
-from softswitch.switch.settings import Agent, Settings
+from softswitch.switch.settings import Agent, Settings, Survey
 
 _MOST_WEIGHT: Final = 3600.0  # seconds; a weight is head start, and head start is bounded
 _MOST_PHONES: Final = 100
@@ -100,3 +100,26 @@ def _numbers(path: KeyPath, queue: QueueSettings) -> Iterator[Finding]:
 
 def _range(path: KeyPath) -> Finding:
     return Finding(path, "must be 0 to 100")
+
+
+def check_survey(name: str, survey: Survey) -> list[Finding]:
+    """What is wrong with a survey."""
+    path: KeyPath = ("surveys", name)
+    findings = []
+    if not survey.questions:
+        findings.append(Finding((*path, "questions"), "at least one is needed"))
+    if survey.share > 100:
+        findings.append(Finding((*path, "share"), "must be 0 to 100"))
+    for index, question in enumerate(survey.questions):
+        here = (*path, "questions", index)
+        if question.kind == "digits" and question.prompt is None:
+            findings.append(Finding((*here, "prompt"), "digits need a prompt that asks for them"))
+        if not 1 <= question.max <= 20:
+            findings.append(Finding((*here, "max"), "must be 1 to 20"))
+        if question.kind == "voice" and not question.seconds:
+            findings.append(Finding((*here, "seconds"), "must be more than 0"))
+    names = [question.name or question.kind for question in survey.questions]
+    for index, own in enumerate(names):
+        if own in names[:index]:
+            findings.append(Finding((*path, "questions", index, "name"), f'"{own}" is another question\'s name'))
+    return findings

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from softswitch.acd.model import QueueSettings
 from softswitch.call.hours import OpeningHours
 from softswitch.kernel.errors import LocalError
-from softswitch.services.configuration_acd import check_agent, check_matching
+from softswitch.services.configuration_acd import check_agent, check_matching, check_survey
 from softswitch.services.configuration_graph import (
     dead_ends,
     menu_loops,
@@ -106,6 +106,9 @@ class _Checks:
                 self._error(("groups", name, "members"), "a group needs members")
         for name, menu in self.settings.ivr.items():
             self._menu(name, menu)
+        for name, survey in self.settings.surveys.items():
+            self._language(("surveys", name, "language"), survey.language)
+            self.findings += check_survey(name, survey)
         for name, hours in self.settings.hours.items():
             self._hours(name, hours)
         for index, route in enumerate(self.settings.routes):
@@ -286,6 +289,8 @@ class _Checks:
         if not queue.agents and not any(ring.agents for ring in queue.rings):
             self._warn(path, "has no agents: nobody will answer")
         self.findings += check_matching(self.settings, name, queue, self.known["agents"])
+        if queue.survey is not None and queue.survey not in self.known["surveys"]:
+            self._error((*path, "survey"), f'no survey "{queue.survey}"', closest(queue.survey, self.known["surveys"]))
         if queue.ring_seconds == 0:
             self._error((*path, "ring_seconds"), "must be more than 0")
         if queue.service_level.percent > 100:

@@ -61,6 +61,13 @@ def prompts_of(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
         for key in ("announce_prompt", "welcome", "agent_prompt"):
             if (prompt := getattr(queue, key)) is not None:
                 yield ("queues", name, key), prompt, queue.language or language
+    for name, survey in settings.surveys.items():
+        spoken = survey.language or language
+        for index, question in enumerate(survey.questions):
+            yield ("surveys", name, "questions", index, "prompt"), question.spoken, spoken
+        for key in ("intro", "thanks"):
+            if (prompt := getattr(survey, key)) is not None:
+                yield ("surveys", name, key), prompt, spoken
     for path, text in targets_of(settings):
         if (target := _parsed(text)) is not None and target.kind in ("play", "early"):
             yield path, target.name, language

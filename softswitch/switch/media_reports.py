@@ -237,7 +237,7 @@ class MediaReports:
             "recording.ended", now, call, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3)
         )
         office.outbox.append(Save(running.saved(report)))
-        self._switch.recording_done(call)
+        self._switch.recording_done(call, report.recorder)
 
     def _worker_stats(self, worker: int, report: WorkerStats, now: Instant) -> None:
         entry = self._office.fabric.workers.get(worker)

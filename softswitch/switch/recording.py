@@ -21,6 +21,7 @@ _SAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|\0\n\r\t ', "_"))
 _RATE = 8000
 _HEADER = 80  # octets before the sound; `media.wav`
 _ORDER = "order"
+VOICEMAIL = "voicemail/"  # messages are kept below this folder, each box in one of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +123,24 @@ class CallRecording:
         """The call goes on with the other party, whose channel stays what it was."""
         self._caller = 1 - self._caller
 
-    def _begin(self, now: Instant) -> None:
+    def message(self, box: str, now: Instant) -> bool:
+        """Record the caller alone, as a message for voicemail `box`; False when nothing can be recorded."""
+        call = self._call
+        if refusal := call.office.recording_refusal:
+            call.office.fact("recording.skipped", now, call.id, reason=refusal)
+            return False
+        self.stop()
+        self._right = None
+        self._begin(now, box)
+        return True
+
+    def _begin(self, now: Instant, box: str = "") -> None:
         call = self._call
         settings, fabric, facts = call.office.settings, call.office.fabric, call.facts
         queue = settings.queues.get(facts.queue)
         self._channels = (queue.record_channels if queue is not None else None) or settings.recording.channels
+        if box:
+            self._channels = 1
         moment = datetime.fromtimestamp(now, UTC)
         self.name = settings.recording.template.format(
             date=moment.strftime("%Y-%m-%d"),
@@ -137,6 +151,8 @@ class CallRecording:
             caller=_safe(call.caller),
             called=_safe(call.called),
         )
+        if box:
+            self.name = f"{VOICEMAIL}{box}/{self.name}"
         self._recorder = fabric.new_id()
         self.writing = True
         path = f"{settings.recording.directory}/{self.name}"
@@ -179,8 +195,10 @@ class CallRecording:
             self._recorder = 0
             self._edges = frozenset()
 
-    def done(self) -> None:
-        """Media has closed the file; when that was not our wish, nothing more of this call is recorded."""
+    def done(self, recorder: int) -> None:
+        """Media has closed the file of `recorder`; when that was not our wish, no more of this call is recorded."""
+        if recorder != self._recorder and self._recorder:
+            return  # an earlier file of the call
         self.writing = False
         self._broken = bool(self._recorder)
         self._recorder = 0

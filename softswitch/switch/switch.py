@@ -400,11 +400,11 @@ class Switch:
         if call is not None and call.complete:
             self._finish(call)
 
-    def recording_done(self, id: str) -> None:
-        """Media has closed the recording of that call."""
+    def recording_done(self, id: str, recorder: int) -> None:
+        """Media has closed a recording of that call."""
         call = self.calls.get(id) or self._ending.get(id)
         if call is not None:
-            call.recording.done()
+            call.recording.done(recorder)
             self.media_done(id)
 
     def fail_leg(self, leg: Leg, error: PeerError | NoPort, now: Instant) -> None:

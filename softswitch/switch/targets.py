@@ -4,6 +4,7 @@
 |---|---|
 | `queue:NAME` `ivr:NAME` `group:NAME` `phone:NAME` `agent:NAME` | the section of that name |
 | `trunk:NAME`, `trunk:NAME/NUMBER` | out over a trunk: to the number that was dialled, or to NUMBER |
+| `survey:NAME` | the questions of `[surveys.NAME]`, then the end |
 | `play:PROMPT` | answer, play a prompt (a catalogue name or a sound file), hang up |
 | `echo:` | answer and send back what the caller says |
 | `answer:` | answer and hold the line |
@@ -20,7 +21,8 @@ import msgspec
 from softswitch.kernel.errors import LocalError
 
 SECTIONS: Final = {"queue": "queues", "ivr": "ivr", "group": "groups", "phone": "phones", "agent": "agents"} | {
-    "trunk": "trunks"
+    "trunk": "trunks",
+    "survey": "surveys",
 }  # kinds whose name is a section of the configuration, and that section's table
 KINDS: Final = (*SECTIONS, "play", "echo", "answer", "early", "hangup")
 DEFAULT_STATUS: Final = 480  # RFC 3261 §21.4.18: temporarily unavailable; unlike 6xx it lets a caller's proxy try on

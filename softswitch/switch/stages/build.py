@@ -8,6 +8,7 @@ from softswitch.switch.stages.menu import MenuStage
 from softswitch.switch.stages.queueing import QueueStage
 from softswitch.switch.stages.sounds import EarlyStage, EchoStage, HoldLineStage, PlayStage, RefuseStage
 from softswitch.switch.stages.stage import Stage
+from softswitch.switch.stages.surveying import SurveyStage
 from softswitch.switch.targets import Target
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
             if not office.calendar.is_open(menu.hours, now):
                 return stage_for(call, office.closed_target(menu.closed), now)
             return MenuStage(call, target.name, menu)
+        case "survey" if target.name in settings.surveys:
+            return SurveyStage(call, target.name, settings.surveys[target.name])
         case "play":
             return PlayStage(call, target.name)
         case "early":

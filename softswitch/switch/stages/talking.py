@@ -15,6 +15,7 @@ from softswitch.switch.settings import Supervising
 from softswitch.switch.stages import transferring
 from softswitch.switch.stages.in_call import KeyRun
 from softswitch.switch.stages.stage import Stage
+from softswitch.switch.stages.surveying import survey_after
 from softswitch.switch.stages.transferring import Transfer
 from softswitch.wire.control import LISTEN_SPEECH, PlayItem, ToneItem
 from softswitch.wire.sip import Response
@@ -140,7 +141,11 @@ class TalkStage(Stage):
         transfer = self.transfer
         if leg is self.callee:
             if transfer is None or not transfer.inherit(now):
-                self.call.end(now, by="callee", reason="callee hung up", header=reason)
+                survey = survey_after(self.call, self.agent, now - self._since)
+                if survey is not None:
+                    self.call.move(survey, now)
+                else:
+                    self.call.end(now, by="callee", reason="callee hung up", header=reason)
         elif transfer is not None and leg is transfer.third:
             transfer.stop("third-left", now)
             self.wire(now)
