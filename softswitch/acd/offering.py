@@ -46,9 +46,18 @@ def make(state: State, call: WaitingCall, agent: Agent, at: Instant) -> None:
     state.out.append(Offer(offer, call.call, queue.name, agent.name, ring_seconds, agent.settings.auto_answer))
     state.fact("offer.made", at, call.call, queue.name, agent.name, offer=offer, waited=at - call.entered)
     pool.offered(agent, offer)
-    if first and pool.strategy.phones == "more" and queue.settings.ring_at_most > 1:
-        state.deadlines.set((MORE_PHONES, call.call), at + max(queue.settings.ring_step, 1.0))
+    if first:
+        arm_more(state, call, at)
     state.publish(agent, at)
+
+
+def arm_more(state: State, call: WaitingCall, at: Instant) -> None:
+    """One phone more is to ring after a step, when the strategy is such; the step that runs goes on."""
+    settings, key = call.queue.settings, (MORE_PHONES, call.call)
+    if not call.offers or call.pool.strategy.phones != "more" or call.phones >= settings.ring_at_most:
+        state.deadlines.cancel(key)
+    elif state.deadlines.get(key) is None:
+        state.deadlines.set(key, at + max(settings.ring_step, 1.0))
 
 
 def ring_time(settings: QueueSettings, agent: Agent) -> Duration:

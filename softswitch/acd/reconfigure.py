@@ -36,6 +36,7 @@ def reconfigure(state: State, event: Reconfigured, at: Instant) -> None:
         callers.rearm(state, call)
         for ringing in call.offers[call.phones :]:
             offering.withdraw(state, ringing, "reconfigured", at)
+        offering.arm_more(state, call, at)
     state.emptied.extend(dict.fromkeys(call.pool for call in state.calls.values() if not call.pool.logged_in))
     state.fact("acd.reconfigured", at, queues=len(event.queues), agents=len(agents))
 

@@ -146,7 +146,8 @@ def why_agent(state: State, name: AgentName, now: Instant) -> AgentStory | None:
 def _call_story(state: State, call: WaitingCall, now: Instant) -> CallStory:
     queue = call.queue
     waiting = state.calls.get(call.call) is call
-    skipped = [_skip(call, agent, now) for agent in queue.pool.agents] if waiting else []
+    rung = [ringing.agent for ringing in call.offers]  # perhaps of none of the queue's agents after a reload
+    skipped = [_skip(call, agent, now) for agent in dict.fromkeys((*queue.pool.agents, *rung))] if waiting else []
     end = now if call.left is None else call.left
     upcoming = call.ring + 1 if waiting and 0 <= call.ring + 1 < len(queue.rings) else None
     return CallStory(

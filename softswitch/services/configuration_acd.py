@@ -47,6 +47,11 @@ def _strategy(path: KeyPath, settings: Settings, queue: QueueSettings) -> Iterat
         hint = closest(queue.strategy, STRATEGIES) if ":" not in queue.strategy else ""
         yield Finding((*path, "strategy"), str(error), hint)
         return
+    answering = [name for name in queue.agents if (agent := settings.agents.get(name)) and agent.auto_answer]
+    if kind.phones != "one" and len(answering) > 1:
+        both = f"{answering[0]} and {answering[1]}"
+        message = f"{queue.strategy} rings several phones, and those of {both} answer by themselves"
+        yield Finding((*path, "strategy"), message, severity="warning")
     if queue.shares and not kind.draws:
         yield Finding((*path, "shares"), f"never used: {queue.strategy} does not draw", severity="warning")
 

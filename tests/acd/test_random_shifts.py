@@ -347,6 +347,23 @@ class Centre(RuleBasedStateMachine):
             assert not any(self.may(agent, call) for agent in idle), f"{call} waits beside an idle agent"
 
     @invariant()
+    def why_agrees(self) -> None:
+        """Of the first and the last caller: every agent has a reason, and none is to be free for it."""
+        ringing = {offer.call for offer in self.offers.values()}
+        for call in {*list(self.rank)[:1], *list(self.rank)[-1:]}:
+            story = self.engine.why_call(call, self.now)[-1]
+            assert story.waiting
+            assert self.engine.position(call) == story.position
+            assert ("ringing" in story.reasons) is (call in ringing)
+            assert "next" not in story.reasons
+            for skip in [skip for skip in story.skipped if skip.reason != "ringing"]:
+                assert (skip.reason in ("skill", "not-in-ring", "sticky")) is not self.may(skip.agent, call)
+        for agent in CREW[:2]:
+            told = self.engine.why_agent(agent, self.now)
+            assert told is not None
+            assert len(told.waiting) <= len(self.rank)
+
+    @invariant()
     def states_are_what_the_world_sees(self) -> None:
         ringing = {offer.agent for offer in self.offers.values()}
         for name in CREW:
