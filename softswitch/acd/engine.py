@@ -9,7 +9,19 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from random import Random
 from typing import Any
 
-from softswitch.acd import announcing, callers, desk, memory, offering, rings, views, watchdog, why, wrapping
+from softswitch.acd import (
+    announcing,
+    callers,
+    desk,
+    memory,
+    offering,
+    regulating,
+    rings,
+    views,
+    watchdog,
+    why,
+    wrapping,
+)
 from softswitch.acd.model import (
     DEFAULT_ACD,
     AcdEffect,
@@ -24,6 +36,7 @@ from softswitch.acd.model import (
     AgentSettings,
     AgentWrapUp,
     CallerLeft,
+    CallPrioritised,
     CallQueued,
     DeviceBusy,
     DeviceReachable,
@@ -43,6 +56,7 @@ from softswitch.kernel.clock import Instant
 _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
     CallQueued: callers.enter,
     CallerLeft: callers.left,
+    CallPrioritised: regulating.prioritise,
     OfferAnswered: offering.answered,
     OfferFailed: offering.failed,
     TalkStarted: desk.talk_started,

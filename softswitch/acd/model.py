@@ -82,10 +82,14 @@ class AgentSettings:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcdSettings:
     """`[acd]`: what holds for all queues and agents. `pause_reasons`: the only ones allowed, when there are any; a
-    number stands for the reason in that place, from 1."""
+    number stands for the reason in that place, from 1. `language_skills`: the skill that a language is, by its code; a
+    language not named here is the skill of that very code. `remember_days`: how long the last agent of a number is
+    remembered."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
     pause_reasons: tuple[str, ...] = ()
+    language_skills: dict[str, str] = field(default_factory=dict)
+    remember_days: float = 30.0
 
 
 DEFAULT_AGENT: Final = AgentSettings()
@@ -108,6 +112,11 @@ class QueueSettings:
     ring-progressively); `ring_step`: seconds until ring-progressively takes one more. `wrap_up_most`: seconds to
     which an agent may extend a wrap-up (0: no limit). `outcomes`: codes that agents may note for a call; empty: any.
     `survey`: what callers are asked when their agent has hung up.
+
+    How calls come here is the switch's business: outside `hours` they go to `closed`, on the holidays of those hours to
+    `on_holiday` if that is given, and to `closed` while `shut` says why. `hook` is asked first. `sticky`: whose call it
+    is (of the customers table, or by who talked with the number last). `language_skill`: the caller's language is a
+    skill that the call needs, at `language_level` at least; `call_needs`: skills named by variables, `{product}`.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -148,6 +157,15 @@ class QueueSettings:
     wrap_up_most: float = 0.0
     outcomes: tuple[str, ...] = ()
     survey: str | None = None
+    hours: str | None = None
+    closed: str | None = None
+    on_holiday: str | None = None
+    shut: str = ""
+    hook: str | None = None
+    sticky: Literal["none", "last-agent", "preferred", "preferred-or-last"] = "none"
+    language_skill: bool = False
+    language_level: int = 1
+    call_needs: dict[str, int] = field(default_factory=dict)
 
 
 class AgentState(StrEnum):
@@ -192,6 +210,15 @@ class CallerLeft:
 
     call: CallId
     reason: str = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class CallPrioritised:
+    """A waiting call gets `seconds` of head start more (below zero: less)."""
+
+    call: CallId
+    seconds: float
+    by: str = "operator"
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +335,7 @@ class Reconfigured:
 AcdEvent: TypeAlias = (
     CallQueued
     | CallerLeft
+    | CallPrioritised
     | OfferAnswered
     | OfferFailed
     | TalkStarted

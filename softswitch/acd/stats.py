@@ -20,6 +20,7 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `wrapup.extended`      left (seconds from now), by
 `wrapup.ended`         lasted, cause
 `call.outcome`         code, by (what an agent noted for a call)
+`call.prioritised`     seconds, rank, was (position), position, by
 `ring.opened`          ring, waited, agents, logged_in (of the ring's pool; ring -1 is the sticky agent)
 `strategy.failed`      strategy, error (longest idle goes on in its place)
 `agent.moved`          phone, by (hot-desking: logged in at another phone)

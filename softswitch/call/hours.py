@@ -92,6 +92,10 @@ class OpeningHours:
         overnight = any(minute < end - _MIDNIGHT for _, end in self.week[weekday - 1])
         return overnight and not self.is_holiday(today - timedelta(days=1))
 
+    def is_holiday_at(self, now: Instant) -> bool:
+        """Whether the day of `now` there is one of the holidays."""
+        return self.is_holiday(datetime.fromtimestamp(now, self.zone).date())
+
     def is_holiday(self, day: date) -> bool:
         """Whether `day` is one of the holidays."""
         return day in self.dates or (day.month, day.day) in self.yearly

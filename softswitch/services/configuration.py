@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from softswitch.services.configuration_checks import Known, check_settings
+from softswitch.services.configuration_routing import with_lists
 from softswitch.services.configuration_shape import file_path, shape
 from softswitch.services.faults import ConfigurationError, Fault, Finding, key_text
 from softswitch.services.key_lines import KeyPath, key_lines, line_of
@@ -57,6 +58,8 @@ def read(path: str | Path) -> Configuration:
         raise ConfigurationError([_syntax_fault(path, text, str(error))]) from error
     lines = key_lines(text)
     settings, findings = shape(data, path.parent)
+    settings, unread = with_lists(settings, path.parent)
+    findings += unread
     shape_paths = [file_path(finding.path) for finding in findings]
     for finding in check_settings(settings, Known.of(data)):
         if not _follows(file_path(finding.path), shape_paths):

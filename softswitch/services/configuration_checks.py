@@ -22,6 +22,7 @@ from softswitch.services.configuration_graph import (
     trunk_cycles,
     unreachable,
 )
+from softswitch.services.configuration_routing import check_routing
 from softswitch.services.configuration_talks import check_codes, check_supervisor, dialled_codes
 from softswitch.services.faults import Finding, Severity, closest
 from softswitch.services.key_lines import KeyPath
@@ -113,6 +114,7 @@ class _Checks:
             self._hours(name, hours)
         for index, route in enumerate(self.settings.routes):
             self._route(index, route)
+        self.findings += check_routing(self.settings, self.known.names)
         for path, text in targets_of(self.settings):
             self._target(path, text)
         for path, name, language in prompts_of(self.settings):
@@ -339,9 +341,11 @@ class _Checks:
             self._try((*path, "holidays", index), OpeningHours.parse, {}, (holiday,), "UTC")
         if not hours.open:
             self._warn(path, "never open")
-        users = {menu.hours for menu in self.settings.ivr.values()} | {route.hours for route in self.settings.routes}
+        settings = self.settings
+        users = {queue.hours for queue in settings.queues.values()} | {menu.hours for menu in settings.ivr.values()}
+        users |= {route.hours for route in settings.routes}
         if name not in users:
-            self._warn(path, "not used by any menu or route")
+            self._warn(path, "not used by any menu, queue or route")
 
     def _route(self, index: int, route: Route) -> None:
         path: KeyPath = ("routes", index)
@@ -362,7 +366,7 @@ class _Checks:
         if route.closed is not None and route.hours is None:
             self._warn((*path, "closed"), "never used: the route has no hours")
         for earlier, other in enumerate(self.settings.routes[:index]):
-            if other.hours is not None and other.closed is None:
+            if (other.hours is not None and other.closed is None) or other.caller or other.callers:
                 continue
             if other.number in ("*", route.number) and _covers(other.source, route.source):
                 self._warn(path, f"never reached: routes[{earlier}] takes its calls")
@@ -409,7 +413,7 @@ class _Checks:
             self._numbers(inner, (*path, key))
 
     def _names(self) -> None:
-        for section in (*SECTIONS.values(), "hours", "supervisors"):
+        for section in (*SECTIONS.values(), "hours", "lists", "supervisors"):
             for name in getattr(self.settings, section):
                 if NAME.fullmatch(name) is None:
                     self._error((section, name), "not a name: letters, digits and _ . + - only")

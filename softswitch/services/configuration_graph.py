@@ -9,7 +9,7 @@ from softswitch.switch.settings import Settings
 from softswitch.switch.targets import SECTIONS, Target, parse_target
 
 _PHONE_TARGETS: Final = ("no_answer", "busy", "unavailable")
-_QUEUE_TARGETS: Final = ("on_max_wait", "on_full", "on_empty")
+_QUEUE_TARGETS: Final = ("on_max_wait", "on_full", "on_empty", "closed", "on_holiday")
 _MENU_TARGETS: Final = ("on_timeout", "on_invalid", "closed")
 
 
@@ -20,6 +20,7 @@ def targets_of(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
         ("queues", _QUEUE_TARGETS),
         ("ivr", _MENU_TARGETS),
         ("groups", ("no_answer",)),
+        ("hooks", ("next",)),
     ):
         for name, entry in getattr(settings, section).items():
             for key in keys:
@@ -33,6 +34,11 @@ def targets_of(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
             yield ("ivr", name, "keys", key), text
         if menu.collect is not None:
             yield ("ivr", name, "collect", "next"), menu.collect.next
+            if menu.collect.not_found is not None:
+                yield ("ivr", name, "collect", "not_found"), menu.collect.not_found
+    for name, hook in settings.hooks.items():
+        if ":" in hook.on_error:
+            yield ("hooks", name, "on_error"), hook.on_error
     for index, route in enumerate(settings.routes):
         if route.to:
             yield ("routes", index, "to"), route.to
@@ -91,7 +97,11 @@ def unreachable(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
         if place not in reached:
             reached.add(place)
             ahead += ways.get(place, ())
+    anywhere = bool(settings.hooks)  # they may answer with any target
+    by_variable = {text.partition(":")[0] for _, text in targets_of(settings) if "{" in text}
     for section in ("queues", "ivr", "groups"):
+        if anywhere or any(SECTIONS.get(kind) == section for kind in by_variable):
+            continue
         for name in getattr(settings, section):
             if (section, name) not in reached:
                 yield (section, name), "no route, menu or phone leads here"

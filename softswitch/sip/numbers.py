@@ -40,6 +40,12 @@ def e164(number: str, country: str | None, national_prefix: str = "0", internati
     return "+" + digits
 
 
+def plain_number(text: str) -> str:
+    """A number as people write it, without the marks between its digits; anything else unchanged."""
+    plain = text.translate(_SEPARATORS)
+    return plain if plain.removeprefix("+").isdigit() else text
+
+
 def shape(number: str, strip: int = 0, prefix: str = "") -> str:
     """`number` without its first `strip` characters (a leading "+" is one of them) and with `prefix` before it."""
     return prefix + number[strip:]

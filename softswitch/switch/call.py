@@ -27,7 +27,9 @@ from softswitch.switch.stages.sounds import PlayStage, ToneStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage
 from softswitch.switch.targets import parse_target
+from softswitch.switch.templates import by_default, filled
 from softswitch.switch.views import CallView, LegView
+from softswitch.switch.wishes import Wishes, variables
 from softswitch.wire.control import PlayItem, SpeechFacts
 
 MAX_TARGETS = 30  # targets one call may pass: menus loop, forwardings must not
@@ -89,6 +91,7 @@ class Call:
         self.max_forwards = max_forwards
         self.started = now
         self.facts = Facts()
+        self.wishes = Wishes()
         self.stage: Stage = Stage(self)
         self.recording = CallRecording(self)
         self.over = False
@@ -129,14 +132,23 @@ class Call:
         self.rearm()
 
     def go(self, target: str, now: Instant) -> None:
-        """On to a target of the configuration."""
+        """On to a target of the configuration, or to its default when variables name one that is not there."""
         self.targets_passed += 1
         if self.targets_passed > MAX_TARGETS:
             self.office.log("error", "call loops through targets", call=self.id, target=target)
             self.facts.outcome = "failed"
             self.refuse(now, 482)
             return
+        if "{" in target:
+            target = self._filled(target)
         self.move(stage_for(self, parse_target(target), now), now)
+
+    def _filled(self, target: str) -> str:
+        named = filled(target, variables(self))
+        if self.office.there(named):
+            return named
+        self.office.log("warning", "variables name a target that is not there", call=self.id, target=named)
+        return by_default(target)
 
     def transferred(self, target: str, agent: str, now: Instant) -> None:
         """It leaves `agent` (or nobody whom the ACD knows) for `target`; `arrived_at` tells how that ended."""
@@ -325,6 +337,11 @@ class Call:
         if self._player:
             self.office.fabric.stop_play(self.leg.worker, self._player)
             self._player = 0
+
+    @property
+    def playing(self) -> bool:
+        """Whether a player of this call's own is heard, which is not music."""
+        return bool(self._player)
 
     def played(self, player: int, cause: str, now: Instant) -> None:
         if player == self._player:

@@ -34,6 +34,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     record: bool | None = None
     caller_id: str | None = None
     language: str | None = None
+    hook: str | None = None
 
 
 class Calendar:
@@ -49,6 +50,22 @@ class Calendar:
         """True without a name."""
         return name is None or self._hours[name].is_open(now)
 
+    def is_holiday(self, name: str | None, now: Instant) -> bool:
+        """Whether today is one of the holidays of these hours; False without a name."""
+        return name is not None and self._hours[name].is_holiday_at(now)
+
+
+class Numbers:
+    """A list of callers' numbers: single ones in a set, patterns one after the other."""
+
+    def __init__(self, numbers: tuple[str, ...]) -> None:
+        patterns = {number for number in numbers if _is_pattern(number)}
+        self._exact = frozenset(numbers) - patterns
+        self._patterns = [Pattern(number) for number in numbers if number in patterns]
+
+    def __contains__(self, number: str) -> bool:
+        return number in self._exact or any(pattern.match(number) for pattern in self._patterns)
+
 
 class DialPlan:
     """Routes indexed by exact number, so that thousands of direct numbers cost no scan."""
@@ -59,10 +76,17 @@ class DialPlan:
         self._exact: dict[str, list[int]] = {}
         self._patterns: list[tuple[int, Pattern]] = []
         for index, route in enumerate(settings.routes):
-            if any(sign in route.number for sign in "XZN[.*") and not route.number.lstrip("*#").isdigit():
+            if _is_pattern(route.number):
                 self._patterns.append((index, Pattern(route.number)))
             else:
                 self._exact.setdefault(route.number, []).append(index)
+        lists = {name: Numbers(numbers.numbers) for name, numbers in settings.lists.items()}
+        self._callers: dict[int, tuple[Numbers, ...]] = {}  # by route: all of them must have the caller's number
+        for index, route in enumerate(settings.routes):
+            own = (Numbers((route.caller,)),) if route.caller is not None else ()
+            listed = (lists[route.callers],) if route.callers is not None else ()
+            if own or listed:
+                self._callers[index] = own + listed
         self._extensions = {phone.number or name: name for name, phone in settings.phones.items()} | {
             name: name for name in settings.phones
         }
@@ -71,15 +95,16 @@ class DialPlan:
         """The phone that has this number."""
         return self._extensions.get(number)
 
-    def decide(self, source: Target, numbers: tuple[str, ...], now: Instant) -> Decision | None:
-        """The route for a call from `source` (a trunk or a phone) to the number, given in every spelling it may have
-        in the configuration (as dialled, E.164). Phones reach extensions without a route. None: nobody is there."""
+    def decide(self, source: Target, numbers: tuple[str, ...], now: Instant, caller: str = "") -> Decision | None:
+        """The route for a call from `source` (a trunk or a phone), whose number is `caller`, to the number, given in
+        every spelling it may have in the configuration (as dialled, E.164). Phones reach extensions without a route.
+        None: nobody is there."""
         found = [index for number in numbers for index in self._exact.get(number, ())]
-        best = min((index for index in found if _fits(self._routes[index], source)), default=len(self._routes))
+        best = min((index for index in found if self._fits(index, source, caller)), default=len(self._routes))
         for index, pattern in self._patterns:
             if index >= best:
                 break
-            if _fits(self._routes[index], source) and any(pattern.match(number) for number in numbers):
+            if self._fits(index, source, caller) and any(pattern.match(number) for number in numbers):
                 best = index
                 break
         if best < len(self._routes):
@@ -95,10 +120,20 @@ class DialPlan:
         target = route.to
         if not self._calendar.is_open(route.hours, now):
             target = route.closed or "play:closed"
-        return Decision(target, route.prefix + number[route.strip :], route.record, route.caller_id, route.language)
+        shaped = route.prefix + number[route.strip :]
+        return Decision(target, shaped, route.record, route.caller_id, route.language, route.hook)
+
+    def _fits(self, index: int, source: Target, caller: str) -> bool:
+        return _comes_from(self._routes[index], source) and all(
+            caller in numbers for numbers in self._callers.get(index, ())
+        )
 
 
-def _fits(route: Route, source: Target) -> bool:
+def _is_pattern(number: str) -> bool:
+    return any(sign in number for sign in "XZN[.*") and not number.lstrip("*#").isdigit()
+
+
+def _comes_from(route: Route, source: Target) -> bool:
     if route.source == "any":
         return True
     kind, _, name = route.source.partition(":")

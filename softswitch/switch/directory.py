@@ -45,6 +45,12 @@ class Directory:
         ]
         self._trunk_hosts: dict[str, set[str]] = {}  # resolved addresses of trunks named by host
         self.agents_of_phone: dict[str, list[str]] = {}
+        self.reseat(settings)
+
+    def reseat(self, settings: Settings) -> None:
+        """Agents may have other phones than before; phones and trunks are the same."""
+        self._settings = settings
+        self.agents_of_phone = {}
         for name, agent in settings.agents.items():
             for phone in agent.devices:
                 self.agents_of_phone.setdefault(phone, []).append(name)

@@ -6,6 +6,7 @@ import msgspec
 
 from softswitch.kernel.clock import Instant
 from softswitch.sip.flow import Flow, Send
+from softswitch.switch.customers import Customer
 from softswitch.switch.settings import Settings
 from softswitch.wire.control import Command, Report
 from softswitch.wire.sip import Request, Response
@@ -56,12 +57,13 @@ class HangUpCall(msgspec.Struct, frozen=True):
 
 
 class AgentCommand(msgspec.Struct, frozen=True):
-    """An operator or a supervisor sets an agent's state."""
+    """An operator or a supervisor sets an agent's state. `phone`: where the agent logs in, when not at its own."""
 
     agent: str
     verb: Literal["login", "logout", "pause", "ready"]
     reason: str = ""
     by: str = "operator"
+    phone: str = ""
 
 
 class WrapUpCommand(msgspec.Struct, frozen=True):
@@ -106,6 +108,56 @@ class RecordingRoom(msgspec.Struct, frozen=True):
     refusal: str = ""
 
 
+class HookAnswered(msgspec.Struct, frozen=True):
+    """What came of `AskHook` `number`: an HTTP answer, or `error` (`status` is 0 then). Comes exactly once."""
+
+    number: int
+    status: int
+    body: bytes = b""
+    error: str = ""
+
+
+class Retune(msgspec.Struct, frozen=True):
+    """A setting of a queue or an agent was changed while the switch runs: `settings` are all of them with the change.
+    Phones, trunks and the dial plan are the same. `value` is kept in the store, None: no longer changed."""
+
+    settings: Settings
+    path: tuple[str, ...]
+    value: object
+    by: str = "operator"
+
+
+class CustomersChanged(msgspec.Struct, frozen=True):
+    """Customers that are new or other than before, and ids of those who are none any more."""
+
+    put: tuple[Customer, ...] = ()
+    removed: tuple[str, ...] = ()
+    by: str = "operator"
+
+
+class PrioritiseCall(msgspec.Struct, frozen=True):
+    """A waiting call gets `seconds` of head start more."""
+
+    call: str
+    seconds: float
+    by: str = "operator"
+
+
+class MoveCall(msgspec.Struct, frozen=True):
+    """A waiting call goes to another queue and keeps its place: it waits there as if since it first waited."""
+
+    call: str
+    queue: str
+    by: str = "operator"
+
+
+class SendAway(msgspec.Struct, frozen=True):
+    """Everybody who waits in the queue goes where callers of a closed queue go."""
+
+    queue: str
+    by: str = "operator"
+
+
 class Resolved(msgspec.Struct, frozen=True):
     """The host name of a trunk stands for these addresses now."""
 
@@ -128,6 +180,12 @@ SwitchEvent: TypeAlias = (
     | RecordingCommand
     | TransferCommand
     | RecordingRoom
+    | HookAnswered
+    | Retune
+    | CustomersChanged
+    | PrioritiseCall
+    | MoveCall
+    | SendAway
 )
 
 
@@ -147,6 +205,16 @@ class Save(msgspec.Struct, frozen=True):
     record: object
 
 
+class AskHook(msgspec.Struct, frozen=True):
+    """Post `body` (JSON) to `url`; `HookAnswered` must follow within `timeout` seconds. `token`: bearer."""
+
+    number: int
+    url: str
+    timeout: float
+    body: bytes
+    token: str = ""
+
+
 class Log(msgspec.Struct, frozen=True):
     """A line for the operator's log. `fields` hold plain values, never secrets."""
 
@@ -161,4 +229,4 @@ class Drained(msgspec.Struct, frozen=True):
     at: Instant
 
 
-Effect: TypeAlias = Send | ToMedia | Save | Log | Drained
+Effect: TypeAlias = Send | ToMedia | Save | Log | Drained | AskHook

@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING, Literal
 
 from softswitch.acd.engine import Engine
-from softswitch.acd.model import AcdEffect, AcdEvent, Fact, OfferId, Reconfigured
+from softswitch.acd.model import AcdEffect, AcdEvent, DeviceBusy, DeviceReachable, Fact, OfferId, Reconfigured
 from softswitch.acd.strategies import FindStrategy, built_in
 from softswitch.call.fabric import Fabric
 from softswitch.kernel.clock import Instant
@@ -20,14 +20,18 @@ from softswitch.sip.events import Output
 from softswitch.sip.flow import Addressing, Flow
 from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.admission import Admission
+from softswitch.switch.customers import Customers, LastAgents
 from softswitch.switch.dial_plan import Calendar, DialPlan
 from softswitch.switch.directory import Directory
 from softswitch.switch.events import Effect, Log, Save
+from softswitch.switch.hooks import Hooks
 from softswitch.switch.recording import RunningRecording
 from softswitch.switch.registrations import Registrations
+from softswitch.switch.seats import Seats, sit
 from softswitch.switch.settings import Settings
-from softswitch.switch.targets import Target, parse_target
+from softswitch.switch.targets import SECTIONS, Target, parse_target
 from softswitch.switch.trunks import Trunks
+from softswitch.switch.wishes import most_skilled
 from softswitch.wire.control import FileItem, PlayItem
 from softswitch.wire.sip import Uri
 
@@ -53,6 +57,7 @@ class Office:
         find_strategy: FindStrategy = built_in,
     ) -> None:
         self.settings = settings
+        self.seats = Seats(settings)
         self.addressing = addressing
         self.dice = dice
         self.ua = UserAgent(addressing, dice)
@@ -67,6 +72,10 @@ class Office:
         self.recordings: dict[int, RunningRecording] = {}  # by recorder
         self.recording_refusal = ""  # why no new recording may begin
         self.ended: list[Call] = []  # over since the switch looked last
+        self.hooks = Hooks(self)
+        self.customers = Customers()
+        self.last_agents = LastAgents(settings.acd.remember_days * 86400)
+        self._most_skilled: dict[str, dict[str, int]] = {}
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)
         self.directory = Directory(settings, self)
@@ -78,14 +87,51 @@ class Office:
 
     def configure(self, settings: Settings, now: Instant) -> None:
         """New settings for what comes; calls go on under those they began with, where they hold them."""
-        self.settings = settings
+        settings = self.settings = self.seats.over(settings)
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)
         self.directory = Directory(settings, self)
         self.registrations.configure(settings)
         self.trunks.configure(settings, now)
         self.admission.configure(settings)
+        self._take(now)
+
+    def retune(self, settings: Settings, now: Instant) -> None:
+        """Other settings of queues and agents, and nothing else that is new."""
+        self.settings = self.seats.over(settings)
+        self.directory.reseat(self.settings)
+        self._take(now)
+
+    def sit(self, agent: str, phone: str, by: str, now: Instant) -> str:
+        """Log an agent in at `phone` (empty: at its own); why not, or nothing."""
+        return sit(self, agent, phone, by, now)
+
+    def reseat(self) -> None:
+        """Agents may sit elsewhere than before."""
+        self.settings = self.seats.seated()
+        self.directory.reseat(self.settings)
+
+    def _take(self, now: Instant) -> None:
+        settings = self.settings
+        self.last_agents.seconds = settings.acd.remember_days * 86400
+        self._most_skilled.clear()
         self.acd(Reconfigured(settings.queues, settings.agents, settings.acd), now)
+
+    def most_skilled(self, queue: str) -> dict[str, int]:
+        """The highest proficiency by skill among the agents of a queue."""
+        most = self._most_skilled.get(queue)
+        if most is None:
+            most = self._most_skilled[queue] = most_skilled(self, queue)
+        return most
+
+    def there(self, target: str) -> bool:
+        """Whether `target` is one, and what it names is configured."""
+        try:
+            parsed = parse_target(target)
+        except LocalError:
+            return False
+        section = SECTIONS.get(parsed.kind)
+        return section is None or parsed.name in getattr(self.settings, section)
 
     def drive(self, outputs: list[Output]) -> None:
         """Outputs of the user agent, to be worked off in order."""
@@ -94,6 +140,28 @@ class Office:
     def acd(self, event: AcdEvent, now: Instant) -> None:
         """Tell the ACD; what it decides is worked off in order."""
         self.decisions.extend(self.engine.receive(event, now))
+
+    # ------------------------------------------------------------------------------------- what the ACD knows of phones
+
+    def tell_busy(self, phone: str, now: Instant) -> None:
+        """Tell the ACD how many calls keep the agents of `phone` busy that it did not give to that very agent."""
+        for agent in self.directory.agents_of_phone.get(phone, ()):
+            self.acd(DeviceBusy(agent, self._own_calls(agent)), now)
+
+    def _own_calls(self, agent: str) -> int:
+        """Calls at the agent's phones that are not this agent's from the ACD."""
+        parties, agents_of_phone = self.fabric.parties, self.directory.agents_of_phone
+        devices = self.settings.agents[agent].devices
+        others = {other for phone in devices for other in agents_of_phone[phone] if other != agent}
+        return sum(parties[f"phone:{phone}"] for phone in devices) + sum(parties[f"agent:{other}"] for other in others)
+
+    def tell_reachable(self, phone: str, now: Instant) -> None:
+        """Tell the ACD whether the agents of `phone` can be rung, at this or another of their phones."""
+        reachable = self.registrations.reachable(phone, now)
+        for agent in self.directory.agents_of_phone.get(phone, ()):
+            devices = self.settings.agents[agent].devices
+            anywhere = reachable or any(self.registrations.reachable(other, now) for other in devices)
+            self.acd(DeviceReachable(agent, anywhere), now)
 
     def fact(self, kind: str, now: Instant, call: str = "", **data: object) -> None:
         """One line of the ledger."""

@@ -105,13 +105,32 @@ class ForgottenBinding:
 
 @dataclass(frozen=True, slots=True)
 class SavedAgent:
-    """What an agent said last, at `at`."""
+    """What an agent said last, at `at`. `phone`: where it sits, when not at its own."""
 
     name: str
     logged_in: bool
     paused: bool
     reason: str
     at: Instant
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedSetting:
+    """A setting that was changed while the switch ran: `path` as `queues.support.wrap_up`; it goes before the
+    configuration file until it is taken back."""
+
+    path: str
+    value: object
+    by: str
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenSetting:
+    """What the configuration file says counts again."""
+
+    path: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from softswitch.acd.model import DEFAULT_ACD, AcdSettings, AgentSettings, QueueSettings
 from softswitch.sip.secure_media import Srtp
+from softswitch.switch.routing_settings import Hook, NumberList
 
 STRICT = {"extra": "forbid"}
 
@@ -133,7 +134,8 @@ class Phone:
 class Agent(AgentSettings):
     """A person who serves queues from a phone, and from further `phones`: all ring `together`, or each `in-turn` for
     its part of the ring time. `logged_in`: state at the first start; afterwards it is remembered. What the engine must
-    know of it is in `AgentSettings`."""
+    know of it is in `AgentSettings`. `number` is dialled after the code to log in at any phone, then `*` or `#` and
+    the `pin`."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     phone: str
@@ -142,6 +144,7 @@ class Agent(AgentSettings):
     name: str | None = None
     logged_in: bool = False
     pin: str | None = field(default=None, repr=False)
+    number: str | None = None
 
     @property
     def devices(self) -> tuple[str, ...]:
@@ -200,7 +203,8 @@ class RingGroup:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collect:
     """Digits that the menu asks for; kept as `variable`, handed to the agent's side (header and event). `secret`: a
-    card number or the like; a running recording is paused meanwhile, ledger and call record get stars."""
+    card number or the like; a running recording is paused meanwhile, ledger and call record get stars. `lookup`: the
+    digits are the id of a customer, whose call it is from here on; `not_found` is for digits that are nobody's."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     variable: str
@@ -208,6 +212,8 @@ class Collect:
     max: int = 20
     end_key: str = "#"
     secret: bool = False
+    lookup: Literal["customers"] | None = None
+    not_found: Target | None = None
     next: Target
 
 
@@ -260,7 +266,8 @@ class Hours:
 class Route:
     """The first route that fits decides. `source` (the file says `from`): `trunk:NAME`, `phone:NAME`, `trunk:*`,
     `phone:*` or `any`. `number`: an exact number, or a pattern where `X` is a digit, `Z` 1–9, `N` 2–9, `[..]` a set,
-    `.` one or more of anything, `*` alone all. Hours as in menus."""
+    `.` one or more of anything, `*` alone all. `caller`: a pattern, and `callers` a `[lists.NAME]`, for the number of
+    who calls; with both it must fit both. Hours as in menus. `hook` is asked before the call goes on to `to`."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     source: str = "any"
@@ -273,6 +280,9 @@ class Route:
     closed: Target | None = None
     caller_id: str | None = None
     language: str | None = None
+    caller: str | None = None
+    callers: str | None = None
+    hook: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,4 +433,6 @@ class Settings:
     surveys: dict[str, Survey] = field(default_factory=dict)
     hours: dict[str, Hours] = field(default_factory=dict)
     supervisors: dict[str, Supervisor] = field(default_factory=dict)
+    lists: dict[str, NumberList] = field(default_factory=dict)
+    hooks: dict[str, Hook] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()

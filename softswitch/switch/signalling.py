@@ -33,8 +33,10 @@ from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.call import Call
 from softswitch.switch.directory import ANONYMOUS
 from softswitch.switch.referrals import refer
-from softswitch.switch.stages.codes import code_stage
+from softswitch.switch.stages.codes import code_stage, without_pin
+from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.targets import Target
+from softswitch.switch.wishes import identify
 from softswitch.wire import info
 from softswitch.wire.sip import NameAddr, Request
 
@@ -117,12 +119,13 @@ class Signalling:
         if source.kind == "phone":
             language = office.settings.phones[source.name].language or language
         hops = request.max_forwards
+        shown = without_pin(office.settings.codes, number) if source.kind == "phone" else number
         call = Call(
-            id, office, leg, source=str(source), caller=caller, caller_name=name, called=number, language=language,
+            id, office, leg, source=str(source), caller=caller, caller_name=name, called=shown, language=language,
             max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
         )  # fmt: skip
         call.private = _wants_privacy(request)
-        office.fact("call.started", now, id, source=str(source), caller=caller, called=number)
+        office.fact("call.started", now, id, source=str(source), caller=caller, called=shown)
         self._route(call, source, number, now)
 
     def _route(self, call: Call, source: Target, number: str, now: Instant) -> None:
@@ -141,7 +144,7 @@ class Signalling:
         if source.kind == "phone" and number and number == office.settings.codes.echo:
             switch.begin(call, "echo:", now)
             return
-        decision = office.plan.decide(source, office.directory.spellings(str(source), number), now)
+        decision = office.plan.decide(source, office.directory.spellings(str(source), number), now, call.caller)
         if decision is None:
             call.facts.reason = "no route"
             switch.begin(call, "hangup:404", now)
@@ -150,7 +153,11 @@ class Signalling:
         call.caller_id = decision.caller_id
         call.route_record = decision.record
         call.language = decision.language or call.language
-        switch.begin(call, decision.target, now)
+        identify(call)
+        if decision.hook is not None and decision.hook in office.settings.hooks:
+            switch.enter(call, HookStage(call, decision.hook, decision.target), now)
+        else:
+            switch.begin(call, decision.target, now)
 
     def _caller(self, source: Target, request: Request) -> tuple[str, str]:
         """Number and name of who calls. A phone is what we know it to be; a trunk is believed what it asserts."""
@@ -311,7 +318,7 @@ class Signalling:
         match event.request.method:
             case "REGISTER":
                 for phone in office.registrations.register(event.tx, event.request, event.flow, now):
-                    self._switch.tell_reachable(phone, now)
+                    self._switch.office.tell_reachable(phone, now)
             case "OPTIONS":
                 status = 503 if self._switch.draining else 200
                 fields = (("Allow", ALLOW), ("Accept", "application/sdp"))

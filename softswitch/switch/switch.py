@@ -14,8 +14,6 @@ from softswitch.acd.model import (
     AgentWrapUp,
     Announce,
     Bridge,
-    DeviceBusy,
-    DeviceReachable,
     Fact,
     Offer,
     Overflow,
@@ -28,28 +26,38 @@ from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant, is_due
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.flow import Addressing, Send
+from softswitch.switch import seats
 from softswitch.switch.call import Call
+from softswitch.switch.customers import Customer
+from softswitch.switch.directory import ANONYMOUS
 from softswitch.switch.events import (
     AgentCommand,
     Arrived,
+    CustomersChanged,
     Drain,
     Drained,
     Effect,
     FlowFailed,
     HangUpCall,
+    HookAnswered,
     MediaLost,
+    MoveCall,
     OutcomeCommand,
+    PrioritiseCall,
     RecordingCommand,
     RecordingRoom,
     Reload,
     Reported,
     Resolved,
+    Retune,
     Save,
+    SendAway,
     SwitchEvent,
     ToMedia,
     TransferCommand,
     WrapUpCommand,
 )
+from softswitch.switch.live_orders import LiveOrders
 from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
 from softswitch.switch.office import FindPrompt, Office
 from softswitch.switch.records import SavedAgent, SavedBinding
@@ -62,6 +70,7 @@ from softswitch.switch.transfers import transfer_call
 
 _WATCH = "acd watch"  # the key of a deadline, beside calls' ids
 _WATCH_EVERY = 10.0  # seconds
+_SAID = frozenset({"agent.login", "agent.logout", "agent.moved", "agent.pause", "agent.ready"})
 _STATS_SECONDS = 2.0  # how long a call record waits for the last numbers of its streams
 
 
@@ -88,9 +97,10 @@ class Switch:
         self._drained = False
         self._ending: dict[str, Call] = {}
         self._remembered: frozenset[str] = frozenset()
-        self._agents_saved: dict[str, tuple[bool, str | None]] = {}
+        self._agents_saved: dict[str, tuple[bool, str | None, str]] = {}
         self._signalling = Signalling(self)
         self._media = MediaReports(self)
+        self._live = LiveOrders(self)
         self._on: dict[type, Callable[[Any, Instant], None]] = {
             Arrived: self._arrived,
             FlowFailed: self._flow_failed,
@@ -99,13 +109,19 @@ class Switch:
             Reload: self._reload,
             Drain: self._drain,
             HangUpCall: self._hang_up,
-            AgentCommand: self._agent,
+            AgentCommand: self._live.agent,
             WrapUpCommand: self._wrap_up,
             OutcomeCommand: self._outcome,
             RecordingCommand: self._recording,
             RecordingRoom: self._recording_room,
             TransferCommand: self._transfer,
             Resolved: self._resolved,
+            HookAnswered: self._live.hook_answered,
+            Retune: self._live.retune,
+            CustomersChanged: self._live.customers,
+            PrioritiseCall: self._live.prioritise,
+            MoveCall: self._live.move,
+            SendAway: self._live.send_away,
         }
         self._on_decision: dict[type, Callable[[Any, Instant], None]] = {
             Fact: self._fact,
@@ -126,11 +142,19 @@ class Switch:
         agents: Mapping[str, Mapping[str, object]],
         facts: Iterable[Fact],
         now: Instant,
+        customers: Iterable[Customer] = (),
+        last_agents: Iterable[tuple[str, str, Instant]] = (),
     ) -> None:
-        """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight."""
+        """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight,
+        customers, and who talked last with a number (number, agent, when; in order of time)."""
         self.office.registrations.restore(bindings, now)
+        self.office.customers.load(customers)
+        for number, agent, at in last_agents:
+            self.office.last_agents.talked(number, agent, at)
         self.desk.restore(facts)
         logged_in = {name: memory for name, memory in agents.items() if memory.get("logged_in")}
+        self.office.seats.restore(logged_in)
+        self.office.reseat()
         self.office.decisions.extend(self.office.engine.restore(logged_in, now))
         self._remembered = frozenset(agents)
 
@@ -139,7 +163,7 @@ class Switch:
         office.fact("switch.started", now)
         for name, agent in office.settings.agents.items():
             for phone in agent.devices:
-                self.tell_reachable(phone, now)
+                self.office.tell_reachable(phone, now)
             if agent.logged_in and name not in self._remembered:
                 office.acd(agent_event("login", name, "", "configuration"), now)
         office.trunks.start(now)
@@ -172,7 +196,7 @@ class Switch:
             self._work(now)
         if is_due(office.registrations.deadline(), now):
             for phone in office.registrations.wake(now):
-                self.tell_reachable(phone, now)
+                self.office.tell_reachable(phone, now)
         if is_due(office.trunks.deadline(), now):
             office.trunks.wake(now)
         return self._settle(now)
@@ -196,7 +220,7 @@ class Switch:
     def _flow_failed(self, event: FlowFailed, now: Instant) -> None:
         self.office.drive(self.office.ua.flow_failed(event.flow, now))
         for phone in self.office.registrations.flow_failed(event.flow, now):
-            self.tell_reachable(phone, now)
+            self.office.tell_reachable(phone, now)
 
     def _reported(self, event: Reported, now: Instant) -> None:
         for report in event.reports:
@@ -211,8 +235,8 @@ class Switch:
         before = office.settings.agents
         office.configure(event.settings, now)
         for phone in dict.fromkeys(phone for agent in event.settings.agents.values() for phone in agent.devices):
-            self.tell_reachable(phone, now)
-            self._tell_busy(phone, now)
+            self.office.tell_reachable(phone, now)
+            self.office.tell_busy(phone, now)
         for name, agent in event.settings.agents.items():
             if agent.logged_in and name not in before and name not in self._remembered:
                 office.acd(agent_event("login", name, "", "configuration"), now)
@@ -228,9 +252,6 @@ class Switch:
         call = self.calls.get(event.call)
         if call is not None:
             call.end(now, 480, by="switch", reason="operator")
-
-    def _agent(self, event: AgentCommand, now: Instant) -> None:
-        self.office.acd(agent_event(event.verb, event.agent, event.reason, event.by), now)
 
     def _wrap_up(self, event: WrapUpCommand, now: Instant) -> None:
         self.office.acd(AgentWrapUp(event.agent, event.seconds, event.by), now)
@@ -271,17 +292,29 @@ class Switch:
     def _fact(self, fact: Fact, now: Instant) -> None:
         if fact.kind == "strategy.failed":
             self.office.log("error", "strategy failed, longest idle goes on in its place", **fact.data)
+        if fact.kind in _SAID:
+            if fact.kind == "agent.logout":
+                seats.leave(self.office, fact.agent, now)
+            self._save_agent(fact.agent, now)
+        elif fact.kind == "queue.answered":
+            call = self.calls.get(fact.call)
+            if call is not None and call.caller != ANONYMOUS:
+                self.office.last_agents.talked(call.caller, fact.agent, now)
         self.office.note(fact)
 
     def _agent_changed(self, change: AgentChanged, now: Instant) -> None:
-        view = self.office.engine.agent_view(change.agent, now)
+        self._save_agent(change.agent, now)
+
+    def _save_agent(self, agent: str, now: Instant) -> None:
+        view = self.office.engine.agent_view(agent, now)
         if view is None:
             return
-        said = (view.logged_in, view.pause)
-        if self._agents_saved.get(change.agent) != said:  # what the phone does is not what the agent said
-            self._agents_saved[change.agent] = said
+        said = (view.logged_in, view.pause, view.phone)
+        if self._agents_saved.get(agent) != said:  # what the phone does is not what the agent said
+            self._agents_saved[agent] = said
+            pause = view.pause
             self.office.outbox.append(
-                Save(SavedAgent(change.agent, view.logged_in, view.pause is not None, view.pause or "", now))
+                Save(SavedAgent(agent, view.logged_in, pause is not None, pause or "", now, view.phone))
             )
 
     def _offer(self, offer: Offer, now: Instant) -> None:
@@ -347,33 +380,11 @@ class Switch:
         for party in changed:
             kind, _, name = party.partition(":")
             if kind == "phone":
-                self._tell_busy(name, now)
+                self.office.tell_busy(name, now)
             elif kind == "agent" and name in office.settings.agents:
                 for phone in office.settings.agents[name].devices:
                     if len(office.directory.agents_of_phone[phone]) > 1:
-                        self._tell_busy(phone, now)
-
-    def _tell_busy(self, phone: str, now: Instant) -> None:
-        """Tell the ACD how many calls keep the agents of `phone` busy that it did not give to that very agent."""
-        for agent in self.office.directory.agents_of_phone.get(phone, ()):
-            self.office.acd(DeviceBusy(agent, self._own_calls(agent)), now)
-
-    def _own_calls(self, agent: str) -> int:
-        """Calls at the agent's phones that are not this agent's from the ACD."""
-        office = self.office
-        parties, agents_of_phone = office.fabric.parties, office.directory.agents_of_phone
-        devices = office.settings.agents[agent].devices
-        others = {other for phone in devices for other in agents_of_phone[phone] if other != agent}
-        return sum(parties[f"phone:{phone}"] for phone in devices) + sum(parties[f"agent:{other}"] for other in others)
-
-    def tell_reachable(self, phone: str, now: Instant) -> None:
-        """Tell the ACD whether the agents of `phone` can be rung, at this or another of their phones."""
-        office = self.office
-        reachable = office.registrations.reachable(phone, now)
-        for agent in office.directory.agents_of_phone.get(phone, ()):
-            devices = office.settings.agents[agent].devices
-            anywhere = reachable or any(office.registrations.reachable(other, now) for other in devices)
-            office.acd(DeviceReachable(agent, anywhere), now)
+                        self.office.tell_busy(phone, now)
 
     # ---------------------------------------------------------------------------------------------------------- calls
 

@@ -10,6 +10,9 @@
 | `answer:` | answer and hold the line |
 | `early:PROMPT`, `early:PROMPT/STATUS` | play a prompt as early media (RFC 3960), then refuse with STATUS (480) |
 | `hangup:`, `hangup:STATUS` | refuse with STATUS (480); an answered call just ends |
+| `hook:NAME` | ask `[hooks.NAME]`, then go on to where it says |
+
+A name may have variables in it, each with a default: `queue:{product|support}` (see `templates.py`).
 """
 
 import re
@@ -19,10 +22,12 @@ from typing import Final
 import msgspec
 
 from softswitch.kernel.errors import LocalError
+from softswitch.switch.templates import by_default
 
 SECTIONS: Final = {"queue": "queues", "ivr": "ivr", "group": "groups", "phone": "phones", "agent": "agents"} | {
     "trunk": "trunks",
     "survey": "surveys",
+    "hook": "hooks",
 }  # kinds whose name is a section of the configuration, and that section's table
 KINDS: Final = (*SECTIONS, "play", "echo", "answer", "early", "hangup")
 DEFAULT_STATUS: Final = 480  # RFC 3261 §21.4.18: temporarily unavailable; unlike 6xx it lets a caller's proxy try on
@@ -55,7 +60,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
 @lru_cache(maxsize=4096)
 def parse_target(text: str) -> Target:
     """The target that `text` writes. Raises `LocalError` saying what is wrong; whether a queue of that name exists is
-    not checked here."""
+    not checked here. Variables stand for their defaults."""
+    text = by_default(text)
     kind, colon, rest = text.partition(":")
     if not colon:
         raise LocalError(f'"{text}" is not a target: write kind:name, as in "queue:support"')

@@ -24,7 +24,7 @@ MOST_HEAD_START = 86_400.0  # seconds either way: priorities from outside stay b
 @dataclass(slots=True)
 class Wishes:
     """`sticky` is an agent, for `sticky_seconds` (None: as the queue says). `asked` are the hooks that were asked for
-    this call. `first_queued` is when it first came to a queue; with `keep_place` it waits as if since then."""
+    this call. With `keep_place` it waits as if it did since it first came to a queue."""
 
     customer: Customer | None = None
     head_start: float = 0.0
@@ -32,7 +32,6 @@ class Wishes:
     sticky: str = ""
     sticky_seconds: float | None = None
     asked: set[str] = field(default_factory=set)
-    first_queued: Instant | None = None
     keep_place: bool = False
 
 
@@ -68,9 +67,7 @@ def wished(event: CallQueued, call: "Call", queue: QueueSettings, now: Instant) 
     wishes, customer = call.wishes, call.wishes.customer
     head_start = event.head_start + wishes.head_start + (customer.head_start if customer is not None else 0.0)
     head_start = max(-MOST_HEAD_START, min(MOST_HEAD_START, head_start))
-    if wishes.first_queued is None:
-        wishes.first_queued = now
-    arrived = wishes.first_queued if wishes.keep_place and event.arrived is None else event.arrived
+    arrived = call.first_queued if wishes.keep_place and event.arrived is None else event.arrived
     sticky, seconds = _sticky(call, queue, now)
     return replace(
         event,

@@ -187,7 +187,8 @@ def test_a_file_that_is_not_there_or_is_not_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"), [*cases("errors.txt"), *cases("errors_acd.txt"), *cases("errors_talks.txt")]
+    ("text", "fault"),
+    [*cases("errors.txt"), *cases("errors_acd.txt"), *cases("errors_talks.txt"), *cases("errors_routing.txt")],
 )
 def test_a_fault_has_its_line_its_key_and_a_hint(faults, text: str, fault: str) -> None:
     assert [found for found in faults(text) if "warning" not in found] == [fault]
@@ -217,7 +218,9 @@ def test_backups_of_trunks_must_not_go_round(faults) -> None:
 # --------------------------------------------------------------------------------------------------------- warnings
 
 
-@pytest.mark.parametrize(("text", "fault"), [*cases("warnings.txt"), *cases("warnings_acd.txt")])
+@pytest.mark.parametrize(
+    ("text", "fault"), [*cases("warnings.txt"), *cases("warnings_acd.txt"), *cases("warnings_routing.txt")]
+)
 def test_a_doubt_is_a_warning_and_the_file_loads(write, faults, text: str, fault: str) -> None:
     assert fault in faults(text)
     assert isinstance(load(write(text)), Settings)
@@ -229,3 +232,31 @@ def test_menus_that_lead_on_to_a_queue_are_no_dead_end(faults) -> None:
         "[ivr.b]\nprompt = 'welcome'\nkeys = { 9 = 'ivr:a', 0 = 'queue:q' }\n[[routes]]\nto = 'ivr:a'\n"
     )
     assert faults(text) == []
+
+
+# -------------------------------------------------------------------------------------------------- lists of numbers
+
+
+def test_a_list_takes_the_first_column_of_a_csv_file(write, tmp_path: Path) -> None:
+    (tmp_path / "vips.csv").write_text("number;name\n+370 612 34567,Anna\n\n# gone,Berta\n+37061XXXXXX\n", "utf-8-sig")
+    settings = load(
+        write(
+            PHONE
+            + '[lists.vips]\nnumbers = ["1"]\nfile = "vips.csv"\n[[routes]]\ncallers = "vips"\nto = "phone:1001"\n'
+        )
+    )
+    assert settings.lists["vips"].numbers == ("1", "+37061234567", "+37061XXXXXX")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"+3706\nAnna\n", 'vips.csv, line 2: "Anna" is no number'),
+        (b"+3706\n+370[\n", "vips.csv, line 2: number pattern '+370[', position 5: [ without ]"),
+        (b"\xff\xfe", "vips.csv is no CSV file in UTF-8"),
+    ],
+)
+def test_a_list_s_file_is_read_to_the_letter(faults, tmp_path: Path, content: bytes, fault: str) -> None:
+    (tmp_path / "vips.csv").write_bytes(content)
+    (found,) = faults(PHONE + '[lists.vips]\nfile = "vips.csv"\n[[routes]]\ncallers = "vips"\nto = "phone:1001"\n')
+    assert found.startswith(f"4: lists.vips.file: {fault}")

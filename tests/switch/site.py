@@ -29,7 +29,7 @@ from softswitch.sip.events import (
 from softswitch.sip.flow import Flow, Send
 from softswitch.sip.offer_answer import Capabilities, answer, make_offer
 from softswitch.sip.user_agent import ALLOW, UserAgent
-from softswitch.switch.events import Arrived, Drain, Effect, Log, Reported, Save, SwitchEvent, ToMedia
+from softswitch.switch.events import Arrived, AskHook, Drain, Effect, Log, Reported, Save, SwitchEvent, ToMedia
 from softswitch.switch.settings import Settings
 from softswitch.switch.switch import Switch
 from softswitch.wire import control
@@ -314,6 +314,7 @@ class Site:
         self.saved: list[object] = []
         self.logs: list[Log] = []
         self.drained = False
+        self.asked: list[AskHook] = []
         self.lost: Callable[[bytes], bool] = lambda data: False
         self.switch = Switch(settings, At(HOST, 5060), Random(7), self.now, lambda name, language: f"{language}/{name}")
         self.switch.restore((), {}, (), self.now)
@@ -347,6 +348,8 @@ class Site:
                     self.saved.append(record)
                 case Log():
                     self.logs.append(effect)
+                case AskHook():
+                    self.asked.append(effect)
                 case _:
                     self.drained = True
 

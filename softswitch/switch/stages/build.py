@@ -4,15 +4,20 @@ from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
 from softswitch.switch.stages.dialling import DialStage
+from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.stages.menu import MenuStage
 from softswitch.switch.stages.queueing import QueueStage
 from softswitch.switch.stages.sounds import EarlyStage, EchoStage, HoldLineStage, PlayStage, RefuseStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.surveying import SurveyStage
-from softswitch.switch.targets import Target
+from softswitch.switch.targets import Target, parse_target
+from softswitch.switch.templates import filled
+from softswitch.switch.wishes import variables
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
+
+_MOST_TARGETS = 30  # queues that are closed may send callers round among them
 
 
 def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
@@ -21,7 +26,9 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
     settings = office.settings
     match target.kind:
         case "queue" if target.name in settings.queues:
-            return QueueStage(call, target.name, settings.queues[target.name])
+            return queue_stage(call, target.name, now)
+        case "hook" if target.name in settings.hooks:
+            return HookStage(call, target.name, settings.hooks[target.name].next or "hangup:")
         case "ivr" if target.name in settings.ivr:
             menu = settings.ivr[target.name]
             if not office.calendar.is_open(menu.hours, now):
@@ -44,3 +51,23 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
         return DialStage(call, ringing)
     office.log("warning", "target is not there", call=call.id, target=str(target))
     return RefuseStage(call, 404)
+
+
+def queue_stage(call: "Call", name: str, now: Instant) -> Stage:
+    """The queue; or where it sends callers while it is closed; or first the hook that is asked about them."""
+    office, queue = call.office, call.office.settings.queues[name]
+    holiday = office.calendar.is_holiday(queue.hours, now)
+    if queue.shut or holiday or not office.calendar.is_open(queue.hours, now):
+        target = queue.on_holiday if holiday and queue.on_holiday and not queue.shut else queue.closed
+        cause = "shut" if queue.shut else "holiday" if holiday else "hours"
+        office.fact("queue.turned_away", now, call.id, at_queue=name, cause=cause, reason=queue.shut, target=target)
+        target = target or "play:closed"
+        call.facts.queue, call.facts.outcome = name, "overflow"
+        call.targets_passed += 1
+        if call.targets_passed > _MOST_TARGETS:
+            return RefuseStage(call, 482)
+        return stage_for(call, parse_target(filled(target, variables(call))), now)
+    if queue.hook is not None and queue.hook in office.settings.hooks and queue.hook not in call.wishes.asked:
+        call.facts.queue = name
+        return HookStage(call, queue.hook, f"queue:{name}")
+    return QueueStage(call, name, queue)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from softswitch.acd.model import AcdEvent, AgentLogin, AgentLogout, AgentPause, AgentReady
 from softswitch.kernel.clock import Instant
+from softswitch.switch.recording import stars
 from softswitch.switch.settings import Codes
 from softswitch.switch.stages.sounds import PlayStage
 from softswitch.switch.stages.stage import Stage
@@ -14,8 +15,31 @@ if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
 
+class SitStage(PlayStage):
+    """An agent logs in at this phone (hot-desking), by number and pin; the prompt says whether that was done."""
+
+    def __init__(self, call: "Call", phone: str, dialled: str) -> None:
+        super().__init__(call)
+        self._phone = phone
+        self._dialled = dialled
+
+    def enter(self, now: Instant) -> None:
+        call, office = self.call, self.call.office
+        if not call.answer(now):
+            return
+        call.served(now, "code:login")
+        number = self._dialled.replace("#", "*").partition("*")[0]
+        agent = office.seats.agent_of(self._dialled, now)
+        if not agent:
+            office.fact("agent.refused", now, call.id, number=number, phone=self._phone, why="wrong number or pin")
+            office.log("warning", "log-in refused", number=number, phone=self._phone, reason="wrong number or pin")
+        done = bool(agent) and not office.sit(agent, self._phone, f"phone:{self._phone}", now)
+        self.at = "agent-logged-in" if done else "not-an-agent"
+        call.play_prompts(self.at)
+
+
 class CodeStage(PlayStage):
-    """All agents of the phone change state; the prompt says to what."""
+    """All agents of the phone change state; the prompt says to what. A guest who sits there is the only one."""
 
     def __init__(self, call: "Call", verb: str, prompt: str, phone: str, argument: str) -> None:
         super().__init__(call, prompt)
@@ -28,7 +52,7 @@ class CodeStage(PlayStage):
         if not self.call.answer(now):
             return
         self.call.served(now, f"code:{self._verb}")
-        for agent in office.directory.agents_of_phone.get(self._phone, ()):
+        for agent in office.seats.guests(self._phone) or office.directory.agents_of_phone.get(self._phone, []):
             office.acd(agent_event(self._verb, agent, self._argument, by=f"phone:{self._phone}"), now)
         super().enter(now)
 
@@ -94,6 +118,15 @@ _VERBS = (
 )
 
 
+def without_pin(codes: Codes, number: str) -> str:
+    """A dialled number as ledger, log and call record may have it: what follows an agent's number is its pin."""
+    if not codes.login or not number.startswith(codes.login):
+        return number
+    agent = number[len(codes.login) :].replace("#", "*").partition("*")[0]
+    end = len(codes.login) + len(agent)
+    return number[: end + 1] + stars(number[end + 1 :]) if agent else number
+
+
 def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage | None:
     """The stage of a feature code, or None when `number` is none. A pause code may carry a reason: `*47*2`."""
     if not number.startswith(("*", "#")) or source.kind != "phone":
@@ -101,6 +134,8 @@ def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage
     for verb, code in (("pause", codes.pause_recording), ("resume", codes.resume_recording)):
         if code and number == code:
             return RecordingCodeStage(call, verb, source.name)
+    if codes.login and number.startswith(codes.login) and len(number) > len(codes.login):
+        return SitStage(call, source.name, number[len(codes.login) :])
     for field, verb, prompt in _VERBS:
         code = getattr(codes, field)
         if code and (number == code or (verb == "pause" and number.startswith(code + "*"))):

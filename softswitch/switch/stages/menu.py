@@ -19,6 +19,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.switch.recording import stars
 from softswitch.switch.settings import Menu
 from softswitch.switch.stages.stage import Stage
+from softswitch.switch.wishes import take_customer
 from softswitch.wire.dtmf import FLASH
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class MenuStage(Stage):
 
     def __init__(self, call: "Call", name: str, menu: Menu) -> None:
         super().__init__(call, name)
+        self._menu = menu
         self._run = MenuRun(script_of(menu, call), call.language)
         self._tokens: dict[int, int] = {}  # player -> token
         self._inside = False
@@ -103,7 +105,17 @@ class MenuStage(Stage):
             "menu.left", now, call.id, menu=self.at, cause=choice.cause, keys=keys, target=choice.target,
             collected=collected,
         )  # fmt: skip
-        call.go(choice.target, now)
+        target = choice.target
+        collect = self._menu.collect
+        if choice.collected and collect is not None and collect.lookup is not None:
+            digits = choice.collected[collect.variable]
+            customer = call.office.customers.get(digits)
+            take_customer(call, customer)
+            shown = stars(digits) if self._secret else digits
+            call.office.fact("customer.looked_up", now, call.id, id=shown, found=customer is not None)
+            if customer is None:
+                target = collect.not_found or target
+        call.go(target, now)
 
 
 def script_of(menu: Menu, call: "Call") -> MenuScript:

@@ -31,6 +31,7 @@ from softswitch.kernel.clock import Instant, is_due
 from softswitch.sip.events import Output
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage
+from softswitch.switch.wishes import wished
 from softswitch.wire.sip import Response
 
 _CAUSES: dict[str, OfferCause] = {
@@ -73,7 +74,8 @@ class QueueStage(Stage):
             call.language = self._settings.language
         self._queued = True
         arrived, without = call.place(now)
-        call.office.acd(CallQueued(call.id, self.at, arrived=arrived, caller=call.caller, without=without), now)
+        event = CallQueued(call.id, self.at, arrived=arrived, caller=call.caller, without=without)
+        call.office.acd(wished(event, call, self._settings, now), now)
         if any(isinstance(decision, Overflow) and decision.call == call.id for decision in call.office.decisions):
             return  # full or empty: whether the caller is answered at all is for the place that comes next
         if not call.answer(now):
@@ -105,6 +107,13 @@ class QueueStage(Stage):
             call.closed(leg)
             call.office.acd(TalkEnded(call.id, agent), now)
         call.leg.hear()
+
+    def retuned(self, now: Instant) -> None:
+        """Other music is heard at once, by those who hear music."""
+        settings = self.call.office.settings.queues.get(self.at, self._settings)
+        music, self._settings = self._settings.music, settings
+        if settings.music != music and self._queued and not self.call.playing and self.call.leg.up:
+            self.call.music(settings.music)
 
     # ----------------------------------------------------------------------------------------------------- from the ACD
 
@@ -261,7 +270,8 @@ class QueueStage(Stage):
         call.facts.agent = ""
         call.office.acd(TalkEnded(call.id, agent), now)
         self._queued = True
-        call.office.acd(CallQueued(call.id, self.at, arrived=self._since, caller=call.caller), now)
+        again = CallQueued(call.id, self.at, arrived=self._since, caller=call.caller)
+        call.office.acd(wished(again, call, self._settings, now), now)
 
     def _step(self, offer: OfferId, step: tuple[list[Output], News], now: Instant) -> None:
         outputs, news = step

@@ -70,5 +70,8 @@ class Stage:
     def on_acd(self, effect: AcdEffect, now: Instant) -> None:
         """The ACD decided something about this call."""
 
+    def retuned(self, now: Instant) -> None:
+        """Settings of queues or agents were changed while the call is here."""
+
     def wake(self, now: Instant) -> None:
         """`deadline` has come."""
