@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from sqlalchemy import ClauseElement, bindparam
+from sqlalchemy import ClauseElement, Table, bindparam
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, RowMapping
 
@@ -15,13 +15,16 @@ from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
 from softswitch.services import tables
 from softswitch.services.plain_text import encode, plain
+from softswitch.switch.customers import Customer, ForgottenCustomer
 from softswitch.switch.records import (
     CallRecord,
     ForgottenBinding,
+    ForgottenSetting,
     LegRecord,
     SavedAgent,
     SavedBinding,
     SavedRecording,
+    SavedSetting,
 )
 
 
@@ -38,7 +41,18 @@ class LedgerEntry:
     data: dict[str, object] = field(default_factory=dict)
 
 
-Row: TypeAlias = LedgerEntry | CallRecord | SavedBinding | ForgottenBinding | SavedAgent | SavedRecording
+Row: TypeAlias = (
+    LedgerEntry
+    | CallRecord
+    | SavedBinding
+    | ForgottenBinding
+    | SavedAgent
+    | SavedRecording
+    | Customer
+    | ForgottenCustomer
+    | SavedSetting
+    | ForgottenSetting
+)
 Pending: TypeAlias = Row | tuple[int, Fact]  # a fact with its number is a `LedgerEntry` in the cheapest form
 
 
@@ -51,6 +65,10 @@ class Statement(IntEnum):
     FORGET = 3
     AGENT = 4
     RECORDING = 5
+    CUSTOMER = 6
+    FORGET_CUSTOMER = 7
+    SETTING = 8
+    FORGET_SETTING = 9
 
 
 Parameters: TypeAlias = tuple[Any, ...]
@@ -92,7 +110,7 @@ def _forget(row: ForgottenBinding) -> Parameters:
 
 
 def _agent(row: SavedAgent) -> Parameters:
-    return row.name, row.logged_in, row.paused, row.reason, row.at
+    return row.name, row.logged_in, row.paused, row.reason, row.at, row.phone
 
 
 def _recording(row: SavedRecording) -> Parameters:
@@ -100,6 +118,25 @@ def _recording(row: SavedRecording) -> Parameters:
         *(row.path, row.call, row.started, row.seconds, row.bytes, row.sha256, row.queue, row.agent, row.caller),
         *(row.called, row.format, row.channels, row.fault, row.held, row.deleted),
     )
+
+
+def _customer(row: Customer) -> Parameters:
+    return (
+        *(row.id, row.name, encode(row.numbers).decode(), row.head_start, row.language, row.agent),
+        *(encode(row.needs).decode(), row.queue, row.notes),
+    )
+
+
+def _forget_customer(row: ForgottenCustomer) -> Parameters:
+    return (row.id,)
+
+
+def _setting(row: SavedSetting) -> Parameters:
+    return row.path, encode(row.value).decode(), row.by, row.at
+
+
+def _forget_setting(row: ForgottenSetting) -> Parameters:
+    return (row.path,)
 
 
 _WRITERS: Final[dict[type, tuple[Statement, Callable[[Any], Parameters]]]] = {
@@ -110,6 +147,10 @@ _WRITERS: Final[dict[type, tuple[Statement, Callable[[Any], Parameters]]]] = {
     ForgottenBinding: (Statement.FORGET, _forget),
     SavedAgent: (Statement.AGENT, _agent),
     SavedRecording: (Statement.RECORDING, _recording),
+    Customer: (Statement.CUSTOMER, _customer),
+    ForgottenCustomer: (Statement.FORGET_CUSTOMER, _forget_customer),
+    SavedSetting: (Statement.SETTING, _setting),
+    ForgottenSetting: (Statement.FORGET_SETTING, _forget_setting),
 }
 
 
@@ -125,23 +166,20 @@ def parameters(row: Pending) -> tuple[Statement, Parameters]:
 
 
 def batch(written: list[tuple[Statement, Parameters]]) -> Batch:
-    """Statements with all their rows. Of several changes to one registration or agent the last one counts."""
+    """Statements with all their rows. Of several changes to one registration, agent, customer or setting the last one
+    counts."""
     appended: dict[Statement, list[Parameters]] = {}
-    bindings: dict[tuple[str, str], tuple[Statement, Parameters]] = {}
-    agents: dict[str, Parameters] = {}
+    changed: dict[tuple[Table, Parameters], tuple[Statement, Parameters]] = {}
     for statement, row in written:
-        if statement is Statement.BINDING or statement is Statement.FORGET:
-            bindings[row[0], row[1]] = (statement, row)
-        elif statement is Statement.AGENT:
-            agents[row[0]] = row
+        if statement in _LAST_COUNTS:
+            table = _TABLES[statement]
+            changed[table, row[: len(table.primary_key.columns)]] = (statement, row)
         elif statement in appended:
             appended[statement].append(row)
         else:
             appended[statement] = [row]
-    for statement, row in bindings.values():
+    for statement, row in changed.values():
         appended.setdefault(statement, []).append(row)
-    if agents:
-        appended[Statement.AGENT] = list(agents.values())
     return list(appended.items())
 
 
@@ -151,8 +189,15 @@ _TABLES: Final = {
     Statement.BINDING: tables.bindings,
     Statement.AGENT: tables.agents,
     Statement.RECORDING: tables.recordings,
+    Statement.FORGET: tables.bindings,
+    Statement.CUSTOMER: tables.customers,
+    Statement.FORGET_CUSTOMER: tables.customers,
+    Statement.SETTING: tables.live_settings,
+    Statement.FORGET_SETTING: tables.live_settings,
 }
-_UPSERTS: Final = (Statement.BINDING, Statement.AGENT, Statement.RECORDING)
+_FORGETS: Final = (Statement.FORGET, Statement.FORGET_CUSTOMER, Statement.FORGET_SETTING)
+_LAST_COUNTS: Final = (Statement.BINDING, Statement.AGENT, Statement.CUSTOMER, Statement.SETTING, *_FORGETS)
+_UPSERTS: Final = (Statement.BINDING, Statement.AGENT, Statement.RECORDING, Statement.CUSTOMER, Statement.SETTING)
 _AT_ONCE: Final = (40, 10, 3, 1)  # rows a statement; few sizes, so that the driver's cache of statements holds them all
 
 
@@ -167,7 +212,7 @@ class Sql:
 
     def parts(self, statement: Statement, rows: list[Parameters]) -> Iterator[tuple[str, Parameters]]:
         """Statements with their flat parameters that write `rows` in order."""
-        if statement is Statement.FORGET:
+        if statement in _FORGETS:
             for row in rows:
                 yield self._text(statement, 1), row
             return
@@ -184,10 +229,9 @@ class Sql:
         return text
 
     def _compile(self, statement: Statement, rows: int) -> ClauseElement:
-        if statement is Statement.FORGET:
-            keys = tables.bindings.c
-            return tables.bindings.delete().where(keys.aor == bindparam("aor"), keys.contact == bindparam("contact"))
         table = _TABLES[statement]
+        if statement in _FORGETS:
+            return table.delete().where(*(column == bindparam(column.name) for column in table.primary_key.columns))
         values = [dict.fromkeys(table.columns.keys())] * rows
         if statement not in _UPSERTS:
             return table.insert().values(values)
@@ -215,3 +259,14 @@ def read_entry(row: RowMapping) -> LedgerEntry:
 def read_binding(row: RowMapping) -> SavedBinding:
     """The registration that a row of `bindings` holds."""
     return SavedBinding(row["aor"], row["contact"], row["expires"], _decode(row["data"]))
+
+
+def read_customer(row: RowMapping) -> Customer:
+    """The customer that a row of `customers` holds."""
+    needs = tuple((str(skill), int(level)) for skill, level in _decode(row["needs"]))
+    return Customer(**(dict(row) | {"numbers": tuple(_decode(row["numbers"])), "needs": needs}))
+
+
+def read_setting(row: RowMapping) -> SavedSetting:
+    """The setting that a row of `live_settings` holds."""
+    return SavedSetting(row["path"], _decode(row["value"]), row["by"], row["at"])

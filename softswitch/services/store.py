@@ -21,10 +21,11 @@ from softswitch.kernel.errors import LocalError
 from softswitch.services import schema, tables
 from softswitch.services.ledger import Ledger
 from softswitch.services.recording_archive import RecordingArchive
-from softswitch.services.rows import LedgerEntry, read_binding, read_call, read_entry
+from softswitch.services.rows import LedgerEntry, read_binding, read_call, read_customer, read_entry, read_setting
 from softswitch.services.sinks import AsyncSink, Sink, ThreadSink
 from softswitch.services.writer import BACKLOG, INTERVAL, Alarm, Writer
-from softswitch.switch.records import CallRecord, SavedAgent, SavedBinding, SavedRecording
+from softswitch.switch.customers import Customer
+from softswitch.switch.records import CallRecord, SavedAgent, SavedBinding, SavedRecording, SavedSetting
 
 FILE: Final = "softswitch.db"
 _BUSY_MS: Final = 5000
@@ -184,6 +185,25 @@ class Store:
     async def agents(self) -> list[SavedAgent]:
         """What every agent said last."""
         return [SavedAgent(**row) for row in await self._rows(select(tables.agents).order_by(tables.agents.c.name))]
+
+    async def customers(self) -> list[Customer]:
+        """All of them."""
+        return [read_customer(row) for row in await self._rows(select(tables.customers))]
+
+    async def live_settings(self) -> list[SavedSetting]:
+        """What was changed while the switch ran."""
+        query = select(tables.live_settings).order_by(tables.live_settings.c.path)
+        return [read_setting(row) for row in await self._rows(query)]
+
+    async def last_agents(self, since: Instant) -> list[tuple[str, str, Instant]]:
+        """Who talked last with each number since then: number, agent, when; in order of time."""
+        calls = tables.calls.c
+        here = and_(calls.agent != "", calls.caller != "", calls.started >= since, calls.talk_seconds > 0)
+        last = select(calls.caller, func.max(calls.started).label("started")).where(here).group_by(calls.caller)
+        newest = last.subquery()
+        same = and_(calls.caller == newest.c.caller, calls.started == newest.c.started)
+        query = select(calls.caller, calls.agent, calls.ended).join(newest, same).where(here).order_by(calls.ended)
+        return [(row["caller"], row["agent"], row["ended"]) for row in await self._rows(query)]
 
     async def recordings(
         self,

@@ -75,6 +75,30 @@ agents: Final = Table(
     Column("paused", Boolean, nullable=False),
     _text("reason"),
     _number("at"),
+    _text("phone"),
+)
+
+customers: Final = Table(
+    "customers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    _text("name"),
+    _text("numbers"),
+    _number("head_start"),
+    _text("language"),
+    _text("agent"),
+    _text("needs"),
+    _text("queue"),
+    _text("notes"),
+)
+
+live_settings: Final = Table(
+    "live_settings",
+    metadata,
+    Column("path", Text, primary_key=True),
+    _text("value"),
+    _text("by"),
+    _number("at"),
 )
 
 recordings: Final = Table(

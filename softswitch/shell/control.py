@@ -256,6 +256,7 @@ class Control:
             self._sweep.cancel()
         self._bus.close()
         await self._front.stop()
+        await self._driver.hooks.close()
         self._driver.stop()
         for listener in self._udp:
             listener.close()

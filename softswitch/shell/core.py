@@ -9,6 +9,7 @@ from softswitch.services.own_strategies import finder
 from softswitch.services.prompts import PromptLibrary
 from softswitch.services.store import Store
 from softswitch.sip.flow import Addressing
+from softswitch.switch.directory import ANONYMOUS
 from softswitch.switch.settings import Settings
 from softswitch.switch.status import midnight_before
 from softswitch.switch.switch import Switch
@@ -17,8 +18,8 @@ from softswitch.switch.switch import Switch
 async def make_switch(
     settings: Settings, addressing: Addressing, dice: random.Random, now: Instant, store: Store
 ) -> Switch:
-    """Registrations, agents' states and today's totals come back. Raises `LocalError` when the store cannot be
-    read."""
+    """Registrations, agents' states and seats, customers, last agents and today's totals come back. Raises `LocalError`
+    when the store cannot be read."""
     library = PromptLibrary(Path(settings.server.data_dir))
     switch = Switch(
         settings,
@@ -30,12 +31,18 @@ async def make_switch(
         finder(Path(settings.server.data_dir)),
     )
     agents = {
-        agent.name: {"logged_in": agent.logged_in, "pause": agent.reason if agent.paused else None}
+        agent.name: {
+            "logged_in": agent.logged_in,
+            "pause": agent.reason if agent.paused else None,
+            "phone": agent.phone,
+        }
         for agent in await store.agents()
     }
     facts = [
         Fact(entry.kind, entry.at, entry.call, entry.queue, entry.agent, entry.data)
         for entry in await store.ledger_entries(since=midnight_before(now, settings.server.timezone))
     ]
-    switch.restore(await store.bindings(now), agents, facts, now)
+    last_agents = await store.last_agents(now - settings.acd.remember_days * 86400)
+    known = [row for row in last_agents if row[0] != ANONYMOUS]
+    switch.restore(await store.bindings(now), agents, facts, now, await store.customers(), known)
     return switch

@@ -13,11 +13,13 @@ import structlog
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
+from softswitch.shell.hooks import HookClient
 from softswitch.shell.logs import Repeated, redacted
 from softswitch.shell.trace import Trace
 from softswitch.sip.flow import Flow, Send
 from softswitch.switch.events import (
     Arrived,
+    AskHook,
     Drained,
     Effect,
     FlowFailed,
@@ -87,6 +89,7 @@ class Driver:
         self.streams: dict[str, Sender] = {}
         self.media: dict[int, MediaSender] = {}
         self.drained = asyncio.Event()
+        self.hooks = HookClient(self.give)
         self.log_from("info")
         self.messages_in = 0
         self.messages_out = 0
@@ -106,6 +109,7 @@ class Driver:
             Save: self._save_record,
             Log: self._log,
             Drained: self._drained,
+            AskHook: self.hooks.ask,
         }
 
     # ------------------------------------------------------------------------------------------------ what comes in

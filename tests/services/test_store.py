@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,18 @@ from sqlalchemy import create_engine, inspect
 from softswitch.acd.model import Fact
 from softswitch.kernel.errors import LocalError
 from softswitch.services import schema
-from softswitch.services.rows import ForgottenBinding, LedgerEntry, SavedAgent, SavedBinding, SavedRecording
+from softswitch.services.rows import (
+    ForgottenBinding,
+    ForgottenSetting,
+    LedgerEntry,
+    SavedAgent,
+    SavedBinding,
+    SavedRecording,
+    SavedSetting,
+)
 from softswitch.services.store import FILE, Store
 from softswitch.services.tables import metadata
+from softswitch.switch.customers import Customer, ForgottenCustomer
 from softswitch.switch.records import CallRecord, LegRecord
 
 RECORD = CallRecord(
@@ -426,3 +436,37 @@ async def test_a_copy_of_the_files_is_a_backup(store: Store, tmp_path: Path) -> 
     restored = await Store.open("sqlite", copy, alarm=print)
     assert (await restored.call("c1"))[0] == RECORD
     await restored.close()
+
+
+async def test_customers_and_live_settings_come_back_and_the_last_change_counts(store: Store) -> None:
+    gold = Customer(
+        id="7", name="Žmogus", numbers=("+3701", "+3702"), head_start=60.0, language="lt", agent="alice",
+        needs=(("english", 50),), queue="gold", notes="calls on Mondays",
+    )  # fmt: skip
+    for row in (Customer(id="7", name="old"), gold, Customer(id="8"), ForgottenCustomer("8"), Customer(id="9")):
+        store.writer.write(row)
+    wrap_up = SavedSetting("queues.support.wrap_up", 30.0, "carol", 1.0)
+    agents = SavedSetting("queues.support.agents", ["alice", "bob"], "carol", 2.0)
+    shut = SavedSetting("queues.x.shut", "s", "", 0.0)
+    for setting in (SavedSetting(wrap_up.path, 9.0, "", 0.0), wrap_up, agents, shut):
+        store.writer.write(setting)
+    store.writer.write(ForgottenSetting(shut.path))
+    await store.writer.flush()
+    assert await store.customers() == [gold, Customer(id="9")]
+    assert await store.live_settings() == [agents, wrap_up]
+    store.writer.write(ForgottenCustomer("9"))
+    store.writer.write(ForgottenSetting(agents.path))
+    await store.writer.flush()
+    assert await store.customers() == [gold]
+    assert await store.live_settings() == [wrap_up]
+
+
+async def test_who_talked_last_with_a_number(store: Store) -> None:
+    calls = [("a", "+1", "alice", 10.0, 5.0), ("b", "+1", "bob", 20.0, 5.0), ("c", "+1", "carol", 30.0, 0.0)]
+    calls += [("d", "+2", "alice", 5.0, 5.0), ("e", "", "alice", 40.0, 5.0), ("f", "+3", "", 50.0, 5.0)]
+    for id, caller, agent, at, talk in calls:
+        record = replace(RECORD, id=id, caller=caller, agent=agent, started=at, ended=at + 9, talk_seconds=talk)
+        store.writer.write(record)
+    await store.writer.flush()
+    assert await store.last_agents(0.0) == [("+2", "alice", 14.0), ("+1", "bob", 29.0)]
+    assert await store.last_agents(15.0) == [("+1", "bob", 29.0)]
