@@ -41,8 +41,8 @@ def create_app(operator: Operator, token: str) -> FastAPI:
     )
     app.state.operator = operator
     for router in (
+        orders.router,  # before the verbs of agents
         live.router,
-        orders.router,
         why.router,
         archive.router,
         recordings.router,

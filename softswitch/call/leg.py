@@ -305,7 +305,7 @@ class Leg:
         return self.ua.reinvite(self.session, self._reoffered, now)
 
     def reanswered(self, body: bytes, now: Instant) -> None:
-        """2xx to our re-INVITE. An answer that cannot be used changes nothing."""
+        """2xx to our re-INVITE. An answer that cannot be used changes nothing, nor does a refusal (no answer)."""
         offer, self._reoffered = self._reoffered, b""
         if not offer or not body:
             return
@@ -395,9 +395,9 @@ class Leg:
         far = SWITCH if said is None else Counterpart((said,), said.mixed, not said.mixed)
         return self._offer_again(far, now)
 
-    def reoffer_refused(self) -> bool:
-        """Our re-INVITE was refused; whether the party is now left without a stream (`move_to`)."""
-        self._reoffered = b""
+    @property
+    def adrift(self) -> bool:
+        """The party was moved, and has not agreed to it."""
         return self.opened and self.spec is not None and not self.spec.codec and self.negotiated is not None
 
     # -------------------------------------------------------------------------------------------------------------- end

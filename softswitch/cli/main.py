@@ -26,6 +26,7 @@ _COMMANDS: Final = {
     "trunks": "softswitch.cli.live:trunks",
     "registrations": "softswitch.cli.live:registrations",
     "hangup": "softswitch.cli.orders:hangup",
+    "supervise": "softswitch.cli.talks:supervise",
     "transfer": "softswitch.cli.talks:transfer",
     "agent": "softswitch.cli.orders:agent",
     "queue": "softswitch.cli.orders:queue",

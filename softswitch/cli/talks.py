@@ -35,3 +35,26 @@ def transfer(client: "Client", call: str, target: str, verb: str | None, as_json
         emit_json(view)
     else:
         click.echo(f"{call}: {view['state']} {view['at']}, {len(view['legs'])} parties")
+
+
+@click.command(short_help="Listen to an agent, whisper, speak with all, take over.")
+@click.argument("target", metavar="CALL|AGENT")
+@click.option("--from", "phone", required=True, metavar="PHONE", help="The supervisor's phone, which is rung.")
+@click.option(
+    "--mode", type=click.Choice(["listen", "whisper", "barge", "take"]), default="listen", show_default=True,
+    help="What the supervisor does; keys 1 to 4 of the phone change it.",
+)  # fmt: skip
+@click.option("--follow", is_flag=True, help="Stay with the agent call after call.")
+@json_option
+@needs_switch
+def supervise(client: "Client", target: str, phone: str, mode: str, follow: bool, as_json: bool) -> None:
+    """Ring the supervisor at PHONE, who is then with the agent of CALL or with AGENT. Who is there already changes to
+    that mode. Only supervisors of the configuration may."""
+    agents = {row["name"] for row in client.all("/agents")}
+    place = "agents" if target in agents else "calls"
+    body = {"mode": mode, "phone": phone, "follow": follow, "by": "cli"}
+    answer = client.post(f"/{place}/{part(target)}/supervise", body)
+    if as_json:
+        emit_json(answer)
+    else:
+        click.echo(f"{answer['agent']}: phone {answer['phone']} is rung, mode {answer['mode']}")

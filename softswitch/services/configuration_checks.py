@@ -423,7 +423,7 @@ class _Checks:
             target = parse_target(text)
         except LocalError as error:
             kind, colon, name = text.partition(":")
-            kinds = ("echo", "answer", "hangup", "play", "early", *SECTIONS)
+            kinds = ("echo", "answer", "hangup", "play", "early", "conference", *SECTIONS)
             hint = closest(kind, kinds) if kind not in kinds else kind if not colon else ""
             self._error(path, str(error), f"{hint}:{name}" if hint else "")
             return

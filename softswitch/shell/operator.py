@@ -22,11 +22,12 @@ from softswitch.switch.events import (
     HangUpCall,
     OutcomeCommand,
     RecordingCommand,
+    SuperviseCommand,
     TransferCommand,
     WrapUpCommand,
 )
 from softswitch.switch.quality import Distribution
-from softswitch.switch.settings import Settings
+from softswitch.switch.settings import Settings, Supervising
 from softswitch.switch.status import midnight_before
 from softswitch.switch.views import AgentRow, CallView, InvariantRow, QueueRow, RegistrationRow, Status, TrunkRow
 
@@ -49,6 +50,9 @@ class Views(Protocol):
 
     def call(self, id: str, now: Instant) -> CallView | None:
         """One live call."""
+
+    def check_supervision(self, target: str, mode: Supervising, phone: str, follow: bool) -> str:
+        """The agent; raises `PeerError` when the supervisor may not, or cannot."""
 
     def check_transfer(self, call: str, verb: str, target: str) -> None:
         """Raises `PeerError` when the order cannot be carried out."""
@@ -184,6 +188,13 @@ class Operator:
         self.views.check_transfer(call, verb, target)
         self._driver.give(TransferCommand(call, verb, target, by))
         return self.views.call(call, self.now)
+
+    def supervise(self, target: str, mode: Supervising, phone: str, follow: bool, by: str) -> str:
+        """Ring the supervisor's phone, or change what the supervisor does; the agent's name. Raises `PeerError` (403,
+        404, 409)."""
+        agent = self.views.check_supervision(target, mode, phone, follow)
+        self._driver.give(SuperviseCommand(agent, mode, phone, follow, by))
+        return agent
 
     def agent(self, name: str) -> AgentRow | None:
         """One agent."""

@@ -25,7 +25,7 @@ from softswitch.switch.stages.build import stage_for
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.sounds import PlayStage, ToneStage
 from softswitch.switch.stages.stage import Stage
-from softswitch.switch.stages.talking import TalkStage
+from softswitch.switch.stages.talking import TalkStage, Watcher
 from softswitch.switch.targets import parse_target
 from softswitch.switch.templates import by_default, filled
 from softswitch.switch.views import CallView, LegView
@@ -310,6 +310,14 @@ class Call:
         self.recording.swap()
         return own
 
+    def give_leg(self, owner: str) -> Leg:
+        """Its own party goes to the call `owner`; this one is about to end, and its record tells of the party."""
+        leg = self.leg
+        self.leg = ghost = Leg(self.id, leg.peer, leg.worker, leg.policy, leg.ua, leg.fabric)
+        ghost.sip_call_id, ghost.ring_at, ghost.answered_at = leg.sip_call_id, leg.ring_at, leg.answered_at
+        leg.belong(owner)
+        return leg
+
     # ---------------------------------------------------------------------------------------------------------- sound
 
     def play(self, items: tuple[PlayItem, ...], loops: int = 1, *, leg: Leg | None = None) -> int:
@@ -424,6 +432,11 @@ class Call:
             legs=tuple(_leg_record(leg, status, self._talks.get(leg, ())) for leg, status in self.ended_legs),
         )
 
+    @property
+    def watchers(self) -> list[Watcher]:
+        """The supervisors who are with it."""
+        return self.stage.watchers if isinstance(self.stage, TalkStage) else []
+
     def view(self, now: Instant) -> CallView:
         legs = (self.leg, *self.stage.legs())
         return CallView(
@@ -440,6 +453,7 @@ class Call:
             agent=self.facts.agent,
             recording=self.recording.name,
             recording_paused=self.recording.paused,
+            supervisors=tuple(f"{watcher.leg.peer} {watcher.mode}" for watcher in self.watchers),
             legs=tuple(_leg_view(leg) for leg in legs),
         )
 

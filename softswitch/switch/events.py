@@ -7,7 +7,7 @@ import msgspec
 from softswitch.kernel.clock import Instant
 from softswitch.sip.flow import Flow, Send
 from softswitch.switch.customers import Customer
-from softswitch.switch.settings import Settings
+from softswitch.switch.settings import Settings, Supervising
 from softswitch.wire.control import Command, Report
 from softswitch.wire.sip import Request, Response
 
@@ -102,6 +102,17 @@ class TransferCommand(msgspec.Struct, frozen=True):
     by: str = "operator"
 
 
+class SuperviseCommand(msgspec.Struct, frozen=True):
+    """The supervisor at `phone` is rung and joins `agent`'s talk, or the next one with `follow`; one who is there
+    changes to `mode`."""
+
+    agent: str
+    mode: Supervising
+    phone: str
+    follow: bool = False
+    by: str = "operator"
+
+
 class RecordingRoom(msgspec.Struct, frozen=True):
     """Whether there is room for new recordings; `refusal` says why not, empty: there is."""
 
@@ -179,6 +190,7 @@ SwitchEvent: TypeAlias = (
     | OutcomeCommand
     | RecordingCommand
     | TransferCommand
+    | SuperviseCommand
     | RecordingRoom
     | HookAnswered
     | Retune

@@ -29,6 +29,8 @@ from softswitch.switch.recording import RunningRecording
 from softswitch.switch.registrations import Registrations
 from softswitch.switch.seats import Seats, sit
 from softswitch.switch.settings import Settings
+from softswitch.switch.stages.conferring import Conferences
+from softswitch.switch.supervision import Supervision
 from softswitch.switch.targets import SECTIONS, Target, parse_target
 from softswitch.switch.trunks import Trunks
 from softswitch.switch.wishes import most_skilled
@@ -82,6 +84,8 @@ class Office:
         self.registrations = Registrations(settings, self)
         self.trunks = Trunks(settings, self, now)
         self.admission = Admission(settings, self)
+        self.supervision = Supervision(self)
+        self.conferences = Conferences(self.fabric)
         self._find_prompt = find_prompt
         self.tally: Callable[[Fact], None] = _untold  # the live numbers
 

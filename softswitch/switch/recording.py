@@ -1,4 +1,4 @@
-"""The recording of one call: caller on the left channel, whoever talks with the caller on the right; or both mixed.
+"""The recording of one call: caller on the left channel, all others who talk in it on the right; or all mixed.
 
 The recorder is a sink of the mix, not of a leg: it goes on through transfers and holds, and one file holds the call.
 """
@@ -68,7 +68,7 @@ def unknown(done: RecordDone, directory: str, now: Instant) -> SavedRecording | 
 class CallRecording:
     """`name` is the file's path below the recordings directory, empty when nothing was recorded.
     `consented` is what the caller said to the menu's question: None when never asked. `writing` until media has
-    closed the file."""
+    closed every file."""
 
     def __init__(self, call: "Call") -> None:
         self._call = call
@@ -79,9 +79,15 @@ class CallRecording:
         self._paused_by: set[str] = set()
         self._broken = False
         self._skipped = False
-        self.writing = False
+        self._worker = 0
+        self._names: set[str] = set()
+        self._open: set[int] = set()  # recorders whose files media has not closed
         self.name = ""
         self.consented: bool | None = None
+
+    @property
+    def writing(self) -> bool:
+        return bool(self._open)
 
     @property
     def running(self) -> bool:
@@ -110,7 +116,7 @@ class CallRecording:
         """These are heard beside the call's own party from now on, if a recording runs."""
         if not self._recorder:
             return
-        fabric, worker, right = self._call.office.fabric, self._call.leg.worker, 1 - self._caller
+        fabric, worker, right = self._call.office.fabric, self._worker, 1 - self._caller
         heard = [(self._call.leg.id, self._caller), *((other.id, right) for other in others)]
         edges = frozenset(Edge(leg, self._recorder, min(channel, self._channels - 1)) for leg, channel in heard)
         if gone := self._edges - edges:
@@ -153,10 +159,14 @@ class CallRecording:
         )
         if box:
             self.name = f"{VOICEMAIL}{box}/{self.name}"
+        if self.name in self._names:  # the call has come to another media process
+            self.name = f"{self.name.removesuffix('.wav')}-{len(self._names) + 1}.wav"
+        self._names.add(self.name)
+        self._worker = call.leg.worker
         self._recorder = fabric.new_id()
-        self.writing = True
+        self._open.add(self._recorder)
         path = f"{settings.recording.directory}/{self.name}"
-        fabric.record(call.leg.worker, Record(self._recorder, path, self._channels))
+        fabric.record(self._worker, Record(self._recorder, path, self._channels))
         call.office.recordings[self._recorder] = RunningRecording(
             call=call.id, path=self.name, started=now, worker=call.leg.worker, channels=self._channels,
             queue=facts.queue, agent=facts.agent, caller=call.caller, called=call.called,
@@ -172,7 +182,7 @@ class CallRecording:
         if not self._recorder:
             return False
         if not self._paused_by:
-            self._call.office.fabric.command(self._call.leg.worker, PauseRecord(self._recorder))
+            self._call.office.fabric.command(self._worker, PauseRecord(self._recorder))
         if hold not in self._paused_by:
             self._paused_by.add(hold)
             self._call.office.fact("recording.paused", now, self._call.id, by=by, reason=reason)
@@ -186,23 +196,22 @@ class CallRecording:
             self._paused_by.discard(hold)
             self._call.office.fact("recording.resumed", now, self._call.id, by=by, reason=reason)
             if not self._paused_by:
-                self._call.office.fabric.command(self._call.leg.worker, ResumeRecord(self._recorder))
+                self._call.office.fabric.command(self._worker, ResumeRecord(self._recorder))
         return True
 
     def stop(self) -> None:
         if self._recorder:
-            self._call.office.fabric.stop_record(self._call.leg.worker, self._recorder)
+            self._call.office.fabric.stop_record(self._worker, self._recorder)
             self._recorder = 0
             self._edges = frozenset()
 
     def done(self, recorder: int) -> None:
-        """Media has closed the file of `recorder`; when that was not our wish, no more of this call is recorded."""
-        if recorder != self._recorder and self._recorder:
-            return  # an earlier file of the call
-        self.writing = False
-        self._broken = bool(self._recorder)
-        self._recorder = 0
-        self._edges = frozenset()
+        """Media has closed the file; when that was not our wish, nothing more of this call is recorded."""
+        self._open.discard(recorder)
+        if recorder == self._recorder:
+            self._broken = True
+            self._recorder = 0
+            self._edges = frozenset()
 
 
 def stars(value: str) -> str:

@@ -257,18 +257,23 @@ class Signalling:
             call.stage.on_hold(leg, changed, now)
 
     def _offer_answered(self, event: OfferAnswered, now: Instant) -> None:
-        leg, _ = self._find(event.session)
-        if leg is not None:
-            leg.reanswered(event.response.body, now)
+        self._reanswered(event.session, event.response.body, now)
 
     def _offer_rejected(self, event: OfferRejected, now: Instant) -> None:
-        leg, call = self._find(event.session)
-        if leg is not None and call is not None and leg.reoffer_refused():
-            self._office.log("warning", "stream could not be moved", call=call.id, peer=leg.peer, status=event.status)
-            self._office.drive(leg.hang_up(now))
+        self._reanswered(event.session, b"", now)
+
+    def _reanswered(self, session: int, body: bytes, now: Instant) -> None:
+        """A party whose stream was to go on in another media process, and who does not agree, would hear nothing."""
+        leg, call = self._find(session)
+        if leg is None or call is None:
+            return
+        leg.reanswered(body, now)
+        if leg.adrift:
+            self._office.log("warning", "stream could not be moved, hanging up", call=call.id, peer=leg.peer)
             if leg is call.leg:
                 call.end(now, by="switch", reason="stream could not be moved")
             else:
+                self._office.drive(leg.hang_up(now))
                 call.stage.on_gone(leg, now)
 
     def _ended(self, event: Ended, now: Instant) -> None:

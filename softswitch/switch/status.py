@@ -15,6 +15,7 @@ from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.switch.quality import Distribution
+from softswitch.switch.settings import Supervising
 from softswitch.switch.transfers import check_transfer
 from softswitch.switch.views import (
     AgentRow,
@@ -112,6 +113,8 @@ class Desk:
                 "players": len(office.fabric.players),
                 "recordings": len(office.recordings),
                 "offers": len(office.offers),
+                "supervision": office.supervision.counts(),
+                "conferences": len(office.conferences.by_name),
             },
         )
 
@@ -137,6 +140,10 @@ class Desk:
 
     def calls(self, now: Instant) -> list[CallView]:
         return [call.view(now) for call in self._switch.calls.values()]
+
+    def check_supervision(self, target: str, mode: Supervising, phone: str, follow: bool) -> str:
+        """The agent whom a call or an agent's name stands for, if `phone` may. Raises `PeerError` (403, 404, 409)."""
+        return self._switch.office.supervision.check(target, mode, phone, follow)
 
     def check_transfer(self, call: str, verb: str, target: str) -> None:
         """Whether the order can be carried out. Raises `PeerError` (404, 409, 422)."""

@@ -52,6 +52,7 @@ from softswitch.switch.events import (
     Retune,
     Save,
     SendAway,
+    SuperviseCommand,
     SwitchEvent,
     ToMedia,
     TransferCommand,
@@ -60,6 +61,7 @@ from softswitch.switch.events import (
 from softswitch.switch.live_orders import LiveOrders
 from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
 from softswitch.switch.office import FindPrompt, Office
+from softswitch.switch.origination import supervise
 from softswitch.switch.records import SavedAgent, SavedBinding
 from softswitch.switch.settings import Settings
 from softswitch.switch.signalling import Signalling
@@ -115,6 +117,7 @@ class Switch:
             RecordingCommand: self._recording,
             RecordingRoom: self._recording_room,
             TransferCommand: self._transfer,
+            SuperviseCommand: self._supervise,
             Resolved: self._resolved,
             HookAnswered: self._live.hook_answered,
             Retune: self._live.retune,
@@ -279,6 +282,13 @@ class Switch:
         call = self.calls.get(event.call)
         if call is not None and (why := transfer_call(call, event, now)):
             self.office.log("warning", "transfer refused", call=call.id, verb=event.verb, by=event.by, reason=why)
+
+    def _supervise(self, event: SuperviseCommand, now: Instant) -> None:
+        there = self.office.supervision.at(event.phone, event.agent)
+        if there is not None:
+            there.change(event.mode, event.by, now)
+        else:
+            supervise(self, event, now)
 
     def _recording_room(self, event: RecordingRoom, now: Instant) -> None:
         self.office.recording_refusal = event.refusal

@@ -3,6 +3,7 @@
 | written | meaning |
 |---|---|
 | `queue:NAME` `ivr:NAME` `group:NAME` `phone:NAME` `agent:NAME` | the section of that name |
+| `conference:NAME` | everybody who is there hears the others; any name will do |
 | `trunk:NAME`, `trunk:NAME/NUMBER` | out over a trunk: to the number that was dialled, or to NUMBER |
 | `survey:NAME` | the questions of `[surveys.NAME]`, then the end |
 | `play:PROMPT` | answer, play a prompt (a catalogue name or a sound file), hang up |
@@ -29,7 +30,7 @@ SECTIONS: Final = {"queue": "queues", "ivr": "ivr", "group": "groups", "phone": 
     "survey": "surveys",
     "hook": "hooks",
 }  # kinds whose name is a section of the configuration, and that section's table
-KINDS: Final = (*SECTIONS, "play", "echo", "answer", "early", "hangup")
+KINDS: Final = (*SECTIONS, "play", "echo", "answer", "early", "hangup", "conference")
 DEFAULT_STATUS: Final = 480  # RFC 3261 §21.4.18: temporarily unavailable; unlike 6xx it lets a caller's proxy try on
 
 NAME: Final = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+\-]*")

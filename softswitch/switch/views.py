@@ -24,7 +24,7 @@ class LegView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallView:
     """`state`: where the call is: routing, menu, queued, ringing, talking, playing, ended. `at` names the place
-    (menu, queue, target)."""
+    (menu, queue, target). `supervisors`: who is with it and how, as `phone:1009 whisper`."""
 
     id: str
     state: str
@@ -40,6 +40,7 @@ class CallView:
     recording: str
     legs: tuple[LegView, ...]
     recording_paused: bool = False
+    supervisors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

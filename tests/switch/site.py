@@ -68,6 +68,7 @@ class MediaProcess:
         self.recorders: dict[int, str] = {}
         self.played: list[tuple[str, ...]] = []
         self.digits: list[tuple[int, str]] = []
+        self.rooms: dict[int, dict[int, tuple[float, float]]] = {}  # members with what they speak and hear
         self.speech = control.SpeechFacts(60.0, 20.0, 2.0, 1.0, 50.0, 9, 3, -18.04, 1.0, -60.0)
 
     def ready(self) -> control.Ready:
@@ -86,6 +87,8 @@ class MediaProcess:
                 heard = self.speech if self.legs.pop(leg).listen & control.LISTEN_SPEECH else None
                 slot = self.slot_of.pop(leg)
                 self.edges = {edge for edge in self.edges if leg not in edge[:2]}
+                for members in self.rooms.values():
+                    members.pop(leg, None)
                 stats = msgspec.structs.replace(self.figures(leg), speech=heard)
                 return [control.LegClosed(leg, stats), control.Grown((control.Slot(slot, 20000 + 2 * slot),))]
             case control.Connect(edges):
@@ -108,6 +111,15 @@ class MediaProcess:
                 path = self.recorders.pop(recorder)
                 self.edges = {edge for edge in self.edges if edge[1] != recorder}
                 return [control.RecordDone(recorder, path, "stopped", 8000)]
+            case control.OpenRoom(room):
+                self.rooms[room] = {}
+            case control.JoinRoom(room, member, speak, hear):
+                assert member in self.legs, "nobody joins a room"
+                self.rooms[room][member] = (speak, hear)
+            case control.LeaveRoom(room, member):
+                self.rooms[room].pop(member, None)
+            case control.CloseRoom(room):
+                del self.rooms[room]
             case control.SendDigits(leg, digits):
                 self.digits.append((leg, digits))
             case control.AskStats(asked, process_only):
@@ -305,12 +317,12 @@ class Party:
 class Site:
     """`saved` and `logs` collect what the switch wanted kept and said."""
 
-    def __init__(self, settings: Settings, slots: int = 500) -> None:
+    def __init__(self, settings: Settings, slots: int = 500, workers: int = 1) -> None:
         self.now = START
         self.parties: dict[tuple[str, int], Party] = {}
         self.wire: deque[tuple[tuple[str, int], tuple[str, int], bytes]] = deque()
         self.later: deque[Callable[[], object]] = deque()
-        self.media = MediaProcess(slots)
+        self.processes = [MediaProcess(slots) for _ in range(workers)]
         self.saved: list[object] = []
         self.logs: list[Log] = []
         self.drained = False
@@ -319,7 +331,17 @@ class Site:
         self.switch = Switch(settings, At(HOST, 5060), Random(7), self.now, lambda name, language: f"{language}/{name}")
         self.switch.restore((), {}, (), self.now)
         self.effects(self.switch.start(self.now))
-        self.give(Reported(0, (self.media.ready(),)))
+        for number, process in enumerate(self.processes):
+            self.give(Reported(number, (process.ready(),)))
+
+    @property
+    def media(self) -> MediaProcess:
+        """The first one, which most sites have alone."""
+        return self.processes[0]
+
+    @media.setter
+    def media(self, process: MediaProcess) -> None:
+        self.processes[0] = process
 
     def party(self, name: str, host: str, port: int = 5060, password: str | None = None) -> Party:
         return Party(self, name, host, port, password)
@@ -341,9 +363,9 @@ class Site:
                     self.wire.append(((HOST, 5060), flow.remote, data))
                 case ToMedia(worker, commands):
                     for command in commands:
-                        reports = tuple(self.media.perform(command))
+                        reports = tuple(self.processes[worker].perform(command))
                         if reports:
-                            self.later.append(lambda reports=reports: self.give(Reported(worker, reports)))
+                            self.later.append(lambda to=worker, reports=reports: self.give(Reported(to, reports)))
                 case Save(record):
                     self.saved.append(record)
                 case Log():
@@ -403,7 +425,9 @@ class Site:
         live = self.switch.desk.status(self.now).live
         assert not any(live.values()), live
         assert not self.switch.calls
-        assert not self.media.legs
-        assert not self.media.recorders
-        assert not [play for play in self.media.players.values() if play.loops]
-        assert not self.media.edges
+        for media in self.processes:
+            assert not media.legs
+            assert not media.recorders
+            assert not [play for play in media.players.values() if play.loops]
+            assert not media.edges
+            assert not media.rooms

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
+from softswitch.switch.stages.conferring import ConferenceStage
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.stages.menu import MenuStage
@@ -36,6 +37,8 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
             return MenuStage(call, target.name, menu)
         case "survey" if target.name in settings.surveys:
             return SurveyStage(call, target.name, settings.surveys[target.name])
+        case "conference":
+            return ConferenceStage(call, target.name)
         case "play":
             return PlayStage(call, target.name)
         case "early":

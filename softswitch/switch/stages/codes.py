@@ -8,6 +8,7 @@ from softswitch.switch.recording import stars
 from softswitch.switch.settings import Codes
 from softswitch.switch.stages.sounds import PlayStage
 from softswitch.switch.stages.stage import Stage
+from softswitch.switch.stages.supervising import SuperviseStage
 from softswitch.switch.targets import Target
 from softswitch.wire.control import PlayItem, ToneItem
 
@@ -134,6 +135,10 @@ def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage
     for verb, code in (("pause", codes.pause_recording), ("resume", codes.resume_recording)):
         if code and number == code:
             return RecordingCodeStage(call, verb, source.name)
+    for code, follow in ((codes.supervise, False), (codes.supervise_on, True)):
+        if code and number.startswith(code) and len(number) > len(code):
+            agent = _agent_at(call, number[len(code) :])
+            return None if agent is None else SuperviseStage(call, agent, source.name, "listen", follow=follow)
     if codes.login and number.startswith(codes.login) and len(number) > len(codes.login):
         return SitStage(call, source.name, number[len(codes.login) :])
     for field, verb, prompt in _VERBS:
@@ -144,3 +149,14 @@ def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage
                 return PlayStage(call, "unavailable")
             return CodeStage(call, verb, prompt, source.name, number[len(code) + 1 :])
     return None
+
+
+def _agent_at(call: "Call", number: str) -> str | None:
+    """The agent with that extension, the one who talks or is logged in if there are several, or of that name."""
+    office = call.office
+    phone = office.plan.extension(number)
+    agents = office.directory.agents_of_phone.get(phone or "", [])
+    views = {agent: office.engine.agent_view(agent, call.started) for agent in agents}
+    here = [agent for agent, view in views.items() if view is not None and view.logged_in]
+    talking = [agent for agent in agents if office.supervision.talk_of(agent) is not None]
+    return next(iter((*talking, *here, *agents)), number if number in office.settings.agents else None)

@@ -105,6 +105,8 @@ class TalkStage(Stage):
             callee.listen(LISTEN_SPEECH)
         call.office.fact("call.answered", now, call.id, by=callee.peer, agent=self.agent)
         call.arrived_at(callee, self.at, now)
+        if self.agent:
+            call.office.supervision.began(self, now)
         for party in (call.leg, callee):
             if party.held_at is not None:
                 self.on_hold(party, True, now)
@@ -130,6 +132,7 @@ class TalkStage(Stage):
             call.leg.watch(None)
             call.leg.take_keys(False)
         if self.agent:
+            call.office.supervision.ended(self)
             call.office.acd(TalkEnded(call.id, self.agent), now)
         watchers, self.watchers = self.watchers, []
         for watcher in watchers:
@@ -277,7 +280,8 @@ class TalkStage(Stage):
             watcher.leg.take_keys(True)
             others = (other.leg for other in self.watchers if other is not watcher and other.mode == "barge")
             heard = () if watcher.leg.held_at is not None else (*parties, *others)
-            watcher.leg.hear(*(leg.id for leg in heard if leg.held_at is None))
+            notes = (player for player, leg in self._notes.items() if leg is watcher.leg)
+            watcher.leg.hear(*(leg.id for leg in heard if leg.held_at is None), *notes)
         barging = (watcher.leg for watcher in self.watchers if watcher.mode == "barge" and caller in circle)
         self.call.recording.follow((*parties[1:], *barging))
         self.call.talking(circle if caller in circle else (), now)
