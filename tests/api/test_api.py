@@ -448,6 +448,28 @@ async def test_a_live_call_is_passed_on(rig: Rig) -> None:
     assert nobody.status_code == 404
 
 
+async def test_supervision_is_for_supervisors_and_of_agents_who_talk(rig: Rig) -> None:
+    """Refused before anybody is rung."""
+    rig.media_up()
+
+    async def order(place: str, **body: object) -> tuple[int, str]:
+        answer = await rig.http.post(f"/api/v1/{place}/supervise", json=body)
+        return answer.status_code, str(answer.json()["detail"])
+
+    rig.dial(b"*43")
+    (call,) = (await rig.http.get("/api/v1/calls")).json()["items"]
+    for place, body, status, said in (
+        ("agents/nobody", {"phone": "1002"}, 404, "no live call and no agent nobody"),
+        ("agents/alice", {"phone": "9999"}, 404, "no phone 9999"),
+        ("agents/alice", {"phone": "1002"}, 403, "phone 1002 may not listen alice"),
+        ("agents/alice", {"phone": "1002", "mode": "shout"}, 422, ""),
+        (f"calls/{call['id']}", {"phone": "1002"}, 409, "no agent talks in call"),
+        ("agents/alice", {}, 422, ""),
+    ):
+        found, detail = await order(place, **body)
+        assert (found, said in detail) == (status, True), (place, body, detail)
+
+
 async def test_alarms_are_in_the_status_and_in_the_metrics(rig: Rig) -> None:
     assert (await rig.http.get("/api/v1/status")).json()["alarms"] == []
     rig.alarms.set("disk", "0.5 GB are free", 100.0)
