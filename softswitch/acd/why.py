@@ -197,7 +197,7 @@ def _skip(call: WaitingCall, agent: Agent, now: Instant) -> Skip:
     if unfit is not None:
         return unfit
     if not agent.available:
-        return _state_skip(agent.name, agent.state, agent.reason, _until(agent))
+        return Skip(agent.name, agent.state.value, _doing(agent), _until(agent))
     if call.offers:
         return Skip(agent.name, "offered", "the call is being offered to others")
     return Skip(agent.name, "next", "is free, and is rung at the next step")
@@ -223,7 +223,8 @@ def _skipped_then(call: WaitingCall, tried: Tried) -> Iterator[Skip]:
         ):
             yield Skip(agent.name, "ringing", "was being rung for it too")
         else:
-            yield _state_skip(agent.name, *then, None)
+            state, reason = then
+            yield Skip(agent.name, state.value, _words(state, reason))
 
 
 def _unfit(call: WaitingCall, ring: int, agent: Agent) -> Skip | None:
@@ -244,9 +245,22 @@ def _unfit(call: WaitingCall, ring: int, agent: Agent) -> Skip | None:
     return None
 
 
-def _state_skip(name: AgentName, state: AgentState, reason: str, until: Instant | None) -> Skip:
-    because = f" ({reason})" if reason else ""
-    return Skip(name, state.value, f"{state.value}{because}", until)
+def _doing(agent: Agent) -> str:
+    """What keeps the agent from a call, with the calls that it is in."""
+    match agent.state:
+        case AgentState.TALKING:
+            return f"talks with {', '.join(agent.talks)}"
+        case AgentState.OFFERED if agent.offer is not None:
+            return f"is being rung for {agent.offer.call.call}"
+        case AgentState.WRAP_UP:
+            return f"wraps up {', '.join(agent.wrap_ups)}"
+        case AgentState.BUSY:
+            return f"has calls of its own: {agent.own_calls}"
+    return _words(agent.state, agent.reason)
+
+
+def _words(state: AgentState, reason: str) -> str:
+    return f"{state.value} ({reason})" if reason else state.value
 
 
 def _state_at(agent: Agent, at: Instant) -> tuple[AgentState, str] | None:

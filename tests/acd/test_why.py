@@ -51,7 +51,7 @@ def test_a_call_that_waits_says_of_every_agent_why_it_is_not_with_that_one() -> 
     assert {skip.agent: (skip.reason, skip.detail) for skip in found.skipped} == {
         "alice": ("paused", "paused (lunch)"),
         "boris": ("skill", "needs english >= 80, has 60"),
-        "clara": ("busy", "busy"),
+        "clara": ("busy", "has calls of its own: 1"),
         "dmitri": ("unreachable", "unreachable"),
         "elena": ("logged-out", "logged-out"),
         "franz": ("resting", "resting (busy)"),
@@ -91,6 +91,25 @@ def test_every_offer_is_told_with_those_who_were_passed_over_and_why() -> None:
             "boris": "skill",
             "gerda": "not-in-ring",
         }
+
+
+def test_what_an_agent_is_in_is_named() -> None:
+    crew = ("alice", "boris", "clara", "dmitri")
+    shift = Shift(*crew, strategy="in-order", wrap_up=60.0)
+    for call, agent in zip(("c1", "c2", "c3"), crew, strict=False):
+        shift.call(call)
+        assert agent in shift.ringing
+    shift.answer("alice")
+    shift.answer("boris")
+    shift.end("c2", "boris")
+    shift.do(DeviceBusy("dmitri", 2))
+    shift.call("c4")
+    assert [(skip.reason, skip.detail) for skip in story(shift, "c4").skipped] == [
+        ("talking", "talks with c1"),
+        ("wrap-up", "wraps up c2"),
+        ("offered", "is being rung for c3"),
+        ("busy", "has calls of its own: 2"),
+    ]
 
 
 def test_a_sticky_call_says_for_whom_it_is_kept() -> None:

@@ -105,6 +105,24 @@ def test_a_call_at_any_of_its_phones_keeps_the_agent_busy() -> None:
     site.nothing_left()
 
 
+def test_an_agent_with_room_for_two_calls_has_both_and_a_third_waits() -> None:
+    site, desk, _, carrier = site_with(capacity=2)
+    lines = [carrier.call("100")]
+    desk.answer(desk.line)
+    lines += [carrier.call("100"), carrier.call("100")]
+    desk.answer(desk.line)
+    view = site.switch.office.engine.agent_view("alice", site.now)
+    assert view is not None
+    assert (view.state, len(view.calls)) == (AgentState.TALKING, 2)
+    assert [line.state for line in desk.lines.values()] == ["up", "up"]
+    carrier.hang_up(lines[0])
+    site.run(31.0)  # the wrap-up of the first
+    assert desk.line.state == "ringing"
+    for line in lines[1:]:
+        carrier.hang_up(line)
+    site.nothing_left()
+
+
 def test_a_phone_is_asked_to_answer_by_itself_when_the_agent_wants_it_so() -> None:
     for auto_answer in (True, False):
         _, desk, _, carrier = site_with(auto_answer=auto_answer)
