@@ -34,11 +34,12 @@ class Ringing:
 
 @dataclass(frozen=True, slots=True)
 class Talking:
-    """The agent speaks with `call`, which came from `queue`."""
+    """The agent speaks with `call`, which came from `queue`; `place` is what it had there."""
 
     call: CallId
     queue: QueueName
     since: Instant
+    place: WaitingCall | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from softswitch.acd import (
     announcing,
+    callback,
     callers,
     desk,
     memory,
@@ -22,6 +23,8 @@ from softswitch.acd import (
     why,
     wrapping,
 )
+from softswitch.acd.callback_book import Callback
+from softswitch.acd.estimate import Estimate
 from softswitch.acd.model import (
     DEFAULT_ACD,
     AcdEffect,
@@ -35,11 +38,18 @@ from softswitch.acd.model import (
     AgentReady,
     AgentSettings,
     AgentWrapUp,
+    CallbackAsked,
+    CallbackCancelled,
+    CallbackFailed,
+    CallbackId,
+    CallbackReached,
     CallerLeft,
     CallPrioritised,
     CallQueued,
+    CallReturned,
     DeviceBusy,
     DeviceReachable,
+    Fact,
     OfferAnswered,
     OfferFailed,
     QueueName,
@@ -48,8 +58,20 @@ from softswitch.acd.model import (
     TalkEnded,
     TalkStarted,
 )
+from softswitch.acd.queue import rank_of
 from softswitch.acd.reconfigure import reconfigure
-from softswitch.acd.state import MAX_WAIT, MORE_PHONES, OPEN_RING, PERIODIC, POSITION, REST, RING, WRAP_UP, State
+from softswitch.acd.state import (
+    CALLBACK,
+    MAX_WAIT,
+    MORE_PHONES,
+    OPEN_RING,
+    PERIODIC,
+    POSITION,
+    REST,
+    RING,
+    WRAP_UP,
+    State,
+)
 from softswitch.acd.strategies import FindStrategy, built_in
 from softswitch.kernel.clock import Instant
 
@@ -57,6 +79,11 @@ _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
     CallQueued: callers.enter,
     CallerLeft: callers.left,
     CallPrioritised: regulating.prioritise,
+    CallReturned: callers.returned,
+    CallbackAsked: callback.asked,
+    CallbackCancelled: callback.cancelled,
+    CallbackReached: callback.reached,
+    CallbackFailed: callback.failed,
     OfferAnswered: offering.answered,
     OfferFailed: offering.failed,
     TalkStarted: desk.talk_started,
@@ -81,6 +108,7 @@ _DUE: dict[str, Callable[[State, Any, Instant], None]] = {
     MORE_PHONES: rings.more_phones,
     POSITION: announcing.position_due,
     PERIODIC: announcing.periodic_due,
+    CALLBACK: callback.due,
 }
 
 
@@ -175,6 +203,42 @@ class Engine:
         memory.restore(self._state, remembered, self._serve(now))
         return self._settle()
 
+    def estimate(self, name: QueueName, now: Instant) -> Estimate | None:
+        """How long a caller who came to the queue now would wait, were no agent free; None when nothing can be said."""
+        state = self._state
+        queue = state.queues.get(name)
+        if queue is None:
+            return None
+        rank = rank_of(queue.settings, now, 0.0)
+        return state.forecast.expect(state, queue, queue.pool, rank, state.next_serial, now)
+
+    def estimated(self, call_id: str, now: Instant) -> Estimate | None:
+        """How long the waiting call still waits, as of now."""
+        state = self._state
+        call = state.calls.get(call_id)
+        if call is None or call.offers:
+            return None
+        return state.forecast.expect(state, call.queue, call.pool, call.rank, call.serial, now)
+
+    def learn(self, facts: Iterable[Fact]) -> None:
+        """What an earlier run has seen, so that estimates begin where it stopped."""
+        for fact in facts:
+            if fact.queue:
+                self._state.forecast.learn(fact.kind, fact.queue, fact.data)
+
+    def callbacks(self, now: Instant) -> list[views.CallbackView]:
+        """Call-backs to come, in the order of their places."""
+        return [views.callback_view(self._state, wanted, now) for wanted in self._state.callbacks.all()]
+
+    def callback(self, id: CallbackId) -> Callback | None:
+        """One of them, to be looked at only."""
+        return self._state.callbacks.get(id)
+
+    def restore_callbacks(self, facts: Iterable[Fact], now: Instant) -> list[AcdEffect]:
+        """Call-backs that the ledger leaves open wait again."""
+        callback.restore(self._state, facts, self._serve(now))
+        return self._settle()
+
     def check(self, now: Instant, live: Set[str] | None = None) -> list[watchdog.Violation]:
         """Invariants that do not hold, none expected; `live` are the ids of all calls that the switch has."""
         return watchdog.check(self._state, now, live)
@@ -217,7 +281,16 @@ class Engine:
             emptied, state.emptied = state.emptied, []
             for pool in emptied:
                 callers.pool_empty(state, pool, state.now)
+        while state.deserted:
+            callers.deserted(state, state.deserted.popitem()[0], state.now)
         for call, agent in state.matcher.pairs():
             offering.make(state, call, agent, state.now)
+        if state.entered:
+            entered, state.entered = state.entered, []
+            for call in entered:
+                if not call.offers and state.calls.get(call.call) is call:
+                    call.estimate = state.forecast.expect(
+                        state, call.queue, call.pool, call.rank, call.serial, state.now
+                    )
         out, state.out = state.out, []
         return out

@@ -10,11 +10,13 @@ from softswitch.kernel.clock import Instant
 CallId: TypeAlias = str
 AgentName: TypeAlias = str
 QueueName: TypeAlias = str
+CallbackId: TypeAlias = str
 OfferId: TypeAlias = int
 OfferCause: TypeAlias = Literal["busy", "rejected", "no-answer", "unreachable", "error"]
 ServiceLevelDefinition: TypeAlias = Literal[
     "standard", "answered", "offered", "without-overflow", "abandoned-in-time", "late-abandons"
 ]
+OverflowCause: TypeAlias = Literal["max-wait", "full", "no-agents", "estimate", "ring", "removed"]
 Needs: TypeAlias = tuple[tuple[str, int], ...]  # (skill, least proficiency 0-100), sorted by skill
 
 
@@ -32,12 +34,49 @@ class ServiceLevel:
 class Ring:
     """Who may get a call once it has waited `after` seconds: `agents` (those of the queue when not given) that have
     at least these `skills`. For the skills it names, a ring's minimum stands in place of the call's own and the
-    queue's; 0 asks for it no longer."""
+    queue's; 0 asks for it no longer. `to`: instead of a ring, the call goes there (overflow cause `ring`)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
     after: float = 0.0
     skills: dict[str, int] = field(default_factory=dict)
     agents: tuple[AgentName, ...] | None = None
+    to: str | None = None
+
+
+class AgentState(StrEnum):
+    """What a supervisor sees; derived, in this order of precedence, from log-in, offers, dialogs, wrap-up, pause and
+    registration."""
+
+    LOGGED_OUT = "logged-out"
+    OFFERED = "offered"
+    TALKING = "talking"
+    WRAP_UP = "wrap-up"
+    PAUSED = "paused"
+    UNREACHABLE = "unreachable"
+    BUSY = "busy"
+    RESTING = "resting"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackSettings:
+    """`[queues.NAME.callback]`: callers may ask to be called back at their place in the queue. `to`: the trunk
+    (`trunk:NAME`) that outside numbers are called by; without it only phones of this switch are. `numbers`: patterns
+    that a number must fit; without any only the caller's own number will do, and none may be typed. `first`: who is
+    called first once an agent is there for it. `attempts`: how often the customer is called at most, `pause` seconds
+    apart, each for `ring_seconds`. `expire`: seconds until it is given up. `hours`: an `[hours.NAME]` outside which
+    nobody is called. `caller_id`: the number shown to the customer."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    to: str | None = None
+    numbers: tuple[str, ...] = ()
+    first: Literal["agent", "customer"] = "agent"
+    attempts: int = 3
+    pause: float = 300.0
+    ring_seconds: float = 30.0
+    expire: float = 14400.0
+    hours: str | None = None
+    caller_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +174,20 @@ class QueueSettings:
     service_level: ServiceLevel = ServiceLevel()
     short_abandon: float = 5.0
     announce_position: float = 0.0
-    announce_prompt: str | None = None
+    announce_first: float = 0.0
+    announce_estimate: bool = False
+    announce_prompt: str | tuple[str, ...] | None = None
     announce_every: float = 0.0
+    announce_order: Literal["turn", "random"] = "turn"
+    keys: dict[str, str] = field(default_factory=dict)
+    keys_prompt: str | None = None
+    max_estimate: float = 0.0
+    on_max_estimate: str | None = None
+    join_when: tuple[AgentState, ...] | None = None
+    leave_when: tuple[AgentState, ...] | None = None
+    keep_place: bool = True
+    resume_seconds: float = 0.0
+    callback: CallbackSettings | None = None
     welcome: str | None = None
     agent_prompt: str | None = None
     music: str = "hold"
@@ -168,21 +219,6 @@ class QueueSettings:
     call_needs: dict[str, int] = field(default_factory=dict)
 
 
-class AgentState(StrEnum):
-    """What a supervisor sees; derived, in this order of precedence, from log-in, offers, dialogs, wrap-up, pause and
-    registration."""
-
-    LOGGED_OUT = "logged-out"
-    OFFERED = "offered"
-    TALKING = "talking"
-    WRAP_UP = "wrap-up"
-    PAUSED = "paused"
-    UNREACHABLE = "unreachable"
-    BUSY = "busy"
-    RESTING = "resting"
-    READY = "ready"
-
-
 # ------------------------------------------------------------------------------------------------------- events in
 
 
@@ -191,7 +227,8 @@ class CallQueued:
     """A caller enters `queue`. `head_start` adds to the queue's own; `arrived` keeps an older place (transfer,
     call-back). `needs` go beside the queue's. `sticky`: kept for that agent of the queue for `sticky_seconds` (None:
     the queue's), unless the agent is not logged in. `without`: not to be offered to that agent, who has just passed it
-    on."""
+    on. `known`: the caller's number is vouched for, so that a dropped caller, or one with a call-back to come, is known
+    again by it."""
 
     call: CallId
     queue: QueueName
@@ -202,6 +239,60 @@ class CallQueued:
     sticky: AgentName = ""
     sticky_seconds: float | None = None
     without: AgentName = ""
+    known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallReturned:
+    """The agent was joined with `call` and has left before a word was said: the call has its old place back, and
+    counts as never answered."""
+
+    call: CallId
+    agent: AgentName
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackAsked:
+    """Somebody wants to be called back. `call`: the waiting call whose place it takes; without one it begins now (or at
+    `arrived`) with `head_start`. `to` says how the number is reached; opaque here. A second one for the same number
+    and queue is merged with the first."""
+
+    callback: CallbackId
+    queue: QueueName
+    number: str
+    to: str
+    call: CallId = ""
+    by: str = "caller"
+    arrived: Instant | None = None
+    head_start: float = 0.0
+    needs: Needs = ()
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackCancelled:
+    """It is not wanted any more. An attempt that is under way is given up."""
+
+    callback: CallbackId
+    by: str = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackReached:
+    """The customer has answered. With an agent on the line the two talk; else the call waits for one as any other
+    with a line."""
+
+    call: CallId
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackFailed:
+    """The attempt `call` is over and the customer was not reached. `cause`: `busy`, `no-answer`, `rejected` and
+    `failed` count as an attempt; `agent` (who left first), `closed` (called again at `again`) and `stopped` do not."""
+
+    call: CallId
+    cause: str
+    again: Instant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +427,11 @@ AcdEvent: TypeAlias = (
     CallQueued
     | CallerLeft
     | CallPrioritised
+    | CallReturned
+    | CallbackAsked
+    | CallbackCancelled
+    | CallbackReached
+    | CallbackFailed
     | OfferAnswered
     | OfferFailed
     | TalkStarted
@@ -358,7 +454,8 @@ AcdEvent: TypeAlias = (
 @dataclass(frozen=True, slots=True)
 class Offer:
     """Ring the agent's phone for `call`; answer with `OfferAnswered` or `OfferFailed` within `ring_seconds`
-    (the engine withdraws the offer by itself when they pass)."""
+    (the engine withdraws the offer by itself when they pass). `callback`: the call has no line yet, it is an attempt of
+    that call-back."""
 
     offer: OfferId
     call: CallId
@@ -366,6 +463,7 @@ class Offer:
     agent: AgentName
     ring_seconds: float
     auto_answer: bool = False
+    callback: CallbackId = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -399,23 +497,32 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """Tell the waiting caller: `position` (1 = next) when kind is `position`, or the queue's `announce_prompt`
-    (`periodic`)."""
+    """Tell the waiting caller: `position` (1 = next) and, unless None, the `estimate` in seconds when kind is
+    `position`, or one of the queue's prompts (`periodic`)."""
 
     call: CallId
     kind: Literal["position", "periodic"]
     position: int = 0
+    estimate: float | None = None
+    prompt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Overflow:
-    """The caller leaves the queue for `target` (None: a polite refusal): `max-wait`, `full`, `no-agents` or
-    `removed`."""
+    """The caller leaves the queue for `target` (None: a polite refusal)."""
 
     call: CallId
     queue: QueueName
-    cause: Literal["max-wait", "full", "no-agents", "removed"]
+    cause: OverflowCause
     target: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackEnded:
+    """Attempt `call` has no place any more (cancelled, expired, its queue removed): end what it has begun."""
+
+    call: CallId
+    cause: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,4 +547,4 @@ class Fact:
     data: dict[str, object] = field(default_factory=dict)
 
 
-AcdEffect: TypeAlias = Offer | Withdraw | Bridge | Refuse | Announce | Overflow | AgentChanged | Fact
+AcdEffect: TypeAlias = Offer | Withdraw | Bridge | Refuse | Announce | Overflow | CallbackEnded | AgentChanged | Fact

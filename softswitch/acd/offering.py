@@ -41,9 +41,12 @@ def make(state: State, call: WaitingCall, agent: Agent, at: Instant) -> None:
     agent.offer = ringing
     queue, pool = call.queue, call.pool
     ring_seconds = ring_time(queue.settings, agent)
+    wanted, rules = call.callback, queue.settings.callback
     if ring_seconds:
-        state.deadlines.set((RING, offer), at + ring_seconds)
-    state.out.append(Offer(offer, call.call, queue.name, agent.name, ring_seconds, agent.settings.auto_answer))
+        before = rules.ring_seconds if wanted is not None and rules is not None and rules.first == "customer" else 0.0
+        state.deadlines.set((RING, offer), at + before + ring_seconds)
+    auto_answer, id = agent.settings.auto_answer, "" if wanted is None else wanted.callback
+    state.out.append(Offer(offer, call.call, queue.name, agent.name, ring_seconds, auto_answer, id))
     state.fact("offer.made", at, call.call, queue.name, agent.name, offer=offer, waited=at - call.entered)
     pool.offered(agent, offer)
     if first:
@@ -82,22 +85,29 @@ def answered(state: State, event: OfferAnswered, at: Instant) -> None:
     _end(state, ringing, "answered", at, taken=True)
     state.remove_call(call, "answered", at)
     queue = call.queue
-    agent.talks[call.call] = Talking(call.call, queue.name, at)
+    agent.talks[call.call] = Talking(call.call, queue.name, at, call)
     agent.failures.clear()
     agent.calls += 1
     agent.touched = True
-    waited = at - call.entered
-    state.fact(
-        "queue.answered",
-        at,
-        call.call,
-        queue.name,
-        agent.name,
-        offer=ringing.offer,
-        waited=waited,
-        rang=at - ringing.made,
-        within=waited <= queue.settings.service_level.seconds,
-    )
+    waited, rang = at - call.entered, at - ringing.made
+    if call.callback is not None:
+        state.fact(
+            "callback.taken", at, call.call, queue.name, agent.name, offer=ringing.offer, waited=waited, rang=rang,
+            callback=call.callback.callback,
+        )  # fmt: skip
+    else:
+        state.fact(
+            "queue.answered",
+            at,
+            call.call,
+            queue.name,
+            agent.name,
+            offer=ringing.offer,
+            waited=waited,
+            rang=rang,
+            within=waited <= queue.settings.service_level.seconds,
+            **({} if call.estimate is None else call.estimate.facts()),
+        )
     state.out.append(Bridge(ringing.offer, call.call, queue.name, agent.name, waited))
     state.publish(agent, at)
     withdraw_all(state, call, ELSEWHERE, at)

@@ -19,6 +19,8 @@ from softswitch.kernel.clock import Instant
 
 if TYPE_CHECKING:
     from softswitch.acd.agent import Ringing
+    from softswitch.acd.callback_book import Callback
+    from softswitch.acd.estimate import Estimate
     from softswitch.acd.pool import Pool
 
 Rank: TypeAlias = tuple[float, int]
@@ -34,7 +36,8 @@ class WaitingCall:
     """A call in `queue` since `entered`; `offers` while agents' phones ring for it, up to `phones` at once. It waits
     in `pool`, that of its `ring` (from 0; `STICKY`) and its `needs`. `stamp` tells its living heap entry. `tried` are
     its offers, the last of them; `left` and `outcome` are for `why`, once the call has left. The agent `without` is
-    not to get it."""
+    not to get it. `known`: see `CallQueued`; `message`: the queue's message that was told last; `estimate`: the one on
+    entry; `callback`: it has no line yet, it is an attempt of that call-back."""
 
     call: CallId
     queue: "Queue"
@@ -55,6 +58,10 @@ class WaitingCall:
     left: Instant | None = None
     outcome: str = ""
     without: AgentName = ""
+    known: bool = False
+    message: int = -1
+    estimate: "Estimate | None" = None
+    callback: "Callback | None" = None
 
     @property
     def offer(self) -> "Ringing | None":
@@ -106,6 +113,10 @@ class Places:
         """1 for the next one; 0 when the call is not here."""
         index = self._index(call)
         return 0 if index < 0 else index - self._start + 1
+
+    def before(self, rank: float, serial: int) -> int:
+        """How many calls are before one of that rank."""
+        return bisect_left(self._places, (rank, serial), lo=self._start) - self._start
 
     def remove(self, call: WaitingCall) -> int:
         """Take `call` out; returns the position it had, 0 when it was not here."""

@@ -1,8 +1,9 @@
 """New settings under load: waiting calls, agents' states and running offers stay; only what is gone goes."""
 
-from softswitch.acd import callers, desk, offering
+from softswitch.acd import callback, callers, desk, offering
 from softswitch.acd.agent import Agent
 from softswitch.acd.model import Reconfigured
+from softswitch.acd.outcomes import overflow
 from softswitch.acd.queue import STICKY
 from softswitch.acd.state import State, settings_of
 from softswitch.kernel.clock import Instant
@@ -17,8 +18,9 @@ def reconfigure(state: State, event: Reconfigured, at: Instant) -> None:
     state.find_strategies(event.queues)
     state.settings = event.settings
     agents = settings_of(event.agents)
+    callback.queues_removed(state, event.queues, at)
     for call in [call for call in state.calls.values() if call.queue.name not in event.queues]:
-        callers.overflow(state, call, "removed", at)
+        overflow(state, call, "removed", at)
     for agent in list(state.agents.values()):
         if agent.name not in agents:
             _remove(state, agent, at)

@@ -18,6 +18,8 @@ def prioritise(state: State, event: CallPrioritised, at: Instant) -> None:
     place = call.queue.places.remove(call)
     call.rank -= seconds
     call.queue.places.add(call)
+    if call.callback is not None:
+        call.callback.rank = call.rank
     state.move(call)
     position = call.queue.places.position(call)
     state.fact(

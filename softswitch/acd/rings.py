@@ -4,20 +4,22 @@ The ring before the first is the sticky agent's, for some seconds. It is left at
 """
 
 from softswitch.acd.model import CallId, CallQueued
+from softswitch.acd.outcomes import overflow
 from softswitch.acd.queue import STICKY, WaitingCall
 from softswitch.acd.state import MORE_PHONES, OPEN_RING, State
 from softswitch.kernel.clock import Instant
 
 
-def enter(state: State, call: WaitingCall, event: CallQueued, at: Instant) -> None:
+def enter(state: State, call: WaitingCall, event: CallQueued | None, at: Instant) -> None:
     """Put the new call into its first pool."""
     queue = call.queue
-    seconds = queue.settings.sticky_seconds if event.sticky_seconds is None else event.sticky_seconds
-    if event.without:
+    own = None if event is None else event.sticky_seconds
+    seconds = queue.settings.sticky_seconds if own is None else own
+    if event is not None and event.without:
         former = state.agents.get(event.without)
         here = former is not None and former.logged_in and former in queue.pool.agents
         call.without = event.without if queue.pool.logged_in > here else ""  # better the same agent than nobody
-    if event.sticky and event.sticky != event.without and seconds > 0:
+    if event is not None and event.sticky and event.sticky != event.without and seconds > 0:
         agent = state.agents.get(event.sticky)
         if agent is not None and agent.logged_in and agent in queue.pool.agents:
             call.sticky, call.sticky_until = agent.name, at + seconds
@@ -29,14 +31,22 @@ def enter(state: State, call: WaitingCall, event: CallQueued, at: Instant) -> No
 def open_due(state: State, call_id: CallId, at: Instant) -> None:
     """The next ring opens for the call."""
     call = state.calls.get(call_id)
-    if call is not None:
-        _to(state, call, _ring_at(call, at), at)
+    if call is None:
+        return
+    ring = _ring_at(call, at)
+    target = call.queue.rings[ring].to if ring != STICKY else None
+    if target is None:
+        _to(state, call, ring, at)
+    elif call.callback is None:
+        overflow(state, call, "ring", at, target)
 
 
 def rearm(state: State, call: WaitingCall) -> None:
     """New settings: the call is in the ring that its wait has opened."""
     ring = _ring_at(call, state.now)
-    if ring != call.ring:
+    if ring != STICKY and call.queue.rings[ring].to is not None:
+        state.deadlines.set((OPEN_RING, call.call), state.now)
+    elif ring != call.ring:
         _to(state, call, ring, state.now)
     else:
         _arm(state, call)
@@ -45,7 +55,7 @@ def rearm(state: State, call: WaitingCall) -> None:
 def let_go(state: State, call: WaitingCall, at: Instant) -> None:
     """The sticky agent is not there any more."""
     call.sticky_until = at
-    _to(state, call, _ring_at(call, at), at)
+    open_due(state, call.call, at)
 
 
 def more_phones(state: State, call_id: CallId, at: Instant) -> None:

@@ -3,9 +3,11 @@
 from collections import deque
 from collections.abc import Iterable, Mapping
 from random import Random
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from softswitch.acd.agent import Agent, Ringing, derive, derive_reason, may_take
+from softswitch.acd.callback_book import Callbacks
+from softswitch.acd.estimate import Forecast
 from softswitch.acd.matching import Matcher
 from softswitch.acd.model import (
     DEFAULT_AGENT,
@@ -18,6 +20,7 @@ from softswitch.acd.model import (
     CallId,
     Fact,
     OfferId,
+    Overflow,
     QueueName,
     QueueSettings,
 )
@@ -28,6 +31,9 @@ from softswitch.acd.strategies import FindStrategy
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.deadlines import Deadlines
 
+if TYPE_CHECKING:
+    from softswitch.acd.dropped import Dropped
+
 RING = "ring"
 WRAP_UP = "wrap-up"
 REST = "rest"
@@ -36,6 +42,7 @@ POSITION = "position"
 PERIODIC = "periodic"
 OPEN_RING = "open-ring"
 MORE_PHONES = "more-phones"
+CALLBACK = "callback"
 
 _PAST_CALLS = 2000  # calls that have left and that `why` can tell of
 _STAYS = 4  # of one call in queues, before the last
@@ -46,17 +53,25 @@ DeadlineKey: TypeAlias = tuple[str, CallId | AgentName | OfferId]
 class State:
     """`calls`, `offers` and `agents` are the truth; places, pools and deadlines are indexes over it and can be
     rebuilt. `emptied` are pools to look at because nobody in them is logged in. `past_offers` are offers that ended
-    lately, with their agent and whether they were answered; `past_calls` those who left lately, for `why`. `out`
-    collects the effects of the running step."""
+    lately, with their agent and whether they were answered; `past_calls` those who left lately, for `why`. `entered`
+    are the calls that came in the running step, `deserted` queues to look at because agents' states changed, `crowded`
+    those with callers. `dropped` are places of callers who hung up. `out` collects the effects of the running step."""
 
     __slots__ = (
         "_find_strategy",
+        "_watching",
         "agents",
+        "callbacks",
         "calls",
+        "crowded",
         "deadlines",
+        "deserted",
         "dice",
+        "dropped",
         "emptied",
         "ended_offers",
+        "entered",
+        "forecast",
         "matcher",
         "next_offer",
         "next_serial",
@@ -96,6 +111,13 @@ class State:
         self.next_serial = 1
         self.next_offer: OfferId = 1
         self.emptied: list[Pool] = []
+        self.entered: list[WaitingCall] = []
+        self.deserted: dict[Queue, None] = {}
+        self.crowded: dict[Queue, None] = {}
+        self.dropped: dict[tuple[QueueName, str], Dropped] = {}
+        self.callbacks = Callbacks()
+        self.forecast = Forecast()
+        self._watching: dict[AgentName, list[Queue]] = {}
         self.out: list[AcdEffect] = []
         self.find_strategies(queues)
         self.set_queues(queues)
@@ -111,6 +133,12 @@ class State:
     ) -> None:
         """Write one line of the ledger."""
         self.out.append(Fact(kind, at, call, queue, agent, data))
+        if queue:
+            self.forecast.learn(kind, queue, data)
+
+    def refused(self, call: CallId, queue: QueueName) -> None:
+        """There is no such queue."""
+        self.out.append(Overflow(call, queue, "removed", None))
 
     def ignored(self, event: AcdEvent, why: str, at: Instant) -> None:
         """A late, repeated or unknown event changes nothing, and says so."""
@@ -144,6 +172,8 @@ class State:
             agent.state = state
             agent.reason = reason
             agent.since = at
+            if self._watching and (queues := self._watching.get(agent.name)):
+                self.deserted.update(dict.fromkeys(queues))
         could = agent.available
         agent.available = available = may_take(agent, state)
         if available and (agent.touched or not could):
@@ -164,7 +194,11 @@ class State:
         self.pools.take(call)
         for kind in (MAX_WAIT, POSITION, PERIODIC, OPEN_RING, MORE_PHONES):
             self.deadlines.cancel((kind, call.call))
-        return call.queue.places.remove(call)
+        queue = call.queue
+        position = queue.places.remove(call)
+        if not len(queue.places):
+            self.crowded.pop(queue, None)
+        return position
 
     def move(self, call: WaitingCall) -> None:
         """The call goes to the pool of its ring; its rank and what rings for it stay."""
@@ -195,8 +229,14 @@ class State:
         matcher.waiting.clear()
         matcher.ringing.clear()
         matcher.weighted = any(queue.settings.weights for queue in self.queues.values())
+        self.forecast.forget_pools()
+        self._watching = {}
         for queue in self.queues.values():
             queue.places.clear()
+            if queue.settings.leave_when is not None:
+                for agent in queue.pool.agents:
+                    self._watching.setdefault(agent.name, []).append(queue)
+        self.crowded = dict.fromkeys(call.queue for call in self.calls.values())
         for call in sorted(self.calls.values(), key=lambda call: (call.rank, call.serial)):
             call.queue.places.add(call)
             call.in_heap = False

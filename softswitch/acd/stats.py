@@ -4,13 +4,27 @@ again from the ledger after a crash, is the same.
 The facts, with their `data` (times in seconds; every fact has `at`, and names its call, queue and agent):
 
 =====================  ===============================================================================================
-`queue.entered`        caller, rank, ahead, needs (by skill, when there are any)
+`queue.entered`        caller, rank, ahead, needs (by skill, when there are any), resumed (the dropped call, or
+                       `callback`, whose place it has)
 `queue.answered`       offer, waited, rang, within (the service level's seconds)      — the four outcomes of a call:
-`queue.abandoned`      waited, position, short (under the queue's `short_abandon`),     exactly one follows each
-                       within (the service level's seconds)
+                       if it had to wait: estimate, low, high, raw (of the wait)        exactly one follows each
+`queue.abandoned`      waited, position, short (under the queue's `short_abandon`),
+                       within (the service level's seconds), estimate
 `queue.overflowed`     cause, target, waited, position                                  `queue.entered`
 `queue.left`           reason, waited, position (taken out by other means)
-`offer.made`           offer, waited; ended by exactly one `queue.answered`, `offer.failed` or `offer.withdrawn`
+`queue.returned`       waited, within, talk: takes a `queue.answered` back, the agent left before a word was said
+`queue.resumed`        by, waited, short, away: takes a `queue.abandoned` and its `queue.entered` back, the
+                       caller has called again (as call `by`) and is counted there
+`callback.asked`       callback, number, to, by, rank, expires, needs, language; its attempts are calls of their own
+`callback.merged`      callback, number, by (one more wish of a number that has a call-back to come)
+`callback.taken`       callback, offer, waited, rang (an agent is there for it)
+`callback.attempted`   callback, cause, attempts, counted (in vain)
+`callback.connected`   callback, attempts, waited (since it was asked for)       — the four ends of a call-back
+`callback.cancelled`   callback, cause (cancelled, called-again, removed), by, attempts
+`callback.expired`     callback, cause, attempts      `callback.failed`    callback, number, cause, attempts
+`callback.restored`    callback (after a restart)
+`offer.made`           offer, waited; ended by exactly one `queue.answered`, `callback.taken`, `offer.failed` or
+                       `offer.withdrawn`
 `offer.failed`         offer, cause, rang
 `offer.withdrawn`      offer, reason, rang
 `offer.refused`        offer (an answer that came too late)
@@ -36,7 +50,6 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `survey.asked`         survey (the caller heard the first question)
 `survey.answer`        survey, question, kind, value, first (of this call); kind `voice`: recording, seconds
 `survey.ended`         survey, answers, completed, cause
-`callback.*`           counted by kind, by queue
 =====================  ===============================================================================================
 """
 

@@ -2,10 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Literal
 
 from softswitch.acd.agent import Agent, Ringing, WrapUp
-from softswitch.acd.model import AgentName, AgentState, CallId, Needs, QueueName
+from softswitch.acd.callback_book import Callback
+from softswitch.acd.model import AgentName, AgentState, CallbackId, CallId, Needs, QueueName
 from softswitch.acd.queue import Queue, WaitingCall
+from softswitch.acd.state import State
 from softswitch.kernel.clock import Duration, Instant
 
 
@@ -25,11 +28,31 @@ class WaitingView:
     ring: int = 0
     needs: Needs = ()
     ringing: tuple[AgentName, ...] = ()
+    callback: CallbackId = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackView:
+    """A call-back to come. `state`: `waiting`, `offered` (an agent's phone rings for it), `calling`, or `paused` until
+    `due`. `position` is its place in the queue, 0 when it has none now."""
+
+    callback: CallbackId
+    queue: QueueName
+    number: str
+    by: str
+    state: Literal["waiting", "offered", "calling", "paused"]
+    position: int
+    asked: Instant
+    expires: Instant
+    attempts: int
+    due: Instant | None
+    call: CallId
 
 
 @dataclass(frozen=True, slots=True)
 class QueueView:
-    """`longest_wait` in seconds, of those who wait now. `states` counts the queue's agents by state."""
+    """`longest_wait` in seconds, of those who wait on a line now, as does `waiting`; `callbacks` wait without one.
+    `states` counts the queue's agents by state."""
 
     queue: QueueName
     strategy: str
@@ -39,6 +62,7 @@ class QueueView:
     agents: int
     logged_in: int
     states: dict[AgentState, int]
+    callbacks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +100,43 @@ def waiting_view(call: WaitingCall, position: int, now: Instant) -> WaitingView:
         *(call.call, call.queue.name, call.caller, position, waited, call.entered, call.rank, offered_to, call.ring),
         needs=call.needs,
         ringing=tuple(ringing.agent.name for ringing in call.offers),
+        callback=call.callback.callback if call.callback is not None else "",
+    )
+
+
+def callback_view(state: State, wanted: Callback, now: Instant) -> CallbackView:
+    """One call-back."""
+    call = state.calls.get(wanted.call)
+    if call is None:
+        what: Literal["waiting", "offered", "calling", "paused"] = "calling" if wanted.call else "paused"
+    else:
+        what = "offered" if call.offers else "waiting"
+    return CallbackView(
+        *(wanted.callback, wanted.queue, wanted.number, wanted.by, what),
+        position=0 if call is None else call.queue.places.position(call),
+        asked=wanted.asked,
+        expires=wanted.expires,
+        attempts=wanted.attempts,
+        due=wanted.due,
+        call=wanted.call,
     )
 
 
 def queue_view(queue: Queue, now: Instant) -> QueueView:
     """One queue; costs a look at each of its callers and agents."""
     states = Counter(agent.state for agent in queue.pool.agents)
-    entered = [call.entered for call in queue.places]
+    callers = [call for call in queue.places if call.callback is None]
+    entered = [call.entered for call in callers]
     return QueueView(
         queue.name,
         queue.settings.strategy,
-        waiting=len(queue.places),
-        offered=sum(1 for call in queue.places if call.offer is not None),
+        waiting=len(callers),
+        offered=sum(1 for call in callers if call.offer is not None),
         longest_wait=now - min(entered) if entered else 0.0,
         agents=len(queue.pool.agents),
         logged_in=queue.pool.logged_in,
         states=dict(states),
+        callbacks=len(queue.places) - len(callers),
     )
 
 

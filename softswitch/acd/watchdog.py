@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Final, TypeAlias
 
-from softswitch.acd import callers, desk, offering, wrapping
+from softswitch.acd import callers, desk, offering, outcomes, wrapping
 from softswitch.acd.agent import Ringing, derive, may_take
 from softswitch.acd.model import CallId, QueueName
 from softswitch.acd.state import OPEN_RING, REST, RING, WRAP_UP, State
@@ -220,8 +220,8 @@ def _clock(state: State, now: Instant) -> Iterator[_Finding]:
 
 
 def _ghosts(state: State, live: Set[CallId]) -> Iterator[_Finding]:
-    for name in state.calls:
-        if name not in live:
+    for name, waiting in state.calls.items():
+        if name not in live and waiting.callback is None:
             yield "call-exists", name, "the switch does not know it"
     for agent in state.agents.values():
         for call in agent.talks:
@@ -230,8 +230,8 @@ def _ghosts(state: State, live: Set[CallId]) -> Iterator[_Finding]:
 
 
 def _lay_ghosts(state: State, live: Set[CallId], now: Instant) -> None:
-    for call in [call for name, call in state.calls.items() if name not in live]:
-        callers.leave(state, call, "lost", now)
+    for call in [call for name, call in state.calls.items() if name not in live and call.callback is None]:
+        outcomes.leave(state, call, "lost", now)
     for agent in list(state.agents.values()):
         for talk in [talk for name, talk in agent.talks.items() if name not in live]:
             desk.end_talk(state, agent, talk, now)

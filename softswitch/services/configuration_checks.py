@@ -14,6 +14,7 @@ from softswitch.acd.model import QueueSettings
 from softswitch.call.hours import OpeningHours
 from softswitch.kernel.errors import LocalError
 from softswitch.services.configuration_acd import check_agent, check_matching, check_survey
+from softswitch.services.configuration_callers import check_callers, check_voicemail, overflow_loops
 from softswitch.services.configuration_graph import (
     dead_ends,
     menu_loops,
@@ -99,6 +100,11 @@ class _Checks:
             self._error(path, f"backups go round: {' → '.join(chain)}")
         for name, queue in self.settings.queues.items():
             self._queue(name, queue)
+            self.findings += check_callers(self.settings, name, queue)
+        self.findings += overflow_loops(self.settings)
+        for name, box in self.settings.voicemail.items():
+            self.findings += check_voicemail(name, box)
+            self._language(("voicemail", name, "language"), box.language)
         known = self.known
         for name, supervisor in self.settings.supervisors.items():
             self.findings += check_supervisor(name, supervisor, known["phones"], known["queues"], known["agents"])
@@ -213,6 +219,8 @@ class _Checks:
             self._error(path, "needs {call}: without it one recording overwrites another")
         if not template.endswith(".wav"):
             self._error(path, "must end in .wav: the ending of a converted recording follows recording.format")
+        if template.startswith("voicemail/"):
+            self._error(path, "voicemail/ is where messages are kept")
         if template.startswith("/") or ".." in template.split("/"):
             self._error(path, "must stay below recording.directory")
 
@@ -344,6 +352,7 @@ class _Checks:
         settings = self.settings
         users = {queue.hours for queue in settings.queues.values()} | {menu.hours for menu in settings.ivr.values()}
         users |= {route.hours for route in settings.routes}
+        users |= {queue.callback.hours for queue in settings.queues.values() if queue.callback is not None}
         if name not in users:
             self._warn(path, "not used by any menu, queue or route")
 

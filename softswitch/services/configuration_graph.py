@@ -9,7 +9,7 @@ from softswitch.switch.settings import Settings
 from softswitch.switch.targets import SECTIONS, Target, parse_target
 
 _PHONE_TARGETS: Final = ("no_answer", "busy", "unavailable")
-_QUEUE_TARGETS: Final = ("on_max_wait", "on_full", "on_empty", "closed", "on_holiday")
+_QUEUE_TARGETS: Final = ("on_max_wait", "on_full", "on_empty", "on_max_estimate", "closed", "on_holiday")
 _MENU_TARGETS: Final = ("on_timeout", "on_invalid", "closed")
 
 
@@ -26,6 +26,12 @@ def targets_of(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
             for key in keys:
                 if (text := getattr(entry, key)) is not None:
                     yield (section, name, key), text
+    for name, queue in settings.queues.items():
+        for key, text in queue.keys.items():
+            yield ("queues", name, "keys", key), text
+        for number, ring in enumerate(queue.rings):
+            if ring.to is not None:
+                yield ("queues", name, "rings", number, "to"), ring.to
     for name, group in settings.groups.items():
         for index, text in enumerate(group.members):
             yield ("groups", name, "members", index), text
@@ -64,9 +70,17 @@ def prompts_of(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
         if menu.consent is not None:
             yield (*place, "consent", "prompt"), menu.consent.prompt, spoken
     for name, queue in settings.queues.items():
-        for key in ("announce_prompt", "welcome", "agent_prompt"):
+        spoken = queue.language or language
+        for key in ("welcome", "agent_prompt", "keys_prompt"):
             if (prompt := getattr(queue, key)) is not None:
-                yield ("queues", name, key), prompt, queue.language or language
+                yield ("queues", name, key), prompt, spoken
+        if isinstance(queue.announce_prompt, str):
+            yield ("queues", name, "announce_prompt"), queue.announce_prompt, spoken
+        else:
+            for index, prompt in enumerate(queue.announce_prompt or ()):
+                yield ("queues", name, "announce_prompt", index), prompt, spoken
+    for name, box in settings.voicemail.items():
+        yield ("voicemail", name, "greeting"), box.greeting, box.language or language
     for name, survey in settings.surveys.items():
         spoken = survey.language or language
         for index, question in enumerate(survey.questions):
@@ -99,7 +113,7 @@ def unreachable(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
             ahead += ways.get(place, ())
     anywhere = bool(settings.hooks)  # they may answer with any target
     by_variable = {text.partition(":")[0] for _, text in targets_of(settings) if "{" in text}
-    for section in ("queues", "ivr", "groups"):
+    for section in ("queues", "ivr", "groups", "voicemail"):
         if anywhere or any(SECTIONS.get(kind) == section for kind in by_variable):
             continue
         for name in getattr(settings, section):

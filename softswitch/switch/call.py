@@ -98,6 +98,9 @@ class Call:
         self.targets_passed = 0
         self.hung_up_by: HungUpBy = ""
         self.route_record: bool | None = None
+        self.waited_since: Instant | None = None  # it overflowed from a queue that keeps the place
+        self.callback = ""  # this call is an attempt of that call-back
+        self.vouched = False  # the number is the caller's own as far as a trunk or a digest can tell
         self.private = False  # the caller asked that the number be shown to nobody (RFC 3323)
         self.language_chosen = False
         self.offers: list[OfferId] = []

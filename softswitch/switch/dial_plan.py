@@ -9,6 +9,8 @@ from softswitch.sip.numbers import Pattern
 from softswitch.switch.settings import Route, Settings
 from softswitch.switch.targets import Target
 
+_DAY = 86_400.0
+
 
 class Ringing(msgspec.Struct, frozen=True):
     """How to ring a target. `fallbacks`: next target by kind of failure (`busy`,
@@ -49,6 +51,11 @@ class Calendar:
     def is_open(self, name: str | None, now: Instant) -> bool:
         """True without a name."""
         return name is None or self._hours[name].is_open(now)
+
+    def opens(self, name: str | None, now: Instant) -> Instant:
+        """When it is open next; a day from now when that cannot be told."""
+        change = None if name is None else self._hours[name].next_change(now)
+        return now + _DAY if change is None else change
 
     def is_holiday(self, name: str | None, now: Instant) -> bool:
         """Whether today is one of the holidays of these hours; False without a name."""

@@ -148,6 +148,8 @@ class Directory:
         headers = [("X-Call-Id", call.id)]
         if queue:
             headers.append(("X-Queue", queue))
+        if call.callback:
+            headers.append(("X-Callback", call.callback))
         if call.facts.collected:
             pairs = (f"{key}={value}" for key, value in call.facts.collected.items())
             headers.append(("X-Collected", ";".join(pairs)))

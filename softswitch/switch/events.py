@@ -83,6 +83,22 @@ class OutcomeCommand(msgspec.Struct, frozen=True):
     by: str = "operator"
 
 
+class AskCallback(msgspec.Struct, frozen=True):
+    """An operator or a program wants a customer to be called back by an agent of `queue`."""
+
+    queue: str
+    number: str
+    by: str = "operator"
+    head_start: float = 0.0
+
+
+class CancelCallback(msgspec.Struct, frozen=True):
+    """A call-back is not wanted any more."""
+
+    callback: str
+    by: str = "operator"
+
+
 class RecordingCommand(msgspec.Struct, frozen=True):
     """An operator or a supervisor pauses a call's recording, or lets it go on."""
 
@@ -186,6 +202,8 @@ SwitchEvent: TypeAlias = (
     | Drain
     | HangUpCall
     | AgentCommand
+    | AskCallback
+    | CancelCallback
     | WrapUpCommand
     | OutcomeCommand
     | RecordingCommand

@@ -20,6 +20,7 @@ from softswitch.sip.events import Output
 from softswitch.sip.flow import Addressing, Flow
 from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.admission import Admission
+from softswitch.switch.callbacks import Callbacks
 from softswitch.switch.customers import Customers, LastAgents
 from softswitch.switch.dial_plan import Calendar, DialPlan
 from softswitch.switch.directory import Directory
@@ -86,6 +87,7 @@ class Office:
         self.admission = Admission(settings, self)
         self.supervision = Supervision(self)
         self.conferences = Conferences(self.fabric)
+        self.callbacks = Callbacks(self)
         self._find_prompt = find_prompt
         self.tally: Callable[[Fact], None] = _untold  # the live numbers
 

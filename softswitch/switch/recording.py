@@ -136,8 +136,9 @@ class CallRecording:
             call.office.fact("recording.skipped", now, call.id, reason=refusal)
             return False
         self.stop()
-        self._right = None
+        self._edges = frozenset()
         self._begin(now, box)
+        self.follow(())
         return True
 
     def _begin(self, now: Instant, box: str = "") -> None:

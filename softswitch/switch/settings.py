@@ -252,6 +252,23 @@ class Menu:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Voicemail:
+    """One `[voicemail.NAME]`. `greeting` is a prompt. A message lasts `max_seconds` at most, and ends by `end_key`, by
+    hang-up, or after `silence` seconds without a word (0: not). `notify`: a command that is run for each message of at
+    least `min_seconds`; it is told of it by the environment (see `docs/callers.md`)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    greeting: str = "voicemail-greeting"
+    max_seconds: float = 180.0
+    min_seconds: float = 2.0
+    beep: bool = True
+    silence: float = 8.0
+    end_key: str = "#"
+    language: str | None = None
+    notify: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hours:
     """Opening hours: `mon-fri = "09:00-18:00"`, several spans by comma; `holidays` are dates `YYYY-MM-DD` or
     yearly `MM-DD`. `timezone` is an IANA name, the server's unless given."""
@@ -431,6 +448,7 @@ class Settings:
     groups: dict[str, RingGroup] = field(default_factory=dict)
     ivr: dict[str, Menu] = field(default_factory=dict)
     surveys: dict[str, Survey] = field(default_factory=dict)
+    voicemail: dict[str, Voicemail] = field(default_factory=dict)
     hours: dict[str, Hours] = field(default_factory=dict)
     supervisors: dict[str, Supervisor] = field(default_factory=dict)
     lists: dict[str, NumberList] = field(default_factory=dict)

@@ -125,6 +125,7 @@ class Signalling:
             max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
         )  # fmt: skip
         call.private = _wants_privacy(request)
+        call.vouched = _vouched(request, caller)
         office.fact("call.started", now, id, source=str(source), caller=caller, called=shown)
         self._route(call, source, number, now)
 
@@ -344,6 +345,15 @@ def _wants_privacy(request: Request) -> bool:
     """RFC 3325 §9.3: the asserted identity is for nobody's eyes."""
     privacy = request.headers.get("Privacy")
     return privacy is not None and "id" in re.split(r"[;,\s]+", privacy.lower())
+
+
+def _vouched(request: Request, caller: str) -> bool:
+    """Whether the number is the caller's as far as can be told: not hidden, and not one whose signature the carrier
+    found to be wrong (ATIS-1000074 §5.3.1, `verstat`)."""
+    if caller == ANONYMOUS or not caller.lstrip("+").isdigit():
+        return False
+    identities = (*request.headers.all("P-Asserted-Identity"), request.headers.get("From") or "")
+    return not any("verstat=tn-validation-failed" in identity.lower() for identity in identities)
 
 
 def _ignore(event: Output, now: Instant) -> None:

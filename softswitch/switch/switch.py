@@ -14,6 +14,7 @@ from softswitch.acd.model import (
     AgentWrapUp,
     Announce,
     Bridge,
+    CallbackEnded,
     Fact,
     Offer,
     Overflow,
@@ -33,6 +34,8 @@ from softswitch.switch.directory import ANONYMOUS
 from softswitch.switch.events import (
     AgentCommand,
     Arrived,
+    AskCallback,
+    CancelCallback,
     CustomersChanged,
     Drain,
     Drained,
@@ -65,6 +68,7 @@ from softswitch.switch.origination import supervise
 from softswitch.switch.records import SavedAgent, SavedBinding
 from softswitch.switch.settings import Settings
 from softswitch.switch.signalling import Signalling
+from softswitch.switch.stages.calling_back import CallbackStage
 from softswitch.switch.stages.codes import agent_event
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.status import Desk
@@ -114,6 +118,8 @@ class Switch:
             AgentCommand: self._live.agent,
             WrapUpCommand: self._wrap_up,
             OutcomeCommand: self._outcome,
+            AskCallback: self._ask_callback,
+            CancelCallback: self._cancel_callback,
             RecordingCommand: self._recording,
             RecordingRoom: self._recording_room,
             TransferCommand: self._transfer,
@@ -135,6 +141,7 @@ class Switch:
             Bridge: self._about_call,
             Announce: self._about_call,
             Overflow: self._about_call,
+            CallbackEnded: self._about_call,
         }
 
     # ------------------------------------------------------------------------------------------------------- the core
@@ -147,9 +154,12 @@ class Switch:
         now: Instant,
         customers: Iterable[Customer] = (),
         last_agents: Iterable[tuple[str, str, Instant]] = (),
+        callbacks: Iterable[Fact] = (),
     ) -> None:
         """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight,
-        customers, and who talked last with a number (number, agent, when; in order of time)."""
+        customers, who talked last with a number (number, agent, when; in order of time), and of call-backs also from
+        before."""
+        facts = tuple(facts)
         self.office.registrations.restore(bindings, now)
         self.office.customers.load(customers)
         for number, agent, at in last_agents:
@@ -158,7 +168,10 @@ class Switch:
         logged_in = {name: memory for name, memory in agents.items() if memory.get("logged_in")}
         self.office.seats.restore(logged_in)
         self.office.reseat()
-        self.office.decisions.extend(self.office.engine.restore(logged_in, now))
+        engine = self.office.engine
+        engine.learn(facts)
+        self.office.decisions.extend(engine.restore(logged_in, now))
+        self.office.decisions.extend(engine.restore_callbacks(callbacks, now))
         self._remembered = frozenset(agents)
 
     def start(self, now: Instant) -> list[Effect]:
@@ -250,6 +263,9 @@ class Switch:
         self._drained = False
         self.office.log("info", "draining", calls=len(self.calls))
         self.office.trunks.stop(now)
+        for call in [call for call in self.calls.values() if call.callback and not call.stage.legs()]:
+            if not call.leg.up:  # nobody is on the line, and nobody will be called any more
+                call.end(now, by="switch", reason="draining")
 
     def _hang_up(self, event: HangUpCall, now: Instant) -> None:
         call = self.calls.get(event.call)
@@ -271,6 +287,12 @@ class Switch:
                 office.log("error", "ACD repaired", **effect.data)
         office.decisions.extend(effects)
         office.deadlines.set(_WATCH, now + _WATCH_EVERY)
+
+    def _ask_callback(self, event: AskCallback, now: Instant) -> None:
+        self.office.callbacks.ask(event.queue, event.number, now, own=True, by=event.by, head_start=event.head_start)
+
+    def _cancel_callback(self, event: CancelCallback, now: Instant) -> None:
+        self.office.callbacks.cancel(event.callback, event.by, now)
 
     def _recording(self, event: RecordingCommand, now: Instant) -> None:
         call = self.calls.get(event.call)
@@ -329,6 +351,8 @@ class Switch:
 
     def _offer(self, offer: Offer, now: Instant) -> None:
         call = self.calls.get(offer.call)
+        if call is None and offer.callback:
+            call = self._begin_callback(offer, now)
         if call is not None:
             self.office.offers[offer.offer] = offer.call
             call.offers.append(offer.offer)
@@ -340,7 +364,17 @@ class Switch:
             call.stage.on_acd(effect, now)
             call.rearm()
 
-    def _about_call(self, effect: Offer | Bridge | Announce | Overflow, now: Instant) -> None:
+    def _begin_callback(self, offer: Offer, now: Instant) -> Call | None:
+        """The call that tries a call-back begins with its first offer."""
+        office = self.office
+        call = office.callbacks.begin(offer, self.draining, now)
+        wanted = office.engine.callback(offer.callback)
+        if call is None or wanted is None:
+            return None
+        self.enter(call, CallbackStage(call, offer.queue, office.settings.queues[offer.queue], wanted.to), now)
+        return call
+
+    def _about_call(self, effect: Offer | Bridge | Announce | Overflow | CallbackEnded, now: Instant) -> None:
         call = self.calls.get(effect.call)
         if call is not None:
             call.stage.on_acd(effect, now)

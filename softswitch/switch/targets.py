@@ -6,6 +6,8 @@
 | `conference:NAME` | everybody who is there hears the others; any name will do |
 | `trunk:NAME`, `trunk:NAME/NUMBER` | out over a trunk: to the number that was dialled, or to NUMBER |
 | `survey:NAME` | the questions of `[surveys.NAME]`, then the end |
+| `voicemail:NAME` | a greeting and a message, kept as a recording |
+| `callback:`, `callback:QUEUE` | ask to be called back by that queue (the one that the caller is in) |
 | `play:PROMPT` | answer, play a prompt (a catalogue name or a sound file), hang up |
 | `echo:` | answer and send back what the caller says |
 | `answer:` | answer and hold the line |
@@ -29,8 +31,9 @@ SECTIONS: Final = {"queue": "queues", "ivr": "ivr", "group": "groups", "phone": 
     "trunk": "trunks",
     "survey": "surveys",
     "hook": "hooks",
+    "voicemail": "voicemail",
 }  # kinds whose name is a section of the configuration, and that section's table
-KINDS: Final = (*SECTIONS, "play", "echo", "answer", "early", "hangup", "conference")
+KINDS: Final = (*SECTIONS, "callback", "play", "echo", "answer", "early", "hangup", "conference")
 DEFAULT_STATUS: Final = 480  # RFC 3261 §21.4.18: temporarily unavailable; unlike 6xx it lets a caller's proxy try on
 
 NAME: Final = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+\-]*")
@@ -39,7 +42,8 @@ _STATUS: Final = re.compile(r"[4-6][0-9][0-9]")  # final failures, RFC 3261 §21
 
 
 class Target(msgspec.Struct, frozen=True, gc=False):
-    """`name` is the section, room or prompt (empty for `echo`, `answer`, `hangup`). `status` is the SIP status of
+    """`name` is the section, room or prompt (empty for `echo`, `answer`, `hangup`;
+    the queue of `callback`). `status` is the SIP status of
     `early` and `hangup`, `number` what `trunk:NAME/NUMBER` dials."""
 
     kind: str
@@ -73,6 +77,8 @@ def parse_target(text: str) -> Target:
             if rest:
                 raise LocalError(f'"{kind}:" takes no name')
             return Target(kind)
+        case "callback":
+            return Target(kind, _name(kind, rest) if rest else "")
         case "hangup":
             return Target(kind, status=_status(rest) if rest else DEFAULT_STATUS)
         case "play":

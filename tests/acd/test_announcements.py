@@ -1,5 +1,7 @@
 """Issue 2, point 8: position announcements, and the queue's own message."""
 
+import itertools
+
 from acd_shift import START, Shift, only
 
 from softswitch.acd.model import AcdEffect, Announce
@@ -79,3 +81,14 @@ def test_turns_missed_by_a_late_wake_up_are_left_out() -> None:
     shift.now += 3600
     assert announcements(shift.take(shift.engine.wake(shift.now))) == [Announce("c1", "position", 1)]
     assert shift.engine.deadline() == shift.now + 30
+
+
+def test_announcements_in_turn_and_at_random() -> None:
+    turn = Shift(announce_every=10.0, announce_prompt=("a", "b", "c"))
+    turn.call("c1")
+    assert [effect.prompt for effect in only(turn.after(40), Announce)] == ["a", "b", "c", "a"]
+    chance = Shift(announce_every=10.0, announce_prompt=("a", "b", "c"), announce_order="random")
+    chance.call("c1")
+    said = [effect.prompt for effect in only(chance.after(300), Announce)]
+    assert set(said) == {"a", "b", "c"}
+    assert all(one != other for one, other in itertools.pairwise(said))

@@ -188,7 +188,7 @@ def test_a_file_that_is_not_there_or_is_not_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [*cases("errors.txt"), *cases("errors_acd.txt"), *cases("errors_talks.txt"), *cases("errors_routing.txt")],
+    [fault for part in ("", "_acd", "_callers", "_talks", "_routing") for fault in cases(f"errors{part}.txt")],
 )
 def test_a_fault_has_its_line_its_key_and_a_hint(faults, text: str, fault: str) -> None:
     assert [found for found in faults(text) if "warning" not in found] == [fault]
@@ -219,7 +219,8 @@ def test_backups_of_trunks_must_not_go_round(faults) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "fault"), [*cases("warnings.txt"), *cases("warnings_acd.txt"), *cases("warnings_routing.txt")]
+    ("text", "fault"),
+    [fault for part in ("", "_acd", "_callers", "_routing") for fault in cases(f"warnings{part}.txt")],
 )
 def test_a_doubt_is_a_warning_and_the_file_loads(write, faults, text: str, fault: str) -> None:
     assert fault in faults(text)

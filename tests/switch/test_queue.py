@@ -165,7 +165,9 @@ def test_positions_are_announced_over_the_music() -> None:
     site, alice, carrier = site_with(replace(QUEUE, announce_position=10.0))
     alice.on_invite = "ring"
     lines = [carrier.call("100") for _ in range(2)]
-    site.run(10.5)
+    site.run(5.0)
+    site.prompt_ends()
+    site.run(5.5)
     spoken = [names for names in site.media.played if any("position" in name or "next" in name for name in names)]
     assert len(spoken) == 2
     second = list(site.switch.calls.values())[1]
@@ -196,7 +198,8 @@ def test_an_agent_who_leaves_during_the_prompt_does_not_lose_the_caller() -> Non
     line = carrier.call("100")
     alice.hang_up(alice.line)
     assert line.state == "up"
-    site.run(1.0)
+    assert state(site) is AgentState.RESTING  # as after an offer that was rejected
+    site.run(6.0)
     site.prompt_ends()
     (call,) = site.switch.calls.values()
     assert call.stage.label == "talking"

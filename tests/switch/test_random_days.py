@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from softswitch.acd.model import AgentState, Fact, QueueSettings
+from softswitch.acd.model import AgentState, CallbackSettings, Fact, QueueSettings
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.offer_answer import answer
 from softswitch.switch.events import AgentCommand, HangUpCall, MediaLost, Reload, Reported
@@ -27,6 +27,7 @@ from softswitch.switch.settings import (
     Settings,
     Sip,
     Trunk,
+    Voicemail,
 )
 from softswitch.wire import control
 from softswitch.wire.sdp import parse_sdp
@@ -55,6 +56,7 @@ NUMBERS = (
     "404",
 )
 CODES = ("*45", "*46", "*47", "*47*2", "*48", "*49", "*43")
+AT_WORK = tuple(state for state in AgentState if state not in (AgentState.LOGGED_OUT, AgentState.PAUSED))
 QUEUE = QueueSettings(agents=("alice", "bob"), ring_seconds=12.0, retry_after=3.0, wrap_up=6.0, max_no_answer=2)
 SETTINGS = Settings(
     sip=Sip(domain="pbx.test", ring_seconds=15.0),
@@ -75,12 +77,23 @@ SETTINGS = Settings(
         "second": Trunk(address="sip:198.51.100.20", options_seconds=0.0),
     },
     queues={
-        "support": replace(QUEUE, max_wait=40.0, on_max_wait="queue:sales", announce_position=7.0),
+        "support": replace(
+            QUEUE, max_wait=40.0, on_max_wait="queue:sales", announce_position=7.0, announce_estimate=True,
+            keys={"5": "callback:", "6": "voicemail:box", "7": "callback:sales"}, keys_prompt="please-wait",
+            resume_seconds=20.0, callback=CallbackSettings(to="trunk:carrier", pause=5.0, ring_seconds=8.0),
+            join_when=AT_WORK, leave_when=AT_WORK,
+        ),
         "sales": replace(
             QUEUE, agents=("bob", "carol", "night"), welcome="welcome", agent_prompt="call-from-queue", max_length=3,
-            on_full="ivr:welcome", on_empty="phone:1003", max_wait=60.0, announce_prompt="wait", announce_every=9.0,
+            on_full="ivr:welcome", on_empty="phone:1003", max_wait=60.0, announce_every=9.0,
+            announce_prompt=("wait", "please-wait"), announce_order="random", max_estimate=900.0,
+            on_max_estimate="voicemail:box", keys={"5": "callback:", "6": "voicemail:box"},
+            callback=CallbackSettings(
+                to="trunk:carrier", numbers=("+370.", "0X."), first="customer", pause=6.0, ring_seconds=9.0,
+            ),
         ),
     },
+    voicemail={"box": Voicemail(max_seconds=9.0)},
     groups={
         "desk": RingGroup(members=("phone:1001", "agent:carol"), ring_seconds=10.0, no_answer="queue:support"),
         "row": RingGroup(members=("phone:1002", "trunk:carrier/99", "phone:1003"), mode="in-order", ring_seconds=8.0),
@@ -106,7 +119,7 @@ SETTINGS = Settings(
     ),
 )  # fmt: skip
 
-SILENT_AT = {"answer"}  # places where an answered caller rightly hears nothing
+SILENT_AT = {"answer", "voicemail:box"}  # places where an answered caller rightly hears nothing
 
 
 H264 = "a=rtpmap:99 H264/90000"
@@ -403,27 +416,46 @@ def sound(record: CallRecord) -> None:
     assert len({leg.call_id for leg in record.legs}) == len(record.legs), "a leg is named once"
 
 
+CALLBACK_ENDS = ("callback.connected", "callback.cancelled", "callback.expired", "callback.failed")
+
+
+def said_of(facts: list[Fact], call: str) -> set[object]:
+    return {fact.data.get("cause") for fact in facts if fact.call == call and fact.kind == "callback.attempted"}
+
+
 def story(site: Site) -> None:
     """The ledger tells a call's story in order and each part of it once."""
     told: dict[str, list[str]] = {}
     for fact in site.saved:
         if isinstance(fact, Fact) and fact.call:
             told.setdefault(fact.call, []).append(fact.kind)
+    facts = [fact for fact in site.saved if isinstance(fact, Fact)]
+    connected = Counter(fact.call for fact in facts if fact.kind == "callback.connected" and fact.agent)
+    wishes = Counter(str(fact.data["callback"]) for fact in facts if fact.kind == "callback.asked")
+    ends = Counter(str(fact.data["callback"]) for fact in facts if fact.kind in CALLBACK_ENDS)
+    assert all(count == 1 for count in (*wishes.values(), *ends.values())), "a call-back with two ends"
+    assert len(wishes) - len(ends) == len(site.switch.office.engine.callbacks(site.now))
     for call, kinds in told.items():
-        assert kinds[0] == "call.started", (call, kinds)
+        assert kinds[0] == "call.started" or said_of(facts, call) & {"closed", "stopped"}, (call, kinds)
+        if kinds[0] != "call.started":
+            continue  # an attempt that was put off before it became a call
         counts = Counter(kinds)
         assert counts["call.started"] == counts["call.ended"] == 1, kinds
         assert counts["call.answered"] <= 1, kinds
         assert counts["menu.entered"] == counts["menu.left"], kinds
         assert counts["recording.started"] == counts["recording.ended"] <= 1, kinds
         left = counts["queue.answered"] + counts["queue.abandoned"] + counts["queue.left"] + counts["queue.overflowed"]
-        assert counts["queue.entered"] == left, kinds
-        made = counts["queue.answered"] + counts["offer.failed"] + counts["offer.withdrawn"]
+        assert counts["queue.entered"] == left - counts["queue.returned"], kinds
+        made = counts["queue.answered"] + counts["callback.taken"] + counts["offer.failed"] + counts["offer.withdrawn"]
         assert counts["offer.made"] == made, kinds
-        assert counts["queue.answered"] == counts["talk.ended"], kinds
+        talked = counts["queue.answered"] - counts["queue.returned"] + connected[call]
+        assert talked == counts["talk.ended"], kinds
+        assert counts["voicemail.left"] <= counts["voicemail.entered"], kinds
         if counts["queue.answered"] and counts["call.answered"]:
             assert kinds.index("queue.answered") < kinds.index("call.answered"), kinds
-        after = [kind for kind in kinds[kinds.index("call.ended") + 1 :] if not kind.startswith("wrapup.")]
+        after = [
+            kind for kind in kinds[kinds.index("call.ended") + 1 :] if not kind.startswith(("wrapup.", "queue.resumed"))
+        ]
         assert not after, kinds
 
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
+from softswitch.switch.stages.asking_callback import AskCallbackStage
 from softswitch.switch.stages.conferring import ConferenceStage
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.hook import HookStage
@@ -11,6 +12,7 @@ from softswitch.switch.stages.queueing import QueueStage
 from softswitch.switch.stages.sounds import EarlyStage, EchoStage, HoldLineStage, PlayStage, RefuseStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.surveying import SurveyStage
+from softswitch.switch.stages.voicemail import VoicemailStage
 from softswitch.switch.targets import Target, parse_target
 from softswitch.switch.templates import filled
 from softswitch.switch.wishes import variables
@@ -39,6 +41,10 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
             return SurveyStage(call, target.name, settings.surveys[target.name])
         case "conference":
             return ConferenceStage(call, target.name)
+        case "voicemail" if target.name in settings.voicemail:
+            return VoicemailStage(call, target.name, settings.voicemail[target.name])
+        case "callback" if (queue := target.name or call.facts.queue) in settings.queues:
+            return AskCallbackStage(call, queue)
         case "play":
             return PlayStage(call, target.name)
         case "early":

@@ -1,9 +1,11 @@
-"""Waiting in a queue: music, announcements, offers to agents, and the moment when one answers.
+"""Waiting in a queue: music, announcements, keys, offers to agents, and the moment when one answers.
 
 The ACD decides; this stage performs it for one caller. An offer is a dial to the agent's phone; what became of it goes
-back to the ACD, and only its `Bridge` joins the two.
+back to the ACD, and only its `Bridge` joins the two. A caller who asks to be called back waits on, and may be
+answered, until the number is confirmed.
 """
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from softswitch.acd.model import (
@@ -12,78 +14,89 @@ from softswitch.acd.model import (
     Bridge,
     CallerLeft,
     CallQueued,
+    CallReturned,
     Offer,
-    OfferAnswered,
-    OfferCause,
-    OfferFailed,
-    OfferId,
     Overflow,
     QueueSettings,
     Refuse,
     TalkEnded,
     Withdraw,
 )
-from softswitch.call.causes import kind
-from softswitch.call.dial import Dial, Fails, News, Wins
+from softswitch.call.callback_dialogue import CallbackDialogue, Confirmed, Declined, Say, Step
 from softswitch.call.leg import Leg
-from softswitch.call.speech import say_position
+from softswitch.call.speech import say_position, say_wait
 from softswitch.kernel.clock import Instant, is_due
-from softswitch.sip.events import Output
+from softswitch.switch.stages.offered import OfferedPhones
+from softswitch.switch.stages.sounds import PlayStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage
+from softswitch.switch.stages.waiting_sounds import WaitingSounds
+from softswitch.switch.targets import parse_target
 from softswitch.switch.wishes import wished
+from softswitch.wire.dtmf import FLASH
 from softswitch.wire.sip import Response
-
-_CAUSES: dict[str, OfferCause] = {
-    "busy": "busy",
-    "rejected": "rejected",
-    "no-answer": "no-answer",
-    "unavailable": "unreachable",
-}
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
 
 class QueueStage(Stage):
-    """From the answer by our music to the bridge, the overflow or the caller's hang-up."""
+    """From the answer by our music to the bridge, the overflow or the caller's hang-up. `given`: the ACD has the call
+    waiting already, and these offers are made (a customer who was called back)."""
 
     label = "queued"
 
-    def __init__(self, call: "Call", queue: str, settings: QueueSettings) -> None:
+    def __init__(self, call: "Call", queue: str, settings: QueueSettings, given: Iterable[Offer] | None = None) -> None:
         super().__init__(call, queue)
         self._settings = settings
         self._since: Instant = 0.0
+        self._arrived: Instant = 0.0
         self._queued = False
-        self._offers: dict[OfferId, tuple[str, Dial]] = {}
-        self._answered: dict[OfferId, tuple[str, Leg]] = {}
+        self._given = given
+        self._phones = OfferedPhones(call)
+        self._sounds = WaitingSounds(call, settings.music)
+        self._dialogue: CallbackDialogue | None = None
+        self._asking = 0  # the dialogue's player
+        self._why = ""  # the caller leaves by a key
         self._briefing: tuple[Leg, str, int] | None = None  # agent hears the agent prompt: leg, agent, player
 
     def legs(self) -> tuple[Leg, ...]:
-        rung = tuple(leg for _, dial in self._offers.values() for leg in dial.legs)
         briefed = () if self._briefing is None else (self._briefing[0],)
-        return rung + tuple(leg for _, leg in self._answered.values()) + briefed
+        return self._phones.legs() + briefed
 
     def enter(self, now: Instant) -> None:
         call = self.call
         self._since = now
+        self._arrived = now
         call.facts.queue = self.at
         call.facts.outcome = None
         call.facts.destination = f"queue:{self.at}"
         if self._settings.language and not call.language_chosen:
             call.language = self._settings.language
         self._queued = True
+        if self._given is not None:
+            self._sounds.begin()
+            for offer in self._given:
+                self._phones.ring(offer, now)
+            self._arm()
+            return
         arrived, without = call.place(now)
-        event = CallQueued(call.id, self.at, arrived=arrived, caller=call.caller, without=without)
+        if call.waited_since is not None:
+            arrived = call.waited_since if arrived is None else min(arrived, call.waited_since)
+            call.waited_since = None
+        if arrived is not None:
+            self._arrived = arrived
+        event = CallQueued(call.id, self.at, arrived=arrived, caller=call.caller, without=without, known=call.vouched)
         call.office.acd(wished(event, call, self._settings, now), now)
         if any(isinstance(decision, Overflow) and decision.call == call.id for decision in call.office.decisions):
             return  # full or empty: whether the caller is answered at all is for the place that comes next
         if not call.answer(now):
             return
         if self._settings.welcome:
-            call.play_prompts(self._settings.welcome)
-        else:
-            call.music(self._settings.music)
+            self._sounds.say("welcome", self._settings.welcome)
+        if self._settings.keys_prompt:
+            self._sounds.say("keys", self._settings.keys_prompt)
+        self._sounds.begin()
 
     def leave(self, now: Instant) -> None:
         call = self.call
@@ -91,14 +104,10 @@ class QueueStage(Stage):
         if self._queued:
             self._queued = False
             gone = call.hung_up_by == "caller"
-            call.office.acd(CallerLeft(call.id, "abandoned" if gone else call.facts.reason or "moved"), now)
-        for offer in tuple(self._offers):
-            self._drop(offer, now)
-        for agent, leg in self._answered.values():
-            call.drive(leg.hang_up(now))
-            call.closed(leg)
-            call.office.acd(TalkEnded(call.id, agent), now)  # the ACD has them joined already
-        self._answered.clear()
+            call.office.acd(
+                CallerLeft(call.id, "abandoned" if gone else self._why or call.facts.reason or "moved"), now
+            )
+        self._phones.leave(now)
         if self._briefing is not None:
             leg, agent, player = self._briefing
             self._briefing = None
@@ -112,93 +121,56 @@ class QueueStage(Stage):
         """Other music is heard at once, by those who hear music."""
         settings = self.call.office.settings.queues.get(self.at, self._settings)
         music, self._settings = self._settings.music, settings
+        self._sounds.music = settings.music
         if settings.music != music and self._queued and not self.call.playing and self.call.leg.up:
             self.call.music(settings.music)
+
+    def wake(self, now: Instant) -> None:
+        self._phones.wake(now)
+        if self._dialogue is not None and is_due(self._dialogue.deadline, now):
+            self._said(self._dialogue.wake(now), now)
+        self._arm()
 
     # ----------------------------------------------------------------------------------------------------- from the ACD
 
     def on_acd(self, effect: AcdEffect, now: Instant) -> None:
         match effect:
             case Offer():
-                self._offer(effect, now)
+                self._phones.ring(effect, now)
             case Withdraw(offer):
-                self._drop(offer, now)
+                self._phones.withdraw(offer, now)
             case Refuse(offer):
-                self._refuse(offer, now)
+                self._phones.refuse(offer, now)
             case Bridge():
                 self._bridge(effect, now)
             case Announce():
                 self._announce(effect)
             case Overflow(cause=cause, target=target):
                 self._overflow(cause, target, now)
-
-    def _offer(self, offer: Offer, now: Instant) -> None:
-        call, office = self.call, self.call.office
-        ringing = office.directory.agent(
-            offer.agent,
-            call,
-            now,
-            ring_seconds=offer.ring_seconds,
-            queue=offer.queue,
-            auto_answer=offer.auto_answer,
-        )
-        dial = Dial(
-            call.id,
-            ringing.waves,
-            worker=call.leg.worker,
-            far=call.leg.counterpart(through=False),
-            further=call.leg.further_offered(),
-            max_forwards=call.max_forwards - 1,
-            ua=office.ua,
-            fabric=office.fabric,
-            dice=office.dice,
-        )
-        self._offers[offer.offer] = (offer.agent, dial)
-        self._step(offer.offer, dial.start(now), now)
-
-    def wake(self, now: Instant) -> None:
-        """A phone's part of the ring time is over; the next one of the agent rings."""
-        for offer, (_, dial) in tuple(self._offers.items()):
-            if is_due(dial.deadline, now):
-                self._step(offer, dial.wake(now), now)
         self._arm()
 
     def _arm(self) -> None:
-        self.deadline = min(
-            (dial.deadline for _, dial in self._offers.values() if dial.deadline is not None), default=None
-        )
-
-    def _drop(self, offer: OfferId, now: Instant) -> None:
-        _, dial = self._offers.pop(offer, ("", None))
-        if dial is not None:
-            self.call.drive(dial.give_up(now, self.call.parting))
-            self.call.dialled(dial, now)
-        self._arm()
-        self._refuse(offer, now)
-
-    def _refuse(self, offer: OfferId, now: Instant) -> None:
-        _, leg = self._answered.pop(offer, ("", None))
-        if leg is not None:
-            self.call.drive(leg.hang_up(now))
-            self.call.closed(leg)
+        dialogue = None if self._dialogue is None else self._dialogue.deadline
+        self.deadline = min((due for due in (self._phones.deadline, dialogue) if due is not None), default=None)
 
     def _bridge(self, bridge: Bridge, now: Instant) -> None:
-        agent, leg = self._answered.pop(bridge.offer, ("", None))
+        leg = self._phones.take(bridge.offer)
         if leg is None:
             # The agent hung up between answer and bridge.
             self._again(bridge.agent, now)
             return
         self._queued = False
-        self.call.facts.agent = agent
+        self._hush()
+        self.call.facts.agent = bridge.agent
         self.call.facts.outcome = None
         if self._settings.agent_prompt:
             office = self.call.office
             prompt = office.prompts((self._settings.agent_prompt,), self.call.language)
             player = office.fabric.play(leg.worker, prompt, owner=self.call.id)
             leg.hear(player)
-            self._briefing = (leg, agent, player)
+            self._briefing = (leg, bridge.agent, player)
         else:
-            self._join(leg, agent, now)
+            self._join(leg, bridge.agent, now)
 
     def _join(self, leg: Leg, agent: str, now: Instant) -> None:
         call = self.call
@@ -213,18 +185,25 @@ class QueueStage(Stage):
         call.move(talk, now)
 
     def _announce(self, what: Announce) -> None:
-        if what.kind == "position":
-            self.call.play_prompts(*say_position(what.position, self.call.language))
-        elif self._settings.announce_prompt:
-            self.call.play_prompts(self._settings.announce_prompt)
+        if what.kind == "periodic":
+            self._sounds.say("periodic", what.prompt)
+            return
+        language = self.call.language
+        wait = () if what.estimate is None else say_wait(what.estimate, language)
+        keys = (self._settings.keys_prompt,) if self._settings.keys_prompt else ()
+        self._sounds.say("position", *say_position(what.position, language), *wait, *keys)
 
     def _overflow(self, cause: str, target: str | None, now: Instant) -> None:
+        call = self.call
         self._queued = False
-        self.call.facts.outcome = "overflow"
+        self._hush()
+        call.facts.outcome = "overflow"
+        if self._settings.keep_place:
+            call.waited_since = self._arrived
         if target is not None:
-            self.call.go(target, now)
+            call.go(target, now)
         else:
-            self.call.play_and_end("all-agents-busy", now, reason=f"queue {cause}")
+            call.play_and_end("all-agents-busy", now, reason=f"queue {cause}")
 
     # ---------------------------------------------------------------------------------------------------- from the legs
 
@@ -233,30 +212,36 @@ class QueueStage(Stage):
             leg, agent, _ = self._briefing
             self._briefing = None
             self._join(leg, agent, now)
+        elif self._dialogue is not None:
+            if player == self._asking:
+                self.call.music(self._settings.music)
+                self._said(self._dialogue.said(now), now)
         else:
-            self.call.music(self._settings.music)
+            self._sounds.played(player)
+        self._arm()
+
+    def on_digit(self, leg: Leg, digit: str, method: str, now: Instant, duration_ms: int = 160) -> None:
+        if leg is not self.call.leg or not self._queued or digit == FLASH:
+            return
+        if self._dialogue is not None:
+            self._said(self._dialogue.key(digit, now), now)
+        elif (target := self._settings.keys.get(digit)) is not None:
+            self._key(digit, target, now)
+        self._arm()
 
     def on_progress(self, leg: Leg, response: Response, body: bytes, now: Instant) -> None:
-        for _, dial in self._offers.values():
-            if leg in dial.legs:
-                dial.progressed(leg, response, body, now)
+        self._phones.progressed(leg, response, body, now)
 
     def on_accepted(self, leg: Leg, body: bytes, now: Instant) -> None:
-        for offer, (_, dial) in tuple(self._offers.items()):
-            if leg in dial.legs:
-                self._step(offer, dial.accepted(leg, body, now), now)
+        self._phones.accepted(leg, body, now)
+        self._arm()
 
     def on_rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> None:
-        for offer, (_, dial) in tuple(self._offers.items()):
-            if leg in dial.legs:
-                self._step(offer, dial.rejected(leg, status, response, now), now)
+        self._phones.rejected(leg, status, response, now)
+        self._arm()
 
     def on_gone(self, leg: Leg, now: Instant, reason: str = "") -> None:
-        for offer, (agent, answered) in tuple(self._answered.items()):
-            if answered is leg:
-                del self._answered[offer]
-                self.call.closed(leg)
-                self.call.office.log("info", "agent hung up before the bridge", call=self.call.id, agent=agent)
+        self._phones.gone(leg)
         if self._briefing is not None and self._briefing[0] is leg:
             _, agent, player = self._briefing
             self._briefing = None
@@ -266,25 +251,56 @@ class QueueStage(Stage):
 
     def _again(self, agent: str, now: Instant) -> None:
         """The agent left before a word was said: the caller waits on, at the old place."""
-        call = self.call
-        call.facts.agent = ""
-        call.office.acd(TalkEnded(call.id, agent), now)
+        self.call.facts.agent = ""
         self._queued = True
-        again = CallQueued(call.id, self.at, arrived=self._since, caller=call.caller)
-        call.office.acd(wished(again, call, self._settings, now), now)
+        self.call.office.acd(CallReturned(self.call.id, agent), now)
 
-    def _step(self, offer: OfferId, step: tuple[list[Output], News], now: Instant) -> None:
-        outputs, news = step
-        self.call.drive(outputs)
-        if offer in self._offers:
-            self.call.dialled(self._offers[offer][1], now)
-        match news:
-            case Wins(leg):
-                agent, _ = self._offers.pop(offer)
-                self._answered[offer] = (agent, leg)
-                self.call.office.acd(OfferAnswered(offer), now)
-            case Fails(status):
-                self._offers.pop(offer, None)
-                cause = _CAUSES.get(kind(status), "error")
-                self.call.office.acd(OfferFailed(offer, cause), now)
-        self._arm()
+    # ------------------------------------------------------------------------------------------------ what keys lead to
+
+    def _key(self, digit: str, text: str, now: Instant) -> None:
+        call = self.call
+        call.office.fact("queue.key", now, call.id, queue=self.at, key=digit, target=text)
+        target = parse_target(text)
+        if target.kind == "callback" and target.name in ("", self.at):
+            self._ask_for_callback(now)
+        else:
+            self._why = "key"
+            call.go(text, now)
+
+    def _ask_for_callback(self, now: Instant) -> None:
+        call, callbacks = self.call, self.call.office.callbacks
+        own = call.caller if call.vouched and callbacks.way(self.at, call.caller, own=True) else ""
+        self._sounds.hold()
+        self._dialogue = CallbackDialogue(
+            own,
+            call.language,
+            may_type=callbacks.may_type(self.at),
+            allowed=lambda number: callbacks.way(self.at, number) is not None,
+        )
+        self._said(self._dialogue.start(), now)
+
+    def _said(self, step: Step, now: Instant) -> None:
+        """What the dialogue wants."""
+        call = self.call
+        match step:
+            case Say(prompts):
+                self._asking = call.play_prompts(*prompts)
+            case Confirmed(number):
+                self._dialogue = None
+                call.office.callbacks.ask(self.at, number, now, call=call, own=number == call.caller)
+                self._queued = False
+                call.facts.outcome = "overflow"
+                call.facts.reason = "call-back asked for"
+                call.move(PlayStage(call, "callback-confirmed"), now)
+            case Declined(reason):
+                self._dialogue = None
+                call.office.fact("queue.key", now, call.id, queue=self.at, key="", target="", reason=reason)
+                call.silence()
+                self._sounds.release()
+
+    def _hush(self) -> None:
+        """Nothing more is said: the agent is there, or the caller goes."""
+        if self._dialogue is not None:
+            self._dialogue = None
+            self.call.silence()
+            self._sounds.release()
