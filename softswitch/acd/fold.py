@@ -5,12 +5,13 @@ back where it was counted.
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import Final
 
 from softswitch.acd.followed import DEFAULT_RULES, Case, Conversation, FactLike, Rules, Visit
 from softswitch.acd.intervals import Calendar
 from softswitch.acd.model import AgentName, AgentState, CallId, QueueName
-from softswitch.acd.tally import AgentTotals, QueueTotals, Sums, SurveyTotals, TrunkTotals, Work, merge
+from softswitch.acd.tally import AgentTotals, QueueTotals, Sums, SurveyTotals, TrunkTotals, Work
 from softswitch.kernel.clock import Duration, Instant
 
 _RESUMABLE: Final = 10_000  # dropped callers whose visit may still be taken back
@@ -82,8 +83,8 @@ class Fold:
 
     def agent_by(self, name: AgentName, now: Instant) -> AgentTotals:
         """The agent's totals of the interval of `now`, with the state that lasts."""
-        totals = AgentTotals()
-        merge(totals, self.at(now).agent(name))
+        totals = copy(self.at(now).agent(name))
+        totals.states, totals.pauses = dict(totals.states), dict(totals.pauses)
         state, reason, since = self._states.get(name, ("", "", now))
         if state:
             _lasted(totals, state, reason, now - max(since, self._start))

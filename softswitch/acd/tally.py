@@ -59,6 +59,22 @@ class Spread:
 
 
 @dataclass(slots=True)
+class Spreads:
+    """How a queue's durations are spread."""
+
+    waits: Spread = field(default_factory=lambda: Spread(WAIT_STEPS))
+    rings: Spread = field(default_factory=lambda: Spread(WAIT_STEPS))
+    talk_times: Spread = field(default_factory=lambda: Spread(TALK_STEPS))
+    wrap_up_times: Spread = field(default_factory=lambda: Spread(TALK_STEPS))
+
+    def add(self, cell: "QueueTotals | Spreads") -> None:
+        self.waits.merge(cell.waits)
+        self.rings.merge(cell.rings)
+        self.talk_times.merge(cell.talk_times)
+        self.wrap_up_times.merge(cell.wrap_up_times)
+
+
+@dataclass(slots=True)
 class SurveyTotals:
     """After-call surveys. `asked`: callers who heard the first question; `answered`: who gave an answer or more;
     `completed`: who answered to the end. Answers by value."""

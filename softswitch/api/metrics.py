@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
 from prometheus_client.registry import Collector
 
+from softswitch.acd.tally import Spread
 from softswitch.shell.operator import Operator
 
 __all__ = ["CONTENT_TYPE", "exposition"]
@@ -101,21 +102,56 @@ class _Switch(Collector):
             ("overflowed", "Calls overflowed today"),
             ("service_level", "Percent within the service level today; -1 before the first call"),
             ("average_wait", "Average wait in seconds today"),
+            ("abandonment", "Percent abandoned today, short abandons left out; -1 before the first call"),
+            ("occupancy", "Percent of staffed time that its agents talked or wrapped up today; -1 before any"),
         ):
             families[name] = GaugeMetricFamily(f"softswitch_queue_{name}", text, labels=["queue"])
         for row in self._operator.views.queues(self._operator.now):
             for name, family in families.items():
                 family.add_sample(f"softswitch_queue_{name}", {"queue": row.name}, float(getattr(row, name)))
         yield from families.values()
+        yield from self._spreads()
+
+    def _spreads(self) -> Iterator[Metric]:
+        """Seconds; counted since the start, so rates over any time can be made of them."""
+        families = [
+            (HistogramMetricFamily(f"softswitch_queue_{name}_seconds", text, labels=["queue"]), of)
+            for name, text, of in (
+                ("wait", "Wait of answered calls", "waits"),
+                ("ring", "Ringing of the phone that answered", "rings"),
+                ("talk", "Conversations", "talk_times"),
+                ("wrap_up", "Wrap-ups", "wrap_up_times"),
+            )
+        ]
+        for queue, spreads in sorted(self._operator.views.histograms().items()):
+            for family, of in families:
+                spread: Spread = getattr(spreads, of)
+                steps = (*(str(float(step)) for step in spread.steps), "+Inf")
+                counts = accumulate(spread.counts or [0] * len(steps))
+                buckets = [(step, float(count)) for step, count in zip(steps, counts, strict=True)]
+                family.add_metric([queue], buckets, spread.total)
+        yield from (family for family, _ in families)
 
     def _agents(self) -> Iterator[Metric]:
         states: dict[str, int] = {}
-        for row in self._operator.views.agents(self._operator.now):
+        rows = self._operator.views.agents(self._operator.now)
+        for row in rows:
             states[row.state] = states.get(row.state, 0) + 1
         family = GaugeMetricFamily("softswitch_agents", "Agents by state", labels=["state"])
         for state, count in sorted(states.items()):
             family.add_metric([state], count)
         yield family
+        own = GaugeMetricFamily(
+            "softswitch_agent_state", "1 in the state that the agent is in", labels=["agent", "state"]
+        )
+        occupancy = GaugeMetricFamily(
+            "softswitch_agent_occupancy", "Percent of staffed time at work today; -1 before any", labels=["agent"]
+        )
+        for row in rows:
+            own.add_metric([row.name, row.state], 1)
+            occupancy.add_metric([row.name], row.occupancy)
+        yield own
+        yield occupancy
 
     def _quality(self) -> Iterator[Metric]:
         found = self._operator.views.quality

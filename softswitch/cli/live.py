@@ -17,10 +17,10 @@ Row: TypeAlias = dict[str, Any]
 View: TypeAlias = Callable[[], list[Row]]
 
 CALLS = ("id", "caller", "called", "state", "at", "agent", "from", ">lasts", "codecs")
-AGENTS = ("agent", "name", "phone", "state", "reason", ">for", "queues", ">calls", ">talk", "call")
+AGENTS = ("agent", "name", "phone", "state", "reason", ">for", "queues", ">calls", ">talk", ">occupied", "call")
 QUEUES = (
     *("queue", ">waiting", ">longest", ">ready", ">talking", ">in", ">offered", ">answered", ">abandoned"),
-    *(">overflow", ">level", ">wait"),
+    *(">overflow", ">level", ">ASA", ">abandoned %", ">AHT", ">occupied"),
 )
 TRUNKS = ("trunk", "address", "health", "registration", ">calls", "detail")
 REGISTRATIONS = ("phone", "contact", "source", "device", ">expires")
@@ -195,17 +195,24 @@ def agent_cells(row: Row) -> list[Cell]:
     """A row of `AGENTS`."""
     return [
         *(row["name"], row["display"], row["phone"], state(row["state"]), row["reason"], age(row["since"])),
-        *(", ".join(row["queues"]), str(row["calls_today"]), duration(row["talk_seconds"]), row["call"]),
+        *(", ".join(row["queues"]), str(row["calls_today"]), duration(row["talk_seconds"])),
+        *("" if row["occupancy"] < 0 else f"{row['occupancy']:.0f} %", row["call"]),
     ]
 
 
 def queue_cells(row: Row) -> list[Cell]:
     """A row of `QUEUES`."""
-    level = "" if row["service_level"] < 0 else f"{row['service_level']:.0f} %"
+    level, abandonment, occupancy = (
+        "" if row[name] < 0 else f"{row[name]:.0f} %" for name in ("service_level", "abandonment", "occupancy")
+    )
+    handling = duration(row["average_handling"]) if row["average_handling"] >= 0 else ""
     waiting: Cell = (str(row["waiting"]), "yellow" if row["waiting"] else "")
     longest = duration(row["longest_wait"]) if row["waiting"] else ""
     counts = [str(row[name]) for name in ("ready", "talking", "logged_in", "offered", "answered", "abandoned")]
-    return [row["name"], waiting, longest, *counts, str(row["overflowed"]), level, duration(row["average_wait"])]
+    return [
+        *(row["name"], waiting, longest, *counts, str(row["overflowed"]), level, duration(row["average_wait"])),
+        *(abandonment, handling, occupancy),
+    ]
 
 
 def _trunk(row: Row) -> list[Cell]:

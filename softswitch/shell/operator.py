@@ -1,11 +1,12 @@
 """What an operator may ask of a running switch, and order; the HTTP API and in-process views stand on it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from softswitch.acd.reports import Question
+from softswitch.acd.tally import Spreads
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
@@ -41,6 +42,9 @@ class Views(Protocol):
     @property
     def quality(self) -> Distribution:
         """How well ended legs fared."""
+
+    def histograms(self) -> Mapping[str, Spreads]:
+        """How waits, rings, talks and wrap-ups are spread, by queue."""
 
     def status(self, now: Instant) -> Status:
         """The switch in one glance."""

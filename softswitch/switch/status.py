@@ -10,7 +10,7 @@ from softswitch.acd.fold import Fold
 from softswitch.acd.followed import Rules
 from softswitch.acd.intervals import Calendar
 from softswitch.acd.model import AgentName, AgentState, Fact, QueueName
-from softswitch.acd.tally import AgentTotals, QueueTotals, merge
+from softswitch.acd.tally import QueueTotals, Spreads, ratio
 from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
@@ -45,7 +45,7 @@ class Desk:
         self.quality = Distribution()
         self._settings = switch.office.settings
         self._fold = self._new_fold()
-        self._past: dict[QueueName, QueueTotals] = {}  # before yesterday, since the start
+        self._past: dict[QueueName, Spreads] = {}  # before yesterday, since the start
         self._day: Instant = 0.0
         self._day_ends: Instant = 0.0
 
@@ -59,12 +59,14 @@ class Desk:
             self._turn(fact.at)
         self._fold.add(fact)
 
-    def histograms(self) -> dict[QueueName, QueueTotals]:
+    def histograms(self) -> dict[QueueName, Spreads]:
         """By queue, all that was counted since the start, and since midnight before it."""
-        whole: dict[QueueName, QueueTotals] = {}
-        for cells in (self._past, *(totals.queues for totals in self._fold.slots.values())):
-            for name, cell in cells.items():
-                merge(whole.setdefault(name, QueueTotals()), cell)
+        whole: dict[QueueName, Spreads] = {}
+        for name, past in self._past.items():
+            whole.setdefault(name, Spreads()).add(past)
+        for totals in self._fold.slots.values():
+            for name, cell in totals.queues.items():
+                whole.setdefault(name, Spreads()).add(cell)
         return whole
 
     def _new_fold(self) -> Fold:
@@ -79,7 +81,7 @@ class Desk:
         self._fold.at(at)
         for totals in self._fold.forget_before(midnight_before(yesterday, self._settings.server.timezone)):
             for name, cell in totals.queues.items():
-                merge(self._past.setdefault(name, QueueTotals()), cell)
+                self._past.setdefault(name, Spreads()).add(cell)
 
     def _today(self, name: QueueName, now: Instant) -> QueueTotals:
         return self._fold.at(now).queues.get(name) or QueueTotals()
@@ -202,7 +204,7 @@ class Desk:
     def queues(self, now: Instant) -> list[QueueRow]:
         engine = self._switch.office.engine
         queues = self._switch.office.settings.queues
-        agents: dict[AgentName, AgentTotals] = {}
+        agents: dict[AgentName, tuple[float, float]] = {}  # at work, staffed; in seconds
         rows = []
         for name in engine.queue_names():
             view = engine.queue_view(name, now)
@@ -211,11 +213,13 @@ class Desk:
             totals = self._today(name, now)
             settings = queues.get(name)
             definition = settings.service_level.definition if settings is not None else "standard"
-            crew = AgentTotals()
+            at_work = staffed = 0.0
             for agent in settings.agents if settings is not None else ():
                 if agent not in agents:
-                    agents[agent] = self._fold.agent_by(agent, now)
-                merge(crew, agents[agent])
+                    own = self._fold.agent_by(agent, now)
+                    agents[agent] = (own.at_work, own.staffed)
+                at_work += agents[agent][0]
+                staffed += agents[agent][1]
             rows.append(
                 QueueRow(
                     name=name,
@@ -235,7 +239,7 @@ class Desk:
                     average_handling=_or(totals.average_handling_time),
                     average_abandoned_wait=_or(totals.average_abandoned_wait),
                     repeat_rate=_percent(totals.repeat_rate),
-                    occupancy=_percent(crew.occupancy),
+                    occupancy=_percent(ratio(at_work, staffed)),
                 )
             )
         return rows
