@@ -69,6 +69,10 @@ class RtpPeer:
             codes = _ORDER[np.searchsorted(_MIDDLES, np.concatenate([wave, np.zeros(800)]))].astype(np.uint8).tobytes()
             self._sounds += [codes[start : start + _STEP] for start in range(0, 1600, _STEP)]
 
+    def redirect(self, to: tuple[str, int]) -> None:
+        """The other side has moved."""
+        self._remote = to
+
     def packets(self) -> int:
         return len(self._arrivals)
 

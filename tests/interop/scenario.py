@@ -188,6 +188,17 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
         self._request("INFO", f"Signal={digit}\nDuration=160", "application/dtmf-relay")
         return self.receive(200)
 
+    def refer(self, to: str) -> "Scenario":
+        """RFC 3515: ask the other side to call somebody."""
+        self._request("REFER", None, headers=f"Refer-To: <{to}>\n")
+        return self.receive(202)
+
+    def notified(self, times: int = 1) -> "Scenario":
+        """NOTIFY requests, each answered."""
+        for _ in range(times):
+            self.receive("NOTIFY").ok()
+        return self
+
     def pause(self, milliseconds: int) -> "Scenario":
         self._steps.append(f'<pause milliseconds="{milliseconds}"/>')
         return self
@@ -209,7 +220,7 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
             return f"From: <{_CALLER}>;tag=[pid]c[call_number]\nTo: <{_CALLED}>[{whose}_tag_param]"
         return "From:[$local];tag=[pid]s[call_number]\nTo:[$remote]"
 
-    def _request(self, method: str, body: str | None, kind: str = "application/sdp") -> None:
+    def _request(self, method: str, body: str | None, kind: str = "application/sdp", headers: str = "") -> None:
         self._sequence += 1
         self._send(
             f"""{method} [next_url] SIP/2.0
@@ -219,7 +230,7 @@ Call-ID: [call_id]
 CSeq: {self._sequence} {method}
 Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 Max-Forwards: 70
-""",
+{headers}""",
             body,
             'retrans="500"',
             kind,

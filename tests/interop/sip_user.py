@@ -56,6 +56,17 @@ class SipUser:
         self._reply(self._invite, 200, body)
         self._next("ACK", seconds)
 
+    def ask(self, method: str, *headers: str, seconds: float = 10.0) -> int:
+        """Another request within the dialog; the status of its final response."""
+        self._send(method, headers=headers)
+        while (response := self._responses.get(timeout=seconds)).status < 200:
+            pass
+        return response.status
+
+    def asked(self, method: str, seconds: float = 20.0) -> Request:
+        """The next request of that method, which is answered."""
+        return self._next(method, seconds)
+
     def hang_up(self) -> None:
         self._send("BYE")
         response = self._responses.get(timeout=10.0)
@@ -76,16 +87,17 @@ class SipUser:
             if request.method == method:
                 return request
 
-    def _send(self, method: str, body: bytes = b"", number: int = 0) -> None:
+    def _send(self, method: str, body: bytes = b"", number: int = 0, headers: tuple[str, ...] = ()) -> None:
         if not number:
             self._number = number = self._number + 1
         kind = "Content-Type: application/sdp\r\n" if body else ""
+        more = "".join(f"{header}\r\n" for header in headers)
         head = (
             f"{method} {self._target} SIP/2.0\r\n"
             f"Via: SIP/2.0/UDP {self._host}:{self._port};rport;branch=z9hG4bK{random.getrandbits(64):x}\r\n"
             f"Max-Forwards: 70\r\nFrom: {self._local}\r\nTo: {self._remote}\r\nCall-ID: {self._call_id}\r\n"
             f"CSeq: {number} {method}\r\nContact: <sip:{self._user}@{self._host}:{self._port}>\r\n"
-            f"{kind}Content-Length: {len(body)}\r\n\r\n"
+            f"{kind}{more}Content-Length: {len(body)}\r\n\r\n"
         )
         self._socket.sendto(head.encode() + body, self._switch)
 

@@ -1,0 +1,291 @@
+"""Supervision, transfers and conferences proven by listening: four parties with a tone each, a real switch with two
+media processes, keys as RFC 4733 events, orders by the command line, REFER from a phone and from SIPp."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from softswitch.wire.sdp import parse_sdp
+from tests.interop import listen
+from tests.interop.conftest import Office
+from tests.interop.rtp_peer import RtpPeer
+from tests.interop.scenario import Scenario, sdp
+from tests.interop.sip_user import SipUser
+from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
+
+pytestmark = pytest.mark.interop
+
+TONES = {"caller": 1350.0, "alice": 600.0, "vera": 950.0, "third": 1800.0}
+HOSTS = {name: f"127.0.0.{last}" for last, name in enumerate(TONES, 2)}
+WINDOW = 0.8
+
+
+class Person:
+    """A SIP user agent with a tone."""
+
+    def __init__(self, name: str, switch: tuple[str, int], port: int) -> None:
+        self.host = HOSTS[name]
+        self.name = name
+        self.sip = SipUser(name, self.host, port, switch)
+        self.rtp = RtpPeer(TONES[name], free_port(host=self.host), self.host)
+
+    def body(self, version: int = 1) -> bytes:
+        text = sdp(port=self.rtp.port, version=version).replace("IP[local_ip_type] [local_ip]", f"IP4 {self.host}")
+        return text.replace("IP[media_ip_type] [media_ip]", f"IP4 {self.host}").replace("\n", "\r\n").encode() + b"\r\n"
+
+    def take(self) -> None:
+        """Answer the call that comes."""
+        self.sip.wait()
+        self.sip.answer(self.body())
+
+    def move(self) -> None:
+        """Agree to a re-INVITE, and send where it says."""
+        media = parse_sdp(self.sip.wait()).media[0]
+        self.sip.answer(self.body(2))
+        self.rtp.redirect((media.connection or "127.0.0.1", media.port))
+
+    def keys(self, digits: str) -> None:
+        for digit in digits:
+            self.rtp.press(digit)
+        time.sleep(0.24 * len(digits) + 0.3)
+
+    def close(self) -> None:
+        self.sip.close()
+        self.rtp.close()
+
+
+class Floor:
+    """The switch and the four."""
+
+    def __init__(self, switch: SwitchProcess, ports: dict[str, int]) -> None:
+        self.switch = switch
+        address = (switch.host, switch.port)
+        self.people = {name: Person(name, address, ports[name]) for name in TONES}
+        self.caller, self.alice, self.vera, self.third = self.people.values()
+
+    def call(self) -> str:
+        """The caller talks with alice; the call's id."""
+        self.caller.sip.call("2000", self.caller.body())
+        self.alice.take()
+        wait_until("the talk", lambda: self.talk()["state"] == "talking", 5.0)
+        return str(self.talk()["id"])
+
+    def talk(self) -> dict[str, object]:
+        rows = self.switch.get("calls")["items"]
+        found: dict[str, object] = next((row for row in rows if row["queue"]), {"state": "none"})
+        return found
+
+    def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        command = [
+            sys.executable,
+            "-m",
+            "softswitch.cli",
+            *words,
+            "--config",
+            str(self.switch.directory / "config.toml"),
+        ]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    def hear(self, **expected: str) -> tuple[float, float]:
+        """From now on for a moment each person hears exactly these, by their first letters (`m`: something else, as
+        music is). Returns the moment."""
+        begin = time.time() + 0.4  # what was under way
+        wait_until("a moment of sound", lambda: time.time() > begin + WINDOW, 3.0)
+        for name, others in expected.items():
+            heard = self.people[name].rtp.heard(begin, begin + WINDOW)
+            assert found(heard) == "".join(sorted(others)), f"{name} heard {found(heard)}, not {others}"
+        return begin, begin + WINDOW
+
+    def close(self) -> None:
+        for person in self.people.values():
+            person.close()
+
+
+def found(heard: listen.Samples) -> str:
+    """The first letters of those whose tones are there, in order."""
+    if listen.rms(heard) < 0.005:
+        return ""
+    near = {name: listen.power_of(heard, hertz)[0] for name, hertz in TONES.items()}
+    whole = sum(listen.power_of(heard, 1000.0))
+    letters = {name[0] for name, power in near.items() if power > 0.03 * whole}
+    return "".join(sorted(letters if letters else {"m"}))
+
+
+@pytest.fixture
+def floor(tmp_path: Path) -> Iterator[Floor]:
+    ports = {name: free_port(host=host) for name, host in HOSTS.items()}
+    tables = f"""
+[trunks.carrier]
+address = "sip:{HOSTS["caller"]}:{ports["caller"]}"
+options_seconds = 0
+[phones.1001]
+contact = "sip:alice@{HOSTS["alice"]}:{ports["alice"]}"
+[phones.1009]
+contact = "sip:vera@{HOSTS["vera"]}:{ports["vera"]}"
+[phones.1003]
+contact = "sip:third@{HOSTS["third"]}:{ports["third"]}"
+[agents.alice]
+phone = "1001"
+logged_in = true
+[queues.support]
+agents = ["alice"]
+wrap_up = 0
+[supervisors.vera]
+phone = "1009"
+queues = ["support"]
+may = ["listen", "whisper", "barge", "take"]
+[codes.in_call]
+[[routes]]
+from = "trunk:carrier"
+number = "2000"
+to = "queue:support"
+[[routes]]
+from = "trunk:carrier"
+number = "3000"
+to = "answer:"
+"""
+    with running_switch(
+        tmp_path / "switch", tables, base=lambda text: text.replace("workers = 1", "workers = 2")
+    ) as it:
+        made = Floor(it, ports)
+        try:
+            yield made
+            it.calls_over()
+            it.no_faults()
+        finally:
+            made.close()
+
+
+def test_listen_whisper_barge_take_and_what_is_recorded(floor: Floor) -> None:
+    call = floor.call()
+    began = time.time()
+    floor.hear(caller="a", alice="c")
+    said = floor.cli("supervise", "alice", "--from", "1009")
+    assert (said.returncode, said.stdout) == (0, "alice: phone 1009 is rung, mode listen\n")
+    floor.vera.take()
+    listening = floor.hear(caller="a", alice="c", vera="ac")
+    floor.vera.keys("2")
+    whispering = floor.hear(caller="a", alice="cv", vera="ac")
+    floor.vera.keys("3")
+    barging = floor.hear(caller="av", alice="cv", vera="ac")
+    assert floor.cli("supervise", call, "--from", "1009", "--mode", "listen").returncode == 0
+    floor.hear(caller="a", alice="c", vera="ac")
+    assert floor.cli("supervise", call, "--from", "1003").returncode == 1, "1003 is no supervisor"
+    floor.vera.keys("4")
+    floor.alice.sip.hung_up()
+    taken = floor.hear(caller="v", vera="c")
+    floor.caller.sip.hang_up()
+    floor.vera.sip.hung_up()
+
+    row = next(row for row in floor.switch.records(2) if row["id"] == call)
+    path = floor.switch.data_dir / "recordings" / row["recording"]
+    wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"], 5.0)
+    begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
+    assert begun <= began
+    for (start, end), right in ((listening, "a"), (whispering, "a"), (barging, "av"), (taken, "v")):
+        window = slice(int((start - begun) * listen.RATE), int((end - begun) * listen.RATE))
+        assert found(listen.read(path, 0)[window]) == "c"
+        assert found(listen.read(path, 1)[window]) == right
+    kinds = [entry["kind"] for entry in floor.switch.get("ledger", call=call)["items"] if "supervise" in entry["kind"]]
+    assert kinds == ["supervise.started", *["supervise.mode"] * 4, "supervise.ended"]
+
+
+def test_consult_three_way_and_complete_in_one_recording(floor: Floor) -> None:
+    call = floor.call()
+    floor.alice.keys("*21003#")
+    floor.third.take()
+    private = floor.hear(caller="m", alice="t", third="a")
+    floor.alice.keys("*5")
+    three = floor.hear(caller="at", alice="ct", third="ac")
+    floor.alice.keys("*3")
+    floor.alice.sip.hung_up()
+    after = floor.hear(caller="t", third="c")
+    floor.third.sip.hang_up()
+    floor.caller.sip.hung_up()
+    (row,) = floor.switch.records(1)
+    path = floor.switch.data_dir / "recordings" / row["recording"]
+    wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"], 5.0)
+    begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
+    for (start, end), right in ((private, "at"), (three, "at"), (after, "t")):
+        window = slice(int((start - begun) * listen.RATE), int((end - begun) * listen.RATE))
+        assert found(listen.read(path, 0)[window]) == "c"
+        assert found(listen.read(path, 1)[window]) == right
+    talks = {leg["party"]: leg["talk"] for leg in row["legs"]}
+    assert talks["agent:alice"][-1][1] <= talks["phone:1003"][-1][1]
+    assert sum(end - start for start, end in talks["trunk:carrier"]) < row["talk_seconds"]
+
+
+def test_refer_from_the_agents_phone(floor: Floor) -> None:
+    """RFC 5589 §6.1 on the wire; the caller hears it ring, then the third."""
+    floor.call()
+    assert floor.alice.sip.ask("REFER", "Refer-To: <sip:1003@pbx.test>") == 202
+    assert b"100 Trying" in floor.alice.sip.asked("NOTIFY").body
+    floor.third.take()
+    told = [floor.alice.sip.asked("NOTIFY").body for _ in range(2)]
+    assert [body.split()[1] for body in told] == [b"180", b"200"]
+    floor.alice.sip.hung_up()
+    floor.hear(caller="t", third="c")
+    floor.caller.sip.hang_up()
+    floor.third.sip.hung_up()
+
+
+def test_following_an_agent_into_another_media_process(floor: Floor) -> None:
+    """The supervisor stays on the line; a re-INVITE moves the stream to where the next call is."""
+    floor.call()
+    assert floor.cli("supervise", "alice", "--from", "1009", "--follow").returncode == 0
+    floor.vera.take()
+    floor.hear(vera="ac")
+    worker = floor.talk()["legs"][0]["worker"]  # type: ignore[index]  # a row of the API
+    floor.caller.sip.hang_up()
+    floor.alice.sip.hung_up()
+    held = []
+    try:
+        while not held or floor.switch.get("calls")["items"][-1]["legs"][0]["worker"] != worker:
+            held.append(
+                SipUser("x", HOSTS["caller"], free_port(host=HOSTS["caller"]), (floor.switch.host, floor.switch.port))
+            )
+            held[-1].call("3000", floor.caller.body())
+            assert len(held) < 6
+        floor.caller.rtp.close()
+        floor.caller.rtp = RtpPeer(TONES["caller"], free_port(host=HOSTS["caller"]), HOSTS["caller"])
+        floor.alice.rtp.close()
+        floor.alice.rtp = RtpPeer(TONES["alice"], free_port(host=HOSTS["alice"]), HOSTS["alice"])
+        floor.call()
+        assert floor.talk()["legs"][0]["worker"] != worker  # type: ignore[index]  # likewise
+        floor.vera.move()
+        floor.hear(vera="ac", caller="a", alice="c")
+        floor.vera.keys("3")
+        floor.hear(vera="ac", caller="av", alice="cv")
+    finally:
+        for other in held:
+            other.hang_up()
+            other.close()
+    floor.vera.sip.hang_up()
+    floor.caller.sip.hang_up()
+    floor.alice.sip.hung_up()
+
+
+def test_sipp_refers(lone_office: Callable[..., Office]) -> None:
+    """SIPp calls as the carrier and answers as the phone that refers: 202, NOTIFY 100, 180 and 200, then the BYE."""
+    port = free_port(host=HOSTS["vera"])
+    office = lone_office(f'[phones.1003]\ncontact = "sip:third@{HOSTS["vera"]}:{port}"\n')
+    third = Person("vera", (office.switch.host, office.switch.port), port)
+    try:
+        refers = Scenario().called().reply(180, "Ringing").reply(200, "OK", sdp()).receive("ACK").pause(500)
+        phone = office.phone(refers.refer("sip:1003@pbx.test").notified(3).receive("BYE").ok())
+        trunk = office.call(Scenario().invite().progress().answered().ack().receive("BYE", timeout=20000).ok(), "1001")
+        third.take()
+        phone.wait(10.0).all_well(1)
+        bodies = [text for _, way, text in phone.messages() if way == "received" and text.startswith("NOTIFY")]
+        assert [text.strip().rpartition("SIP/2.0 ")[2] for text in bodies] == ["100 Trying", "180 Ringing", "200 OK"]
+        third.sip.hang_up()
+        trunk.wait(10.0).all_well(1)
+    finally:
+        third.close()
+    (row,) = office.records()
+    assert row["destination"] == "phone:1003"
+    assert row["recording"], "a recording that runs goes on"
