@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from softswitch.acd.model import QueueSettings
+from softswitch.acd.model import QueueSettings, Ring
 from softswitch.acd.strategies import STRATEGIES
 from softswitch.kernel.errors import LocalError
 from softswitch.services.faults import Finding, closest
@@ -34,6 +34,7 @@ def check_matching(settings: Settings, name: str, queue: QueueSettings, agents: 
         *_rings(path, queue, agents),
         *_skills((*path, "needs"), queue.needs, settings),
         *_ring_skills((*path, "rings"), queue, settings),
+        *_nobody_fits(path, queue, settings),
         *_of_agents((*path, "weights"), queue.weights, agents),
         *_of_agents((*path, "shares"), queue.shares, agents),
         *_numbers(path, queue),
@@ -73,6 +74,21 @@ def _rings(path: KeyPath, queue: QueueSettings, agents: Collection[str]) -> Iter
 def _ring_skills(path: KeyPath, queue: QueueSettings, settings: Settings) -> Iterator[Finding]:
     for number, ring in enumerate(queue.rings):
         yield from _skills((*path, number, "skills"), ring.skills, settings)
+
+
+def _nobody_fits(path: KeyPath, queue: QueueSettings, settings: Settings) -> Iterator[Finding]:
+    """Rings whose minima none of their agents has, though each skill alone is somebody's."""
+    known = {skill for agent in settings.agents.values() for skill in agent.skills}
+    for number, ring in enumerate(queue.rings or (Ring(),)):
+        least = {skill: level for skill, level in (queue.needs | ring.skills).items() if level}
+        members = queue.agents if ring.agents is None else ring.agents
+        crew = [settings.agents[name] for name in members if name in settings.agents]
+        if not crew or not least or not least.keys() <= known:
+            continue
+        if not any(all(agent.skills.get(skill, 0) >= level for skill, level in least.items()) for agent in crew):
+            asked = ", ".join(f"{skill} >= {level}" for skill, level in sorted(least.items()))
+            here = (*path, "rings", number) if queue.rings else (*path, "needs")
+            yield Finding(here, f"none of its agents has {asked}: nobody is rung", severity="warning")
 
 
 def _skills(path: KeyPath, skills: Mapping[str, int], settings: Settings) -> Iterator[Finding]:

@@ -197,6 +197,9 @@ class Desk:
                     handling_seconds=_or(totals.average_handling_time),
                     logged_in_seconds=totals.logged_in,
                     paused_seconds=totals.paused,
+                    conversations=len(view.calls),
+                    capacity=view.capacity,
+                    available=view.available,
                 )
             )
         return rows

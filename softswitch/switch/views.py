@@ -46,7 +46,8 @@ class CallView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRow:
     """`state` is the ACD's; `since` when it began. Of today: calls, talk, time logged in and paused; `occupancy` and
-    `utilisation` in percent and `handling_seconds` (AHT) are −1 before there is anything to judge by."""
+    `utilisation` in percent and `handling_seconds` (AHT) are −1 before there is anything to judge by. `available`: may
+    be offered a call now, with `conversations` of `capacity`."""
 
     name: str
     display: str
@@ -63,6 +64,9 @@ class AgentRow:
     handling_seconds: float = -1.0
     logged_in_seconds: float = 0.0
     paused_seconds: float = 0.0
+    conversations: int = 0
+    capacity: int = 1
+    available: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
