@@ -108,9 +108,9 @@ def answered(state: State, event: OfferAnswered, at: Instant) -> None:
             within=waited <= queue.settings.service_level.seconds,
             **({} if call.estimate is None else call.estimate.facts()),
         )
+    withdraw_all(state, call, ELSEWHERE, at)  # before the bridge, with which the call stops ringing anybody
     state.out.append(Bridge(ringing.offer, call.call, queue.name, agent.name, waited))
     state.publish(agent, at)
-    withdraw_all(state, call, ELSEWHERE, at)
 
 
 def failed(state: State, event: OfferFailed, at: Instant) -> None:

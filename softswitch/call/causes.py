@@ -38,6 +38,9 @@ def q850(status: int) -> int:
     return _TO_CAUSE.get(status, 31)
 
 
+COMPLETED_ELSEWHERE = ("Reason", 'SIP;cause=200;text="Call completed elsewhere"')  # RFC 3326 §3.1: no missed call
+
+
 def reason_header(status: int, cause: int | None = None) -> tuple[str, str]:
     """A `Reason` header (RFC 3326) that carries the Q.850 cause of `status`, or the given one."""
     code = q850(status) if cause is None else cause

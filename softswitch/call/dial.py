@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from softswitch.call.causes import FAIL_OVER, best
+from softswitch.call.causes import COMPLETED_ELSEWHERE, FAIL_OVER, best
 from softswitch.call.fabric import Fabric, NoPort
 from softswitch.call.leg import Leg
 from softswitch.call.stream_policy import StreamPolicy
@@ -150,7 +150,7 @@ class Dial:
             self.ended.append((leg, getattr(error, "status", 503)))
             return self._failed(leg, getattr(error, "status", 503), "", outputs, now)
         self.legs.remove(leg)
-        outputs = self._cancel_all(now, (("Reason", 'SIP;cause=200;text="Call completed elsewhere"'),))
+        outputs = self._cancel_all(now, (COMPLETED_ELSEWHERE,))
         return outputs, Wins(leg)
 
     def rejected(self, leg: Leg, status: int, response: Response | None, now: Instant) -> tuple[list[Output], News]:

@@ -84,9 +84,9 @@ class CallbackStage(Stage):
         match effect:
             case Offer():
                 self._offered(effect, now)
-            case Withdraw(offer):
+            case Withdraw(offer, reason=reason):
                 self._offers.pop(offer, None)
-                self._phones.withdraw(offer, now)
+                self._phones.withdraw(offer, now, reason)
             case Refuse(offer):
                 self._phones.refuse(offer, now)
             case Bridge():

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from softswitch.acd.model import Offer, OfferAnswered, OfferCause, OfferFailed, OfferId, TalkEnded
-from softswitch.call.causes import kind
+from softswitch.call.causes import COMPLETED_ELSEWHERE, kind
 from softswitch.call.dial import Dial, Fails, News, Wins
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant, is_due
@@ -70,11 +70,12 @@ class OfferedPhones:
             if is_due(dial.deadline, now):
                 self._step(offer, dial.wake(now), now)
 
-    def withdraw(self, offer: OfferId, now: Instant) -> None:
+    def withdraw(self, offer: OfferId, now: Instant, reason: str = "") -> None:
         """The ACD takes the offer back, whatever has become of it."""
         _, dial = self._dials.pop(offer, ("", None))
         if dial is not None:
-            self._call.drive(dial.give_up(now, self._call.parting))
+            taken = (COMPLETED_ELSEWHERE,) if reason == "answered-elsewhere" else ()
+            self._call.drive(dial.give_up(now, self._call.parting or taken))
             self._call.dialled(dial, now)
         self.refuse(offer, now)
 

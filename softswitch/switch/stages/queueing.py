@@ -137,8 +137,8 @@ class QueueStage(Stage):
         match effect:
             case Offer():
                 self._phones.ring(effect, now)
-            case Withdraw(offer):
-                self._phones.withdraw(offer, now)
+            case Withdraw(offer, reason=reason):
+                self._phones.withdraw(offer, now, reason)
             case Refuse(offer):
                 self._phones.refuse(offer, now)
             case Bridge():

@@ -3,7 +3,10 @@ BYE, whatever crossed on the way, and every other phone a CANCEL."""
 
 from dataclasses import replace
 
+import pytest
+
 from softswitch.acd.model import Fact, QueueSettings
+from softswitch.sip.events import Cancelled
 from softswitch.switch.settings import Agent, Phone, Route, Settings, Sip, Trunk
 from tests.switch.site import Party, Site
 
@@ -45,6 +48,20 @@ def test_answers_that_cross_leave_one_conversation() -> None:
     assert line.state == "up"
     answered = [fact for fact in site.saved if isinstance(fact, Fact) and fact.kind == "queue.answered"]
     assert len(answered) == 1
+    carrier.hang_up(line)
+    site.nothing_left()
+
+
+@pytest.mark.parametrize("agent_prompt", [None, "call-from-queue"])
+def test_phones_that_lose_the_call_show_no_missed_call(agent_prompt: str | None) -> None:
+    """RFC 3326 §3.1: the CANCEL says that the call was completed elsewhere."""
+    site, phones, carrier = centre(agent_prompt=agent_prompt)
+    line = carrier.call("100")
+    rung = ringing(phones)
+    rung[0].answer(rung[0].line)
+    for phone in rung[1:]:
+        (cancelled,) = [event for event in phone.line.events if isinstance(event, Cancelled)]
+        assert cancelled.request.headers.get("Reason") == 'SIP;cause=200;text="Call completed elsewhere"'
     carrier.hang_up(line)
     site.nothing_left()
 
