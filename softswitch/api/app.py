@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 import softswitch
-from softswitch.api import admin, archive, live, orders, recordings, reports, stream, why
+from softswitch.api import admin, archive, customers, live, live_changes, orders, recordings, reports, stream, why
 from softswitch.api.replies import json
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.operator import Operator
@@ -43,6 +43,8 @@ def create_app(operator: Operator, token: str) -> FastAPI:
     for router in (
         orders.router,  # before the verbs of agents
         live.router,
+        live_changes.router,
+        customers.router,
         why.router,
         archive.router,
         recordings.router,

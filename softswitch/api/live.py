@@ -46,6 +46,7 @@ class RegistrationPage(BaseModel):
 class AgentOrder(BaseModel):
     reason: str = Field("", max_length=200, description="Why, for a pause")
     by: str = Field("operator", max_length=100, description="Who orders it; goes into the ledger")
+    phone: str = Field("", max_length=200, description="Where to log in, when not at the agent's own phone")
 
 
 @router.get("/status", response_model=Status)
@@ -97,8 +98,8 @@ async def order_agent(
     name: str, verb: Verb, operator: TheOperator, order: Annotated[AgentOrder | None, Body()] = None
 ) -> Response:
     """Log an agent in or out, pause an agent, or end a pause or wrap-up; answers with the state that follows."""
-    order = order or AgentOrder(reason="", by="operator")
-    row = operator.command_agent(name, verb, order.reason, order.by)
+    order = order or AgentOrder(reason="", by="operator", phone="")
+    row = _allowed(lambda: operator.command_agent(name, verb, order.reason, order.by, order.phone))
     if row is None:
         raise HTTPException(404, f"no agent {name}")
     return json(row)

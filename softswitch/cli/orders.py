@@ -6,6 +6,7 @@ import click
 
 from softswitch.cli.client import part
 from softswitch.cli.live import AGENTS, CALLS, QUEUES, agent_cells, call_cells, queue_cells
+from softswitch.cli.live_changes import CHANGED, add_commands, changed_cells
 from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.kernel.errors import LocalError
@@ -46,13 +47,13 @@ def agent() -> None:
     """Set the state of agents."""
 
 
-def _order(client: "Client", verb: str, names: tuple[str, ...], reason: str, as_json: bool) -> None:
+def _order(client: "Client", verb: str, names: tuple[str, ...], reason: str, as_json: bool, phone: str = "") -> None:
     """All agents, or the names of those that there are not."""
     known = {row["name"] for row in client.all("/agents")}
     unknown = [name for name in names if name not in known]
     if unknown:
         raise LocalError(f"no agent {', '.join(unknown)}{_suggest(unknown[0], known)}")
-    body = {"reason": reason, "by": "cli"}
+    body = {"reason": reason, "by": "cli", "phone": phone}
     rows = [client.post(f"/agents/{part(name)}/{verb}", body) for name in names]
     if as_json:
         emit_json(rows)
@@ -71,7 +72,17 @@ def _verb(verb: str, text: str) -> None:
         _order(client, verb, names, "", as_json)
 
 
-_verb("login", "Log agents in: they get calls of their queues.")
+@agent.command("login", help="Log agents in: they get calls of their queues.")
+@click.argument("names", nargs=-1, required=True, metavar="AGENT...")
+@click.option("--phone", default="", help="Where the agent sits today, when not at its own phone.")
+@json_option
+@needs_switch
+def login(client: "Client", names: tuple[str, ...], phone: str, as_json: bool) -> None:
+    if phone and len(names) > 1:
+        raise click.UsageError("one phone is one agent's at a time")
+    _order(client, "login", names, "", as_json, phone)
+
+
 _verb("logout", "Log agents out; a call that they have goes on.")
 _verb("ready", "End a pause or a wrap-up.")
 
@@ -114,7 +125,7 @@ def outcome(client: "Client", name: str, code: str, call: str, as_json: bool) ->
         click.echo(f"{name}: noted {code}")
 
 
-@click.group(short_help="Look into a queue.")
+@click.group(short_help="Look into a queue, change it, close and open it.")
 def queue() -> None:
     """One queue."""
 
@@ -131,14 +142,23 @@ def show(client: "Client", name: str, as_json: bool) -> None:
     waiting = [row for row in client.all("/calls") if row["queue"] == name and row["state"] in ("queued", "ringing")]
     waiting.sort(key=lambda row: row["started"])
     members = [row for row in client.all("/agents") if name in row["queues"]]
+    own = client.get(f"/queues/{part(name)}")
     if as_json:
-        emit_json({"queue": rows[name], "waiting": waiting, "agents": members})
+        emit_json({**own, "waiting": waiting, "agents": members})
         return
     emit_table(QUEUES, [queue_cells(rows[name])], nothing="")
     click.echo()
     emit_table(CALLS, [call_cells(row) for row in waiting], nothing="nobody waits")
     click.echo()
     emit_table(AGENTS, [agent_cells(row) for row in members], nothing="no agents")
+    if not own["open"]:
+        click.secho(f"\nclosed: {own['shut'] or 'outside its hours'}", fg="yellow")
+    if own["changed"]:
+        click.echo()
+        emit_table(CHANGED, [changed_cells(row) for row in own["changed"]], nothing="")
+
+
+add_commands(queue, agent)
 
 
 @click.command(short_help="Read the configuration again.")

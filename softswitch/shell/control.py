@@ -20,6 +20,7 @@ from softswitch.services import configuration
 from softswitch.services.alarms import Alarms
 from softswitch.services.configuration_diff import diff
 from softswitch.services.keeper import Keeper
+from softswitch.services.live_settings import LiveSettings
 from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
 from softswitch.services.reporting import Reporter
@@ -31,6 +32,7 @@ from softswitch.shell.channel import Bound, Channel, Plan, Ready
 from softswitch.shell.clock import start_clock
 from softswitch.shell.driver import Driver
 from softswitch.shell.endpoint import Endpoint, bind, parse_endpoint
+from softswitch.shell.live_changes import LiveChanges
 from softswitch.shell.media_link import MediaLink
 from softswitch.shell.operator import Counters, Operator, SwitchCore
 from softswitch.shell.resolver import Resolver
@@ -102,6 +104,8 @@ class Control:
         check_addressing(settings.sip, settings.media)
         store = await Store.open(settings.server.database, self._data_dir, alarm=_alarm)
         try:
+            self._live = LiveSettings(settings, await store.live_settings())
+            settings = self._settings = self._live.settings
             endpoints, listeners = _open_listeners(settings.sip.listen)
             self._front.bind(settings, self._data_dir / "run")
             dice = random.SystemRandom()
@@ -147,6 +151,15 @@ class Control:
                 drain=self._drain,
                 counters=lambda: self._counters(store),
                 settings=lambda: self._settings,
+                live=LiveChanges(
+                    self._live,
+                    core.desk,
+                    driver.give,
+                    self._clock,
+                    load=lambda: absolute(configuration.load(self._config)),
+                    took=self._took,
+                    flush=store.writer.flush,
+                ),
                 reporter=Reporter(settings.server.database, self._data_dir),
             )
             self._driver, self._tcp = driver, tcp
@@ -219,8 +232,12 @@ class Control:
     async def reload(self) -> list[str]:
         """Read the configuration again; what changed, in lines. Raises `LocalError` and changes nothing when it is
         faulty."""
-        settings = absolute(await asyncio.to_thread(configuration.load, self._config))
-        lines = diff(self._settings, settings)
+        file = absolute(await asyncio.to_thread(configuration.load, self._config))
+        lines = diff(self._live.file, file)
+        settings = self._live.over(file)
+        for row in self._live.rows():
+            if row.unfit:
+                log.warning("configuration.live_setting_unfit", path=row.path, reason=row.unfit)
         logs.set_up(settings.log, "control")
         self._settings = settings
         self._driver.log_from(settings.log.level)
@@ -229,6 +246,11 @@ class Control:
         self._keeper.configure(settings)
         log.info("configuration.loaded", changes=lines)
         return lines
+
+    def _took(self, settings: Settings) -> None:
+        """A setting was changed while the switch runs."""
+        self._settings = settings
+        self._keeper.configure(settings)
 
     def _drain(self) -> None:
         if not self._stop.is_set():

@@ -17,6 +17,7 @@ from softswitch.services.reporting import Reporter
 from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
 from softswitch.shell.driver import Core, Driver
+from softswitch.shell.live_changes import LiveChanges, LiveViews
 from softswitch.shell.trace import TraceRow, ladder
 from softswitch.switch.events import (
     AgentCommand,
@@ -36,7 +37,7 @@ TransferVerb = Literal["blind", "consult", "join", "complete", "cancel", "three_
 Verb = Literal["login", "logout", "pause", "ready"]
 
 
-class Views(Protocol):
+class Views(LiveViews, Protocol):
     """What a core shows of itself (`switch.status.Desk`)."""
 
     @property
@@ -129,6 +130,7 @@ class Operator:
         drain: Callable[[], None],
         counters: Callable[[], Counters],
         settings: Callable[[], Settings],
+        live: LiveChanges,
         reporter: Reporter,
     ) -> None:
         self.views = views
@@ -142,6 +144,7 @@ class Operator:
         self.counters = counters
         self._driver = driver
         self._settings = settings
+        self.live = live
         self._reporter = reporter
 
     @property
@@ -204,11 +207,16 @@ class Operator:
         """One agent."""
         return next((row for row in self.views.agents(self.now) if row.name == name), None)
 
-    def command_agent(self, name: str, verb: Verb, reason: str = "", by: str = "operator") -> AgentRow | None:
-        """Set an agent's state; what it is then, or None when there is no such agent."""
+    def command_agent(
+        self, name: str, verb: Verb, reason: str = "", by: str = "operator", phone: str = ""
+    ) -> AgentRow | None:
+        """Set an agent's state (`phone`: log in there); what it is then, or None when there is no such agent. Raises
+        `PeerError` 409 when the agent cannot log in there."""
         if self.agent(name) is None:
             return None
-        self._driver.give(AgentCommand(name, verb, reason, by))
+        if verb == "login" and (refusal := self.views.seat_refusal(name, phone, self.now)):
+            raise PeerError(refusal, status=409)
+        self._driver.give(AgentCommand(name, verb, reason, by, phone))
         return self.agent(name)
 
     def wrap_up(self, name: str, seconds: float, by: str = "operator") -> AgentRow | None:

@@ -14,12 +14,15 @@ from softswitch.acd.tally import QueueTotals, Spreads, ratio
 from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
+from softswitch.switch.customers import Customers
 from softswitch.switch.quality import Distribution
 from softswitch.switch.settings import Supervising
+from softswitch.switch.seats import refusal
 from softswitch.switch.transfers import check_transfer
 from softswitch.switch.views import (
     AgentRow,
     CallView,
+    HookRow,
     InvariantRow,
     QueueRow,
     RegistrationRow,
@@ -246,6 +249,34 @@ class Desk:
                 )
             )
         return rows
+
+    @property
+    def customers(self) -> Customers:
+        """Who is known."""
+        return self._switch.office.customers
+
+    def hooks(self, now: Instant) -> list[HookRow]:
+        """All hooks, with what came of their questions."""
+        office, rows = self._switch.office, []
+        for name, hook in office.settings.hooks.items():
+            state = office.hooks.state(name)
+            failed = {cause: count for cause, count in state.counts.items() if cause != "answered"}
+            rest = max(0.0, state.resting_until - now)
+            answered = state.counts["answered"]
+            rows.append(
+                HookRow(name=name, url=hook.url, running=state.running, answered=answered, failed=failed, resting=rest)
+            )
+        return rows
+
+    def seat_refusal(self, agent: str, phone: str, now: Instant) -> str:
+        """Why the agent cannot log in there; empty when it can."""
+        return refusal(self._switch.office, agent, phone, now)
+
+    def open_queue(self, name: str, now: Instant) -> bool:
+        """Whether the queue takes calls now."""
+        office = self._switch.office
+        queue = office.settings.queues.get(name)
+        return queue is not None and not queue.shut and office.calendar.is_open(queue.hours, now)
 
     def trunks(self, now: Instant) -> list[TrunkRow]:
         return self._switch.office.trunks.rows(now)

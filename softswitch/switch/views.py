@@ -127,6 +127,18 @@ class RegistrationRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookRow:
+    """`running`: questions under way. `resting`: seconds that it is still left alone. `failed` counts by cause."""
+
+    name: str
+    url: str
+    running: int
+    answered: int
+    failed: dict[str, int]
+    resting: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
     """A media process. `slots_free` of `slots`: each leg takes one. `backend_why`: why it is that one."""
 

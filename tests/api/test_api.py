@@ -14,6 +14,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.services.alarms import Alarms
 from softswitch.services.faults import ConfigurationError, Fault
 from softswitch.services.keeper import Keeper
+from softswitch.services.live_settings import LiveSettings
 from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
 from softswitch.services.reporting import Reporter
@@ -22,6 +23,7 @@ from softswitch.shell.bus import Bus
 from softswitch.shell.clock import start_clock
 from softswitch.shell.core import make_switch
 from softswitch.shell.driver import Driver
+from softswitch.shell.live_changes import LiveChanges
 from softswitch.shell.operator import Counters, Operator
 from softswitch.shell.saving import Saver
 from softswitch.shell.trace import Trace
@@ -127,6 +129,15 @@ class Rig:
             counters=lambda: Counters(*range(12)),
             settings=lambda: SETTINGS,
             reporter=Reporter("sqlite", self.folder),
+            live=LiveChanges(
+                LiveSettings(SETTINGS),
+                switch.desk,
+                self.driver.give,
+                self.clock,
+                load=lambda: SETTINGS,
+                took=lambda settings: None,
+                flush=self.store.writer.flush,
+            ),
         )
         transport = httpx.ASGITransport(create_app(self.operator, TOKEN))
         self.stranger = httpx.AsyncClient(transport=transport, base_url="http://switch")

@@ -256,3 +256,70 @@ def test_a_second_switch_on_the_same_data_is_refused(switch):
     assert again.returncode == 1
     assert "another softswitch" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_a_queue_is_changed_while_the_switch_runs(ask):
+    (row,) = json.loads(ask("queue", "set", "support", "wrap_up=30", "--json"))
+    assert (row["path"], row["value"], row["by"]) == ("queues.support.wrap_up", 30, "cli")
+    assert "wrap_up" in ask("queue", "show", "support")
+    assert "queues.support.wrap_up" in ask("diff")
+    assert "must not be below 0" in ask("queue", "set", "support", "wrap_up=-1", code=1)
+    assert "did you mean" in ask("queue", "set", "support", "wrapup=1", code=1)
+    assert "as the configuration file says" in ask("queue", "unset", "support", "wrap_up")
+    assert json.loads(ask("queue", "remove", "support", "boris", "--json"))["settings"]["agents"] == ["anna"]
+    assert "anna, boris" in ask("queue", "add", "support", "boris")
+    assert "closed (storm)" in ask("queue", "close", "support", "--reason", "storm")
+    assert "closed: storm" in ask("queue", "show", "support")
+    assert "takes calls" in ask("queue", "open", "support")
+    ask("agent", "set", "anna", "skills.english=80")
+    assert json.loads(ask("diff", "--json"))["live"][0]["path"] == "agents.anna.skills.english"
+    ask("agent", "unset", "anna", "skills.english")
+    assert json.loads(ask("diff", "--json")) == {"file": [], "faults": [], "live": []}
+
+
+def test_an_agent_logs_in_at_another_phone(ask):
+    (row,) = json.loads(ask("agent", "login", "anna", "--phone", "1002", "--json"))
+    assert row["phone"] == "1002"
+    assert "no phone 9999" in ask("agent", "login", "anna", "--phone", "9999", code=1)
+    ask("agent", "logout", "anna")
+
+
+def test_customers_come_from_a_csv_file(ask, tmp_path):
+    file = tmp_path / "customers.csv"
+    head, anna = "id;name;numbers;head_start;needs;queue", "7;Anna;061234567 +442071234567;60;english:50;support"
+    file.write_text(f"{head}\n{anna}\n8;Berta;;;;\n")
+    found = json.loads(ask("customers", "import", str(file), "--country", "370", "--json"))
+    assert found == {"read": 2, "stored": 2}
+    (anna,) = json.loads(ask("customers", "list", "+37061234567", "--json"))
+    assert (anna["id"], anna["head_start"], anna["needs"]) == ("7", 60.0, [["english", 50]])
+    assert "Anna" in ask("customers", "set", "7", "--language", "lt", "--number", "+37060000000")
+    (anna,) = json.loads(ask("customers", "list", "7", "--json"))
+    assert (anna["language"], anna["numbers"], anna["queue"]) == ("lt", ["+37060000000"], "support")
+    assert "deleted" in ask("customers", "delete", "7", "8")
+    assert ask("customers", "list").startswith("no customers") or not json.loads(ask("customers", "list", "--json"))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("name\nAnna\n", 'line 1: no column "id"'),
+        ("id,phone\n7,1\n", 'line 1: no column "phone"'),
+        ("id,numbers\n7,who\n", 'line 2: "who" is no number'),
+        ("id,head_start\n7,soon\n", 'line 2: head_start "soon" is no number of seconds'),
+        ("id,needs\n7,english\n", 'line 2: "english" is no need'),
+        ("id\n7\n7\n", 'line 3: "7" is also in line 2'),
+        ("id,name\n7\n", "line 2: 2 columns are expected"),
+        ("id,agent\n7,zoe\n", "customer 7: no agent zoe"),
+    ],
+)
+def test_a_customers_file_with_a_fault_changes_nothing(ask, tmp_path, text, why):
+    file = tmp_path / "customers.csv"
+    file.write_text(text)
+    assert why in ask("customers", "import", str(file), code=1)
+    assert json.loads(ask("customers", "list", "--json")) == []
+
+
+def test_calls_that_are_not_there_and_no_hooks(ask):
+    assert "no live call" in ask("call", "prioritise", "nobody", "--seconds", "60", code=1)
+    assert "no live call" in ask("call", "move", "nobody", "support", code=1)
+    assert "no hooks" in ask("hooks")
