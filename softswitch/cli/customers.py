@@ -173,5 +173,14 @@ def _cells(row: dict[str, Any]) -> list[Cell]:
     needs = " ".join(f"{skill}:{level}" for skill, level in row["needs"])
     numbers = " ".join(row["numbers"])
     return [
-        *(row["id"], row["name"], numbers, row["head_start"], row["language"], row["agent"], needs, row["queue"]),
+        *(
+            row["id"],
+            row["name"],
+            numbers,
+            f"{row['head_start']:g}",
+            row["language"],
+            row["agent"],
+            needs,
+            row["queue"],
+        ),
     ]

@@ -221,8 +221,8 @@ def hooks(client: "Client", as_json: bool) -> None:
         [
             row["name"],
             row["url"],
-            row["running"],
-            row["answered"],
+            str(row["running"]),
+            str(row["answered"]),
             ", ".join(f"{cause} {count}" for cause, count in sorted(row["failed"].items())),
             f"for {row['resting']:.0f} s" if row["resting"] else "",
         ]
