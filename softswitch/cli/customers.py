@@ -172,15 +172,5 @@ def _needs(text: str, place: str) -> dict[str, int]:
 def _cells(row: dict[str, Any]) -> list[Cell]:
     needs = " ".join(f"{skill}:{level}" for skill, level in row["needs"])
     numbers = " ".join(row["numbers"])
-    return [
-        *(
-            row["id"],
-            row["name"],
-            numbers,
-            f"{row['head_start']:g}",
-            row["language"],
-            row["agent"],
-            needs,
-            row["queue"],
-        ),
-    ]
+    head_start = f"{row['head_start']:g}"
+    return [*(row["id"], row["name"], numbers, head_start, row["language"], row["agent"], needs, row["queue"])]

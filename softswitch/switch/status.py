@@ -16,8 +16,8 @@ from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.switch.customers import Customers
 from softswitch.switch.quality import Distribution
-from softswitch.switch.settings import Supervising
 from softswitch.switch.seats import refusal
+from softswitch.switch.settings import Supervising
 from softswitch.switch.transfers import check_transfer
 from softswitch.switch.views import (
     AgentRow,
