@@ -112,7 +112,9 @@ class Fold:
         self._current = current
 
     def _spend(self, agent: AgentName, state: str, reason: str, since: Instant, until: Instant) -> None:
-        """An agent was in `state`: each interval gets its seconds."""
+        """An agent was in `state`: each interval gets its seconds; nobody asks how long people were away."""
+        if state == AgentState.LOGGED_OUT.value:
+            return
         while since < until:
             totals = self.at(since)
             upto = min(until, self._end)

@@ -16,8 +16,6 @@ from softswitch.kernel.clock import Duration
 WAIT_STEPS: Final = (1, 2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300, 600, 1200, 1800, 3600)
 TALK_STEPS: Final = (5, 10, 20, 30, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1800, 2700, 3600, 7200)
 
-_OFF: Final = (AgentState.LOGGED_OUT.value, AgentState.PAUSED.value)
-
 
 def ratio(part: float, whole: float) -> float | None:
     """`part` of `whole`; None when there is no whole."""
@@ -316,8 +314,8 @@ SERVICE_LEVELS: Final = {
 
 @dataclass(slots=True)
 class AgentTotals(Work):
-    """`states` are seconds by state left; the state that lasts is not in it yet. `pauses` are seconds paused, by
-    reason. `ringing`: seconds of all offers, answered or not."""
+    """`states` are seconds by state left, while logged in; the state that lasts is not in it yet. `pauses` are seconds
+    paused, by reason. `ringing`: seconds of all offers, answered or not."""
 
     ringing: Duration = 0.0
     logins: int = 0
@@ -329,12 +327,12 @@ class AgentTotals(Work):
 
     @property
     def logged_in(self) -> Duration:
-        return sum(lasted for state, lasted in self.states.items() if state != AgentState.LOGGED_OUT.value)
+        return sum(self.states.values())
 
     @property
     def staffed(self) -> Duration:
         """Logged in and not paused."""
-        return sum(lasted for state, lasted in self.states.items() if state not in _OFF)
+        return self.logged_in - self.paused
 
     @property
     def paused(self) -> Duration:

@@ -195,8 +195,8 @@ def _waits(axes: "Axes", charts: Charts) -> None:
 def _arrivals(axes: "Axes", charts: Charts) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
-    colours = LinearSegmentedColormap.from_list("calls", ("#F4F7FA", "#9CC3E0", BLUE, "#0E2F52"))
-    colours.set_bad("#FFFFFF")
+    shades = LinearSegmentedColormap.from_list("calls", ("#F4F7FA", "#9CC3E0", BLUE, "#0E2F52"))
+    colours = shades.with_extremes(bad="#FFFFFF")
     values = [_numbers(list(day)) for day in charts.arrivals]
     image = axes.imshow(values, aspect="auto", cmap=colours, vmin=0)
     axes.set_yticks(range(7), _DAYS)

@@ -584,3 +584,60 @@ async def test_a_filter_keeps_other_kinds_away(rig: Rig) -> None:
     assert b"event: agent.logout" in await anext(stream)
     await stream.aclose()
     assert not rig.operator.bus.listeners
+
+
+async def test_reports_are_folded_from_the_ledger(rig: Rig) -> None:
+    """In a process of their own, with everything up to now in them."""
+    now = rig.clock()
+    for fact in (
+        Fact("queue.entered", now - 30.0, "c1", "support", data={"caller": "1", "rank": 0.0, "ahead": 0}),
+        Fact("queue.answered", now - 20.0, "c1", "support", "alice", {"waited": 10.0, "rang": 5.0, "within": True}),
+        Fact("talk.ended", now - 5.0, "c1", "support", "alice", {"talk": 15.0}),
+    ):
+        rig.store.ledger.append(fact)
+    found = (await rig.http.get("/api/v1/reports/queues", params={"since": now - 60.0})).json()
+    (row,) = found["rows"]
+    assert (row["queue"], row["offered"], row["answered"], row["aht"], row["service_level"]) == (
+        "support",
+        1,
+        1,
+        15.0,
+        100.0,
+    )
+    assert found["question"]["timezone"] == "UTC"
+    found = (await rig.http.get("/api/v1/reports/intervals", params={"since": now - 60.0, "queue": "sales"})).json()
+    assert sum(row["offered"] for row in found["rows"]) == 0
+    found = (await rig.http.get("/api/v1/reports/agents", params={"since": now - 60.0, "charts": True})).json()
+    assert found["rows"][0]["agent"] == "alice"
+    assert found["charts"]["points"]
+
+
+async def test_a_report_that_cannot_be_is_refused(rig: Rig) -> None:
+    assert (await rig.http.get("/api/v1/reports/nothing")).status_code == 422
+    assert (await rig.http.get("/api/v1/reports/queues", params={"since": 10, "until": 5})).status_code == 422
+    asked = {"since": 0, "until": 2e9, "interval": "15m"}
+    assert "too many intervals" in (await rig.http.get("/api/v1/reports/intervals", params=asked)).text
+    assert (await rig.stranger.get("/api/v1/reports/queues")).status_code == 401
+
+
+async def test_histograms_of_queues(rig: Rig) -> None:
+    now = rig.clock()
+    for fact in (
+        Fact("queue.entered", now - 30.0, "c1", "support", data={"caller": "1"}),
+        Fact("queue.answered", now - 20.0, "c1", "support", "alice", {"waited": 10.0, "rang": 4.0, "within": True}),
+        Fact("talk.ended", now - 5.0, "c1", "support", "alice", {"talk": 15.0}),
+    ):
+        rig.operator.views.add(fact)  # type: ignore[attr-defined]
+    lines = (await rig.http.get("/metrics")).text.splitlines()
+    for line in (
+        'softswitch_queue_wait_seconds_bucket{le="5.0",queue="support"} 0.0',
+        'softswitch_queue_wait_seconds_bucket{le="10.0",queue="support"} 1.0',
+        'softswitch_queue_wait_seconds_sum{queue="support"} 10.0',
+        'softswitch_queue_ring_seconds_count{queue="support"} 1.0',
+        'softswitch_queue_talk_seconds_sum{queue="support"} 15.0',
+        'softswitch_queue_wrap_up_seconds_count{queue="support"} 0.0',
+        'softswitch_agent_state{agent="alice",state="logged-out"} 1.0',
+        'softswitch_agent_occupancy{agent="alice"} -1.0',
+        'softswitch_queue_occupancy{queue="support"} -1.0',
+    ):
+        assert line in lines, line
