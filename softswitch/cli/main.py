@@ -37,6 +37,7 @@ _COMMANDS: Final = {
     "reload": "softswitch.cli.orders:reload",
     "drain": "softswitch.cli.orders:drain",
     "trace": "softswitch.cli.trace:trace",
+    "simulate": "softswitch.cli.simulate:simulate",
     "staff": "softswitch.cli.staff:staff",
     "why": "softswitch.cli.why:why",
     "records": "softswitch.cli.archive:records",
