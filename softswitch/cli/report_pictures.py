@@ -120,6 +120,7 @@ def _volume(axes: "Axes", charts: Charts, found: Report) -> None:
         below = [one + two for one, two in zip(answered, abandoned, strict=True)]
         axes.bar(places, others, 0.82, bottom=below, color=GREY, label="Overflow and other")
     axes.set_ylabel("Calls")
+    axes.set_ylim(0, 1.08 * max([1, *(point.offered for point in charts.points)]))
     axes.set_title("Calls and service level")
     _whole_numbers(axes)
     level = axes.twinx()
@@ -170,11 +171,11 @@ def _waits(axes: "Axes", charts: Charts) -> None:
         f"{step}" if step % 60 else f"{step // 60}m" if step < 3600 else f"{step // 3600}h"
         for step in charts.wait_steps
     ]
-    names.append("more")
+    names.append(">")
     total = sum(counts)
     axes.bar(range(len(counts)), counts, 0.86, color=BLUE)
-    axes.set_xticks(range(len(counts)), names, fontsize=8)
-    axes.set_xlabel("answered within seconds (m: minutes)")
+    axes.set_xticks(range(len(counts)), names, fontsize=7.5)
+    axes.set_xlabel("answered within seconds (m: minutes, h: hours)")
     axes.set_ylabel("Calls")
     axes.set_title("How long callers waited")
     _whole_numbers(axes)

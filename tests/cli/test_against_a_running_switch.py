@@ -323,3 +323,17 @@ def test_calls_that_are_not_there_and_no_hooks(ask):
     assert "no live call" in ask("call", "prioritise", "nobody", "--seconds", "60", code=1)
     assert "no live call" in ask("call", "move", "nobody", "support", code=1)
     assert "no hooks" in ask("hooks")
+
+
+def test_a_report_of_the_running_switch(switch, ask, tmp_path):
+    in_a_call(switch, ask, lambda: time.sleep(0.3))
+    found = json.loads(ask("report", "queues", "--last", "1h", "--json"))
+    (row,) = found["rows"]
+    assert row["queue"] == "support"
+    assert row["offered"] == found["total"]["offered"] >= 1
+    assert found["question"]["timezone"] == "UTC"
+    assert ask("report", "queues", "-q", "support").startswith("Queues of support, ")
+    page = tmp_path / "today.html"
+    ask("report", "intervals", "--last", "2h", "-o", str(page))
+    assert page.read_text().count("<svg") == 5
+    assert "cannot be written" in ask("report", "--last", "1h", "-o", str(tmp_path / "no" / "x.csv"), code=1)
