@@ -8,7 +8,19 @@ from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 import softswitch
-from softswitch.api import admin, archive, customers, live, live_changes, orders, recordings, reports, stream, why
+from softswitch.api import (
+    admin,
+    archive,
+    callers,
+    customers,
+    live,
+    live_changes,
+    orders,
+    recordings,
+    reports,
+    stream,
+    why,
+)
 from softswitch.api.replies import json
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.operator import Operator
@@ -45,6 +57,7 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         live.router,
         live_changes.router,
         customers.router,
+        callers.router,
         why.router,
         archive.router,
         recordings.router,

@@ -104,6 +104,14 @@ class _Switch(Collector):
             ("average_wait", "Average wait in seconds today"),
             ("abandonment", "Percent abandoned today, short abandons left out; -1 before the first call"),
             ("occupancy", "Percent of staffed time that its agents talked or wrapped up today; -1 before any"),
+            ("callbacks", "Call-backs that wait"),
+            ("estimate", "Estimated wait in seconds of a caller who comes now; -1 when nothing can be said"),
+            ("estimate_error", "Mean absolute error of today's estimates in seconds; -1 before the first"),
+            ("estimate_bias", "Mean of wait less estimate in seconds today"),
+            (
+                "estimate_held",
+                "Percent of today's waits within the estimate's interval, made for 80; -1 before the first",
+            ),
         ):
             families[name] = GaugeMetricFamily(f"softswitch_queue_{name}", text, labels=["queue"])
         for row in self._operator.views.queues(self._operator.now):

@@ -44,6 +44,8 @@ async def recordings(
     queue: str | None = None,
     agent: str | None = None,
     number: Annotated[str | None, Query(description="The caller's or the called number")] = None,
+    kind: Annotated[Literal["call", "voicemail"] | None, Query(description="Of calls, or messages")] = None,
+    box: Annotated[str | None, Query(description="Messages of this voicemail")] = None,
     held: bool | None = None,
     deleted: Annotated[
         bool | None, Query(description="Those that were deleted, which only the chain still has")
@@ -51,7 +53,17 @@ async def recordings(
 ) -> Response:
     """Finished recordings, the latest first. For the next page hand `next` back as `until`."""
     rows = await operator.store.recordings(
-        limit, since=since, until=until, call=call, queue=queue, agent=agent, number=number, held=held, deleted=deleted
+        limit,
+        since=since,
+        until=until,
+        call=call,
+        queue=queue,
+        agent=agent,
+        number=number,
+        held=held,
+        deleted=deleted,
+        kind=kind,
+        box=box,
     )
     return json({"items": rows, "next": rows[-1].started if len(rows) == limit else None})
 

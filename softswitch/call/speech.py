@@ -153,6 +153,7 @@ def say_minutes(n: int, language: str) -> tuple[str, ...]:
 
 
 def say_wait(seconds: float, language: str) -> tuple[str, ...]:
-    """The estimated wait, in minutes rounded up."""
-    minutes = 0 if seconds < 60 else -int(-seconds // 60)
+    """The estimated wait as people say it: whole minutes, from ten on in steps of five; rounded up."""
+    step = 60 if seconds <= 600 else 300
+    minutes = 0 if seconds < 60 else -int(-seconds // step) * step // 60
     return ("estimated-wait", *say_minutes(minutes, language))

@@ -17,6 +17,7 @@ Row: TypeAlias = dict[str, Any]
 View: TypeAlias = Callable[[], list[Row]]
 
 CALLS = ("id", "caller", "called", "state", "at", "agent", "from", ">lasts", "codecs")
+WAITING = (">place", "call", "caller", ">waits", ">estimate", "between", "rings")
 AGENTS = ("agent", "name", "phone", "state", "reason", ">for", "queues", ">calls", ">talk", ">occupied", "call")
 QUEUES = (
     *("queue", ">waiting", ">longest", ">ready", ">talking", ">in", ">offered", ">answered", ">abandoned"),
@@ -188,6 +189,23 @@ def call_cells(row: Row) -> list[Cell]:
     return [
         *(row["id"], row["caller"], row["called"], state(row["state"]), row["at"], row["agent"], row["source"]),
         *(duration(row["duration"]), codecs),
+    ]
+
+
+def waiting_cells(row: Row) -> list[Cell]:
+    """A row of `WAITING`."""
+    who = row["call"] or f"call-back {row['callback']}"
+    low, high = row["estimate_low"], row["estimate_high"]
+    span = f"{duration(low)} to {duration(high)}" if row["estimate"] >= 0 else ""
+    estimate = duration(row["estimate"]) if row["estimate"] >= 0 else ""
+    return [
+        str(row["position"]),
+        who,
+        row["caller"],
+        duration(row["waited"]),
+        estimate,
+        span,
+        ", ".join(row["ringing"]),
     ]
 
 

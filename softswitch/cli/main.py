@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     "customers": "softswitch.cli.customers:customers",
     "hooks": "softswitch.cli.live_changes:hooks",
     "diff": "softswitch.cli.live_changes:diff",
+    "callbacks": "softswitch.cli.callbacks:callbacks",
     "reload": "softswitch.cli.orders:reload",
     "drain": "softswitch.cli.orders:drain",
     "trace": "softswitch.cli.trace:trace",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softswitch.cli.client import part
-from softswitch.cli.live import AGENTS, CALLS, QUEUES, agent_cells, call_cells, queue_cells
+from softswitch.cli.live import AGENTS, QUEUES, WAITING, agent_cells, queue_cells, waiting_cells
 from softswitch.cli.live_changes import CHANGED, add_commands, changed_cells
 from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.target import json_option, needs_switch
@@ -139,8 +139,7 @@ def show(client: "Client", name: str, as_json: bool) -> None:
     rows = {row["name"]: row for row in client.all("/queues")}
     if name not in rows:
         raise LocalError(f"no queue {name}{_suggest(name, rows)}")
-    waiting = [row for row in client.all("/calls") if row["queue"] == name and row["state"] in ("queued", "ringing")]
-    waiting.sort(key=lambda row: row["started"])
+    waiting = client.all(f"/queues/{part(name)}/waiting")
     members = [row for row in client.all("/agents") if name in row["queues"]]
     own = client.get(f"/queues/{part(name)}")
     if as_json:
@@ -148,7 +147,7 @@ def show(client: "Client", name: str, as_json: bool) -> None:
         return
     emit_table(QUEUES, [queue_cells(rows[name])], nothing="")
     click.echo()
-    emit_table(CALLS, [call_cells(row) for row in waiting], nothing="nobody waits")
+    emit_table(WAITING, [waiting_cells(row) for row in waiting], nothing="nobody waits")
     click.echo()
     emit_table(AGENTS, [agent_cells(row) for row in members], nothing="no agents")
     if not own["open"]:

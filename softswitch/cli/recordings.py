@@ -41,6 +41,8 @@ def recordings() -> None:
 @click.option("--queue", help="Of this queue.")
 @click.option("--agent", help="Of this agent.")
 @click.option("--number", help="The caller's or the called number.")
+@click.option("--kind", type=click.Choice(["call", "voicemail"]), help="Only those of calls, or only messages.")
+@click.option("--box", help="Messages of this voicemail.")
 @click.option("--held", is_flag=True, default=None, help="Only those that are held.")
 @click.option("--deleted", is_flag=True, default=None, help="Those that were deleted.")
 @json_option

@@ -25,6 +25,7 @@ from softswitch.services.rows import LedgerEntry, read_binding, read_call, read_
 from softswitch.services.sinks import AsyncSink, Sink, ThreadSink
 from softswitch.services.writer import BACKLOG, INTERVAL, Alarm, Writer
 from softswitch.switch.customers import Customer
+from softswitch.switch.recording import VOICEMAIL
 from softswitch.switch.records import CallRecord, SavedAgent, SavedBinding, SavedRecording, SavedSetting
 
 FILE: Final = "softswitch.db"
@@ -159,14 +160,17 @@ class Store:
         queue: str | None = None,
         agent: str | None = None,
         kind: str | None = None,
+        kinds: str | None = None,
     ) -> list[LedgerEntry]:
-        """Ledger entries with a number above `after`, in order."""
+        """Ledger entries with a number above `after`, in order. `kinds`: how the kind begins."""
         table = tables.ledger.c
         tests = [table.seq > after]
         tests += [table.at >= since] if since is not None else []
         for column, value in ((table.call, call), (table.queue, queue), (table.agent, agent), (table.kind, kind)):
             if value is not None:
                 tests.append(column == value)
+        if kinds is not None:
+            tests.append(table.kind.startswith(kinds, autoescape=True))
         query = select(tables.ledger).where(and_(*tests)).order_by(table.seq).limit(limit)
         return [read_entry(row) for row in await self._rows(query)]
 
@@ -217,9 +221,11 @@ class Store:
         number: str | None = None,
         held: bool | None = None,
         deleted: bool | None = None,
+        kind: str | None = None,
+        box: str | None = None,
     ) -> list[SavedRecording]:
         """Recordings, the latest first. `since` ≤ start < `until`; `number` is the caller's or the called one; `held`
-        and `deleted`: only those, or only the others."""
+        and `deleted`: only those, or only the others. `kind`: `call` or `voicemail`; `box`: of that voicemail."""
         table = tables.recordings.c
         query = select(tables.recordings).order_by(table.started.desc(), table.path).limit(limit)
         if since is not None:
@@ -231,6 +237,11 @@ class Store:
                 query = query.where(column == value)
         if number is not None:
             query = query.where((table.caller == number) | (table.called == number))
+        if kind is not None:
+            message = table.path.startswith(VOICEMAIL)
+            query = query.where(message if kind == "voicemail" else ~message)
+        if box is not None:
+            query = query.where(table.path.startswith(f"{VOICEMAIL}{box}/", autoescape=True))
         if held is not None:
             query = query.where(table.held != "" if held else table.held == "")
         if deleted is not None:

@@ -25,6 +25,7 @@ from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
 from softswitch.services.reporting import Reporter
 from softswitch.services.store import Store
+from softswitch.services.voicemail_notice import VoicemailNotice
 from softswitch.shell import logs, run_dir
 from softswitch.shell.addressing import LocalAddressing, check_addressing
 from softswitch.shell.bus import Bus
@@ -44,6 +45,7 @@ from softswitch.shell.trunk_names import TrunkNames
 from softswitch.shell.udp import UdpListener
 from softswitch.sip.flow import Addressing
 from softswitch.switch.events import Drain, HangUpCall, RecordingRoom, Reload
+from softswitch.switch.records import SavedRecording
 from softswitch.switch.settings import Settings
 
 _MEDIA_SECONDS = 15.0
@@ -138,7 +140,8 @@ class Control:
                 tell=saver,
                 say=_say,
             )
-            saver.recorded = self._keeper.recorded
+            self._notice = VoicemailNotice(lambda: self._settings, recordings, _say)
+            saver.recorded = self._recorded
             self._operator = Operator(
                 core.desk,
                 driver,
@@ -208,6 +211,10 @@ class Control:
         except TimeoutError:
             late = [link.worker for link in self._links if not link.up.is_set()]
             raise LocalError(f"media processes {late} did not come up in {_MEDIA_SECONDS:.0f} seconds") from None
+
+    def _recorded(self, row: SavedRecording) -> None:
+        self._keeper.recorded(row)
+        self._notice.recorded(row)
 
     def _tick(self) -> None:
         self._tcp.sweep()
@@ -290,6 +297,7 @@ class Control:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._notice.close()
         await self._keeper.finish()
         await self._helper.close()
 

@@ -18,8 +18,8 @@ from softswitch.switch.switch import Switch
 async def make_switch(
     settings: Settings, addressing: Addressing, dice: random.Random, now: Instant, store: Store
 ) -> Switch:
-    """Registrations, agents' states and seats, customers, last agents and today's totals come back. Raises `LocalError`
-    when the store cannot be read."""
+    """Registrations, agents' states and seats, customers, last agents, call-backs and today's totals come back. Raises
+    `LocalError` when the store cannot be read."""
     library = PromptLibrary(Path(settings.server.data_dir))
     switch = Switch(
         settings,
@@ -44,5 +44,11 @@ async def make_switch(
     ]
     last_agents = await store.last_agents(now - settings.acd.remember_days * 86400)
     known = [row for row in last_agents if row[0] != ANONYMOUS]
-    switch.restore(await store.bindings(now), agents, facts, now, await store.customers(), known)
+    longest = max((queue.callback.expire for queue in settings.queues.values() if queue.callback), default=0.0)
+    callbacks = [
+        Fact(entry.kind, entry.at, entry.call, entry.queue, entry.agent, entry.data)
+        for entry in (await store.ledger_entries(since=now - longest, kinds="callback.") if longest else ())
+    ]
+    bindings, customers = await store.bindings(now), await store.customers()
+    switch.restore(bindings, agents, facts, now, customers, known, callbacks)
     return switch

@@ -21,6 +21,8 @@ from softswitch.shell.live_changes import LiveChanges, LiveViews
 from softswitch.shell.trace import TraceRow, ladder
 from softswitch.switch.events import (
     AgentCommand,
+    AskCallback,
+    CancelCallback,
     HangUpCall,
     OutcomeCommand,
     RecordingCommand,
@@ -31,7 +33,17 @@ from softswitch.switch.events import (
 from softswitch.switch.quality import Distribution
 from softswitch.switch.settings import Settings, Supervising
 from softswitch.switch.status import midnight_before
-from softswitch.switch.views import AgentRow, CallView, InvariantRow, QueueRow, RegistrationRow, Status, TrunkRow
+from softswitch.switch.views import (
+    AgentRow,
+    CallbackRow,
+    CallView,
+    InvariantRow,
+    QueueRow,
+    RegistrationRow,
+    Status,
+    TrunkRow,
+    WaitingRow,
+)
 
 TransferVerb = Literal["blind", "consult", "join", "complete", "cancel", "three_way"]
 Verb = Literal["login", "logout", "pause", "ready"]
@@ -79,6 +91,15 @@ class Views(LiveViews, Protocol):
 
     def queues(self, now: Instant) -> Sequence[QueueRow]:
         """All queues."""
+
+    def waiting(self, queue: str, now: Instant) -> Sequence[WaitingRow]:
+        """Who waits in a queue, in order."""
+
+    def callbacks(self, now: Instant) -> Sequence[CallbackRow]:
+        """Call-backs to come."""
+
+    def callback_refusal(self, queue: str, number: str) -> str:
+        """Why the number cannot be called back from the queue; empty when it can."""
 
     def trunks(self, now: Instant) -> Sequence[TrunkRow]:
         """All trunks."""
@@ -202,6 +223,24 @@ class Operator:
         agent = self.views.check_supervision(target, mode, phone, follow)
         self._driver.give(SuperviseCommand(agent, mode, phone, follow, by))
         return agent
+
+    def ask_callback(self, queue: str, number: str, by: str = "operator", head_start: float = 0.0) -> CallbackRow:
+        """Have a customer called back; the one to come. Raises `PeerError` 422 when that may not be."""
+        refusal = self.views.callback_refusal(queue, number)
+        if refusal:
+            raise PeerError(refusal, status=422)
+        self._driver.give(AskCallback(queue, number, by, head_start))
+        for row in self.views.callbacks(self.now):
+            if (row.queue, row.number) == (queue, number):
+                return row
+        raise PeerError(f"{number} could not be called back", status=409)
+
+    def cancel_callback(self, id: str, by: str = "operator") -> bool:
+        """Give a call-back up; False when there is none of that id."""
+        if all(row.id != id for row in self.views.callbacks(self.now)):
+            return False
+        self._driver.give(CancelCallback(id, by))
+        return True
 
     def agent(self, name: str) -> AgentRow | None:
         """One agent."""

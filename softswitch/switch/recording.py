@@ -215,6 +215,11 @@ class CallRecording:
             self._edges = frozenset()
 
 
+def box_of(path: str) -> str:
+    """The voicemail box whose message the recording at `path` is; empty: it is a call's."""
+    return path.removeprefix(VOICEMAIL).partition("/")[0] if path.startswith(VOICEMAIL) else ""
+
+
 def stars(value: str) -> str:
     """What is shown of a secret: its length."""
     return "*" * len(value)

@@ -21,6 +21,7 @@ from softswitch.switch.settings import Supervising
 from softswitch.switch.transfers import check_transfer
 from softswitch.switch.views import (
     AgentRow,
+    CallbackRow,
     CallView,
     HookRow,
     InvariantRow,
@@ -28,8 +29,10 @@ from softswitch.switch.views import (
     RegistrationRow,
     Status,
     TrunkRow,
+    WaitingRow,
     WorkerRow,
 )
+from softswitch.switch.waiting import callback_refusal, callback_rows, estimates, waiting_rows
 
 if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
@@ -246,6 +249,9 @@ class Desk:
                     average_abandoned_wait=_or(totals.average_abandoned_wait),
                     repeat_rate=_percent(totals.repeat_rate),
                     occupancy=_percent(ratio(at_work, staffed)),
+                    callbacks=view.callbacks,
+                    resumed=totals.resumed,
+                    **estimates(engine.estimate(name, now), totals),
                 )
             )
         return rows
@@ -277,6 +283,15 @@ class Desk:
         office = self._switch.office
         queue = office.settings.queues.get(name)
         return queue is not None and not queue.shut and office.calendar.is_open(queue.hours, now)
+
+    def waiting(self, queue: str, now: Instant) -> list[WaitingRow]:
+        return waiting_rows(self._switch.office, queue, now)
+
+    def callbacks(self, now: Instant) -> list[CallbackRow]:
+        return callback_rows(self._switch.office, now)
+
+    def callback_refusal(self, queue: str, number: str) -> str:
+        return callback_refusal(self._switch.office, queue, number)
 
     def trunks(self, now: Instant) -> list[TrunkRow]:
         return self._switch.office.trunks.rows(now)

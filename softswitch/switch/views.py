@@ -73,7 +73,11 @@ class AgentRow:
 class QueueRow:
     """Counts since the day began (server's time zone). Shares in percent: `service_level` by the queue's definition,
     `abandonment` without short abandons, `repeat_rate`, `occupancy` of the queue's agents; −1 before there is anything
-    to judge by. Means in seconds: `average_wait` (ASA), `average_handling` (AHT), `average_abandoned_wait`."""
+    to judge by. Means in seconds: `average_wait` (ASA), `average_handling` (AHT), `average_abandoned_wait`.
+    `callbacks` wait now without a line; `resumed` callers came back after a drop. `estimate`: seconds that a caller who
+    comes now would wait if no agent is free, with its interval (−1: nothing can be said); of those that were given
+    today, `estimate_error` is how far off they were and `estimate_bias` how much too short, mean seconds,
+    `estimate_held` the percentage that the interval held (it is made for 80)."""
 
     name: str
     waiting: int
@@ -93,6 +97,51 @@ class QueueRow:
     average_abandoned_wait: float = -1.0
     repeat_rate: float = -1.0
     occupancy: float = -1.0
+    callbacks: int = 0
+    resumed: int = 0
+    estimate: float = -1.0
+    estimate_low: float = -1.0
+    estimate_high: float = -1.0
+    estimate_error: float = -1.0
+    estimate_bias: float = 0.0
+    estimate_held: float = -1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingRow:
+    """A place in a queue: a caller's (`call`), or a call-back's without a line (`callback`). `position` 1 is next;
+    `ringing` are the agents whose phones ring. `estimate`: seconds still to wait, and the interval that is meant to
+    hold four times out of five; −1 when nothing can be said."""
+
+    call: str
+    callback: str
+    queue: str
+    caller: str
+    position: int
+    waited: float
+    ringing: tuple[str, ...]
+    estimate: float
+    estimate_low: float
+    estimate_high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRow:
+    """A call-back to come. `state`: waiting, offered, calling, or paused until `due`. `position` is its place in the
+    queue, 0 when it has none now; `attempts` those in vain; `call` the one that tries it now."""
+
+    id: str
+    queue: str
+    number: str
+    state: str
+    position: int
+    asked: float
+    by: str
+    expires: float
+    attempts: int
+    due: float | None
+    estimate: float
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

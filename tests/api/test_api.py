@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from softswitch.acd.model import Fact, QueueSettings
+from softswitch.acd.model import CallbackSettings, Fact, QueueSettings
 from softswitch.api.app import create_app
 from softswitch.kernel.errors import LocalError
 from softswitch.services.alarms import Alarms
@@ -49,7 +49,7 @@ SETTINGS = Settings(
     server=Server(name="hq"),
     phones={"1001": Phone(password="correct-horse"), "1002": Phone(contact="sip:127.0.0.1:5070")},
     agents={"alice": Agent(phone="1001", name="Alice A."), "bob": Agent(phone="1002")},
-    queues={"support": QueueSettings(agents=("alice", "bob"))},
+    queues={"support": QueueSettings(agents=("alice", "bob"), callback=CallbackSettings())},
     routes=(Route(number="100", to="queue:support"),),
 )
 
@@ -641,3 +641,40 @@ async def test_histograms_of_queues(rig: Rig) -> None:
         'softswitch_queue_occupancy{queue="support"} -1.0',
     ):
         assert line in lines, line
+
+
+async def test_who_waits_with_place_and_estimate(rig: Rig) -> None:
+    rig.media_up()
+    rig.driver.give(AgentCommand("bob", "login"))
+    rig.dial(b"100")
+    rows = (await rig.http.get("/api/v1/queues/support/waiting")).json()["items"]
+    assert [(row["position"], row["caller"], row["callback"]) for row in rows] == [(1, "1002", "")]
+    assert (await rig.http.get("/api/v1/queues/nowhere/waiting")).status_code == 404
+
+
+async def test_call_backs_are_asked_for_merged_listed_and_cancelled(rig: Rig) -> None:
+    order = {"queue": "support", "number": "1001", "by": "crm"}
+    asked = await rig.http.post("/api/v1/callbacks", json=order)
+    assert asked.status_code == 201
+    row = asked.json()
+    assert (row["number"], row["position"], row["by"], row["state"]) == ("1001", 1, "crm", "waiting")
+    again = await rig.http.post("/api/v1/callbacks", json=order)
+    assert again.json()["id"] == row["id"]
+    assert (await rig.http.get("/api/v1/callbacks")).json()["total"] == 1
+    assert (await rig.http.delete(f"/api/v1/callbacks/{row['id']}")).status_code == 202
+    assert (await rig.http.delete(f"/api/v1/callbacks/{row['id']}")).status_code == 404
+    assert (await rig.http.get("/api/v1/callbacks")).json()["total"] == 0
+
+
+@pytest.mark.parametrize(("queue", "number"), [("nowhere", "1001"), ("support", "+390012345"), ("support", "x; rm")])
+async def test_a_number_that_may_not_be_called_is_refused(rig: Rig, queue: str, number: str) -> None:
+    answer = await rig.http.post("/api/v1/callbacks", json={"queue": queue, "number": number})
+    assert answer.status_code == 422
+
+
+async def test_call_backs_survive_the_switch(rig: Rig) -> None:
+    row = (await rig.http.post("/api/v1/callbacks", json={"queue": "support", "number": "1001"})).json()
+    await rig.store.writer.flush()
+    switch = await make_switch(SETTINGS, Here(), random.Random(3), rig.clock() + 5.0, rig.store)
+    (found,) = switch.desk.callbacks(rig.clock() + 5.0)
+    assert (found.id, found.asked, found.position) == (row["id"], row["asked"], 1)

@@ -70,6 +70,7 @@ options_seconds = 0
 
 [queues.support]
 agents = ["anna", "boris"]
+[queues.support.callback]
 
 [[routes]]
 from = "phone:*"

@@ -144,7 +144,7 @@ def test_a_waiting_caller_is_seen_traced_and_hung_up(switch, ask):
 
     def look():
         waiting = json.loads(ask("queue", "show", "support", "--json"))
-        call = waiting["waiting"][0]["id"]
+        call = waiting["waiting"][0]["call"]
         return {
             "waiting": waiting,
             "queue": ask("queue", "show", "support"),
@@ -161,7 +161,7 @@ def test_a_waiting_caller_is_seen_traced_and_hung_up(switch, ask):
 
     seen, call, ended = in_a_call(switch, ask, look)
     assert ended, "the phone was hung up on"
-    assert [row["id"] for row in seen["waiting"]["waiting"]] == [call]
+    assert [(row["call"], row["position"]) for row in seen["waiting"]["waiting"]] == [(call, 1)]
     assert seen["waiting"]["queue"]["waiting"] == 1
     assert [row["name"] for row in seen["waiting"]["agents"]] == ["anna", "boris"]
     assert call in seen["queue"]
@@ -337,3 +337,16 @@ def test_a_report_of_the_running_switch(switch, ask, tmp_path):
     ask("report", "intervals", "--last", "2h", "-o", str(page))
     assert page.read_text().count("<svg") == 5
     assert "cannot be written" in ask("report", "--last", "1h", "-o", str(tmp_path / "no" / "x.csv"), code=1)
+
+
+def test_call_backs_are_asked_for_listed_and_cancelled(ask):
+    row = json.loads(ask("callbacks", "ask", "support", "1002", "--json"))
+    assert row["id"] in ask("callbacks", "list")
+    assert row["id"] in ask("queue", "show", "support")
+    assert "may not be called" in ask("callbacks", "ask", "support", "+39001234567", code=1)
+    assert "cancelled" in ask("callbacks", "cancel", row["id"])
+    assert ask("callbacks", "list").startswith("no ")
+
+
+def test_messages_are_listed_by_kind(ask):
+    assert json.loads(ask("recordings", "list", "--kind", "voicemail", "--json")) == []

@@ -167,6 +167,15 @@ async def test_agents_and_recordings_are_kept(store: Store) -> None:
     assert [recording.path for recording in await store.recordings()] == ["b.wav", "a.wav"]
 
 
+async def test_messages_are_told_from_calls_by_their_folder(store: Store) -> None:
+    for path in ("a.wav", "voicemail/box/b.wav", "voicemail/boxes/c.flac"):
+        store.writer.write(SavedRecording(path, path[-5], 1.0, 2.5, 80044))
+    await store.writer.flush()
+    assert [row.path for row in await store.recordings(kind="call")] == ["a.wav"]
+    assert len(await store.recordings(kind="voicemail")) == 2
+    assert [row.path for row in await store.recordings(box="box")] == ["voicemail/box/b.wav"]
+
+
 # --------------------------------------------------------------------------------------------------- opening
 
 
