@@ -68,17 +68,21 @@ class Pool:
         self.strategy = strategy
         self.minima = minima
         self.weights = {agent: weights[agent.name] for agent in self.agents if weights.get(agent.name)}
+        self.indexed = len(self.agents) > SCAN_UP_TO
+        self._journal = journal
+        self._dice = dice
+        self._on_failure = on_failure
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody waits here, and nothing is known of the agents."""
         self.calls = CallHeap()
         self.ringing: dict[WaitingCall, None] = {}
-        self.logged_in = sum(1 for agent in self.agents if agent.logged_in)
-        self.indexed = len(self.agents) > SCAN_UP_TO
+        self.logged_in = len([None for agent in self.agents if agent.logged_in])
         self.held = 0
         self.fixed = False
         self.users: list[tuple[Queue, PoolClass]] = []
         self.broken = False
-        self._journal = journal
-        self._dice = dice
-        self._on_failure = on_failure
         self._cursor = -1  # in the journal; below its first: look at everybody
         self._ready: list[_Entry] = []
 

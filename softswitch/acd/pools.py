@@ -18,7 +18,7 @@ KEEP_EMPTY = 512  # pools without a call; making one costs a look at the queue's
 class Pools:
     """`agents` is the engine's own record of them. `types` are the strategies' classes by their configured names."""
 
-    __slots__ = ("_agents", "_by_key", "_dice", "_empty", "_on_failure", "journal", "types")
+    __slots__ = ("_agents", "_before", "_by_key", "_dice", "_empty", "_on_failure", "journal", "types")
 
     def __init__(
         self, agents: Mapping[AgentName, Agent], dice: Random, on_failure: Callable[[Pool, str], None]
@@ -27,6 +27,7 @@ class Pools:
         self._dice = dice
         self._on_failure = on_failure
         self._by_key: dict[tuple[object, ...], Pool] = {}
+        self._before: dict[tuple[object, ...], Pool] = {}
         self._empty: dict[Pool, None] = {}
         self.journal = Journal()
         self.types: dict[str, type[Strategy]] = {}
@@ -43,10 +44,9 @@ class Pools:
     def rebuild(
         self, queues: Mapping[QueueName, QueueSettings], old: Mapping[QueueName, Queue]
     ) -> dict[QueueName, Queue]:
-        """Queues with these settings, those of `old` that stay being the same; pools are made anew, strategies
-        remember whose turn it was."""
-        memories = {key: pool.strategy for key, pool in self._by_key.items()}
-        self._by_key, self._empty = {}, {}
+        """Queues with these settings, those of `old` that stay being the same. Pools are empty and known anew; those
+        that are still wanted keep their strategy, which remembers whose turn it was."""
+        self._before, self._by_key, self._empty = self._by_key, {}, {}
         for agent in self._agents.values():
             agent.pools, agent.queues = {}, []
         found: dict[QueueName, Queue] = {}
@@ -62,10 +62,7 @@ class Pools:
             for member in pool.agents:
                 member.queues.append(name)
             found[name] = queue
-        for key, pool in self._by_key.items():
-            strategy = memories.get(key)
-            if type(strategy) is type(pool.strategy):
-                pool.strategy = strategy
+        self._before = {}
         return found
 
     def put(self, call: WaitingCall) -> None:
@@ -131,6 +128,8 @@ class Pools:
         )
         pool = self._by_key.get(key)
         if pool is None:
+            pool = self._again(key, kind, here)
+        if pool is None:
             ours = Crew({name: place for place, name in enumerate(here)}, tuple(skill for skill, _ in minima), shares)
             error = ""
             try:
@@ -144,6 +143,19 @@ class Pools:
             self._by_key[key] = pool
             for agent in agents:
                 agent.pools[pool] = None
+        return pool
+
+    def _again(self, key: tuple[object, ...], kind: type[Strategy], names: list[AgentName]) -> Pool | None:
+        """The pool of before the settings changed, emptied, if it is the same: with 40,000 queues most of them are."""
+        pool = self._before.get(key)
+        if pool is None or type(pool.strategy) is not kind:
+            return None
+        if any(agent is not self._agents[name] for agent, name in zip(pool.agents, names, strict=True)):
+            return None
+        pool.reset()
+        self._by_key[key] = pool
+        for agent in pool.agents:
+            agent.pools[pool] = None
         return pool
 
     def _forget(self, pool: Pool) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Rank: TypeAlias = tuple[float, int]
 PoolClass: TypeAlias = tuple[int, Needs | AgentName | tuple[Needs, AgentName]]  # ring, and who is fit for it
 
+_FROM_THE_START = (Ring(),)
+
 STICKY = -1  # the ring before the first: the sticky agent alone
 
 _COMPACT_FROM = 64  # below this size dead entries are cheaper than a rebuild
@@ -228,4 +230,4 @@ class Queue:
         self.pool = pool
         self.classes.clear()
         rings = tuple(sorted(settings.rings, key=lambda ring: ring.after))
-        self.rings = rings if rings and rings[0].after <= 0 else (Ring(), *rings)
+        self.rings = rings if rings and rings[0].after <= 0 else (*_FROM_THE_START, *rings)

@@ -24,7 +24,7 @@ _MOST_CALLS = 20
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """`agent` did not get the call for `reason`: `not-in-ring`, `skill`, `sticky`, `strategy`, or the agent's state.
+    """`agent` did not get the call for `reason`: `not-in-ring`, `skill`, `sticky`, `passed-on`, `strategy`, or the agent's state.
     `detail` says it in words; `until`: when that ends by itself, if it is known."""
 
     agent: AgentName
@@ -230,6 +230,8 @@ def _skipped_then(call: WaitingCall, tried: Tried) -> Iterator[Skip]:
 def _unfit(call: WaitingCall, ring: int, agent: Agent) -> Skip | None:
     """Why the call was not for that agent at all while that ring was open."""
     queue = call.queue
+    if agent.name == call.without:
+        return Skip(agent.name, "passed-on", "has just passed it on")
     if ring == STICKY:
         if agent.name == call.sticky:
             return None

@@ -122,6 +122,14 @@ def test_a_sticky_call_says_for_whom_it_is_kept() -> None:
     assert reasons == {**dict.fromkeys(AGENTS, "sticky"), "alice": "paused"}
 
 
+def test_an_agent_who_passed_the_call_on_does_not_get_it_back() -> None:
+    shift = Shift("alice", "boris")
+    shift.pause("boris")
+    shift.do(CallQueued("c1", "support", without="alice"))
+    found = story(shift, "c1")
+    assert {skip.agent: skip.reason for skip in found.skipped} == {"alice": "passed-on", "boris": "paused"}
+
+
 def test_calls_of_other_queues_that_stand_before_it_are_counted() -> None:
     queues = {
         "gold": QueueSettings(agents=("alice", "boris"), priority=60.0),
