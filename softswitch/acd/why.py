@@ -24,8 +24,8 @@ _MOST_CALLS = 20
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """`agent` did not get the call for `reason`: `not-in-ring`, `skill`, `sticky`, `passed-on`, `strategy`, or the agent's state.
-    `detail` says it in words; `until`: when that ends by itself, if it is known."""
+    """`agent` did not get the call for `reason`: `not-in-ring`, `skill`, `sticky`, `passed-on`, `strategy`, or the
+    agent's state. `detail` says it in words; `until`: when that ends by itself, if it is known."""
 
     agent: AgentName
     reason: str
