@@ -155,13 +155,17 @@ class Call:
 
     def transferred(self, target: str, agent: str, now: Instant) -> None:
         """It leaves `agent` (or nobody whom the ACD knows) for `target`; `arrived_at` tells how that ended."""
+        before = self.passed_on
+        if before is not None:
+            self.office.fact("transfer.cancelled", now, self.id, target=before.target, why="passed on again")
+            agent = agent or before.agent
         self.passed_on = PassedOn(target, agent)
 
-    def arrived_at(self, leg: Leg, at: str, now: Instant) -> None:
-        """Somebody talks with the caller: a transfer is complete."""
+    def arrived_at(self, at: str, to: str, now: Instant) -> None:
+        """Somebody talks with the caller, or the switch itself serves it: a transfer is complete."""
         if self.passed_on is not None:
             target, self.passed_on = self.passed_on.target, None
-            self.office.fact("transfer.completed", now, self.id, target=target, at=at, to=leg.peer)
+            self.office.fact("transfer.completed", now, self.id, target=target, at=at, to=to)
 
     def place(self, now: Instant) -> tuple[Instant | None, str]:
         """As what it enters a queue: since when it counts as waiting (None: now), and the agent whom it is not for."""
@@ -262,7 +266,10 @@ class Call:
         """The switch itself is what the caller wanted (a prompt, an echo, a feature code): that counts as answered.
         After a failure or an overflow it is but the last word, and the failure stands."""
         facts = self.facts
-        if facts.outcome is not None or self.over:
+        if self.over or facts.outcome not in (None, "answered"):
+            return
+        self.arrived_at(destination, destination, now)
+        if facts.outcome is not None:
             return
         facts.outcome = "answered"
         facts.destination = destination
@@ -347,6 +354,8 @@ class Call:
         """Stop this call's player, if one plays."""
         if self._player:
             self.office.fabric.stop_play(self.leg.worker, self._player)
+            if not self.leg.opened and self._player in self.leg.hears:
+                self.leg.hear()  # else it would be joined to what is gone when it opens
             self._player = 0
 
     @property

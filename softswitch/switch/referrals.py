@@ -120,7 +120,7 @@ def _replaced(office: "Office", replaces: str, peer: str, call: "Call") -> tuple
             break
         if isinstance(other.stage, TalkStage) and other.stage.transfer is None:
             return other.stage.at, (other, leg)
-        if leg is other.leg and parse_target(other.facts.destination or "hangup:").kind in RINGS:
+        if leg is other.leg and other.facts.destination.partition(":")[0] in RINGS:
             # RFC 5589 §7.5: the consulted party still rings; it is rung for the other call instead.
             return other.facts.destination, (other, leg)
         break

@@ -23,8 +23,8 @@ def transfer_call(call: "Call", order: TransferCommand, now: Instant) -> str:
         return transferring.order(stage, order.verb, now, target=order.target, by=order.by)
     if order.verb != "blind":
         return "nobody talks with the caller"
-    call.office.fact("transfer.started", now, call.id, verb="blind", target=order.target, by=order.by, agent="")
     call.transferred(order.target, "", now)
+    call.office.fact("transfer.started", now, call.id, verb="blind", target=order.target, by=order.by, agent="")
     call.go(order.target, now)
     return ""
 

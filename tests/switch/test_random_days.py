@@ -13,12 +13,22 @@ import pytest
 from softswitch.acd.model import AgentState, CallbackSettings, Fact, QueueSettings
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.offer_answer import answer
-from softswitch.switch.events import AgentCommand, HangUpCall, MediaLost, Reload, Reported
+from softswitch.switch.events import (
+    AgentCommand,
+    HangUpCall,
+    MediaLost,
+    Reload,
+    Reported,
+    SuperviseCommand,
+    TransferCommand,
+)
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import (
     Agent,
+    Codes,
     Collect,
     Consent,
+    InCall,
     Menu,
     Phone,
     RingGroup,
@@ -26,9 +36,12 @@ from softswitch.switch.settings import (
     Server,
     Settings,
     Sip,
+    Supervisor,
+    Transfers,
     Trunk,
     Voicemail,
 )
+from softswitch.switch.stages.talking import TalkStage
 from softswitch.wire import control
 from softswitch.wire.sdp import parse_sdp
 from tests.switch.site import Line, MediaProcess, Party, Site
@@ -50,12 +63,16 @@ NUMBERS = (
     "900",
     "901",
     "902",
+    "903",
     "1001",
     "1002",
     "1003",
     "404",
 )
-CODES = ("*45", "*46", "*47", "*47*2", "*48", "*49", "*43")
+CODES = ("*45", "*46", "*47", "*47*2", "*48", "*49", "*43", "*501001", "*511002", "*51carol", "*50404")
+IN_CALL = ("*11003#", "*21002#", "*2903#", "*61001#", "*3", "*4", "*5", "*7", "*8", "*1100#", "*24", "1", "2", "3", "4")
+TARGETS = ("queue:support", "queue:sales", "ivr:welcome", "phone:1001", "phone:1003", "agent:bob", "agent:carol",
+           "trunk:carrier/77", "group:desk", "group:row", "play:closed", "conference:room")  # fmt: skip
 AT_WORK = tuple(state for state in AgentState if state not in (AgentState.LOGGED_OUT, AgentState.PAUSED))
 QUEUE = QueueSettings(agents=("alice", "bob"), ring_seconds=12.0, retry_after=3.0, wrap_up=6.0, max_no_answer=2)
 SETTINGS = Settings(
@@ -93,6 +110,12 @@ SETTINGS = Settings(
             ),
         ),
     },
+    codes=Codes(in_call=InCall()),
+    supervisors={
+        "carol": Supervisor(phone="1003", queues=("*",), may=("listen", "whisper", "barge", "take")),
+        "bob": Supervisor(phone="1002", agents=("alice",), may=("listen", "barge")),
+    },
+    transfers=Transfers(leave_out=True),
     voicemail={"box": Voicemail(max_seconds=9.0)},
     groups={
         "desk": RingGroup(members=("phone:1001", "agent:carol"), ring_seconds=10.0, no_answer="queue:support"),
@@ -114,12 +137,13 @@ SETTINGS = Settings(
         Route(number="500", to="group:row"), Route(number="600", to="trunk:carrier"),
         Route(number="700", to="play:closed"), Route(number="800", to="answer:"),
         Route(number="900", to="agent:alice"), Route(number="901", to="early:closed/486"),
-        Route(number="902", to="hangup:603"), Route(source="trunk:*", number="1001", to="phone:1001", record=True),
+        Route(number="902", to="hangup:603"), Route(number="903", to="conference:room"),
+        Route(source="trunk:*", number="1001", to="phone:1001", record=True),
         Route(source="trunk:*", number="100[23]", to="phone:1003"),
     ),
 )  # fmt: skip
 
-SILENT_AT = {"answer", "voicemail:box"}  # places where an answered caller rightly hears nothing
+SILENT_AT = {"answer", "voicemail:box", "room"}  # places where an answered caller rightly hears nothing
 
 
 H264 = "a=rtpmap:99 H264/90000"
@@ -154,6 +178,7 @@ class Day:
         sometimes = [
             self.hang_up, self.hold, self.resume, self.early, self.prompts_end, self.agent, self.manner, self.reject,
             self.offerless_reinvite, self.rich_reinvite, self.cross, self.info, self.prompts_end, self.agent,
+            self.sequence, self.sequence, self.transfer, self.transfer, self.supervise, self.refer,
         ]  # fmt: skip
         seldom = [
             self.register, self.operator, self.reload, self.media_dies, self.media_errs, self.losses, self.duplicate,
@@ -255,6 +280,39 @@ class Day:
         legs = [call.leg.id for call in self.site.switch.calls.values() if call.leg.up] + list(self.site.media.legs)
         if legs:
             self.site.press(self.dice.choice(legs), self.dice.choice("123456789*#0"))
+
+    def sequence(self) -> None:
+        """Keys of a command, in a talk if there is one."""
+        talks = [call for call in self.site.switch.calls.values() if call.stage.label in ("talking", "supervising")]
+        legs = [leg.id for call in talks for leg in (call.leg, *call.stage.legs()) if leg.up]
+        keys = self.dice.choice(IN_CALL)
+        for digit in keys if legs else "":
+            if legs and (leg := self.dice.choice(legs[-2:])) in self.site.media.legs:
+                self.site.press(leg, digit)
+
+    def transfer(self) -> None:
+        verb = self.dice.choice(("blind", "consult", "consult", "join", "complete", "cancel", "three_way"))
+        call = self.dice.choice([*self.site.switch.calls, "nobody"])
+        target = self.dice.choice(TARGETS) if verb in ("blind", "consult", "join") else ""
+        self.site.give(TransferCommand(call, verb, target))  # type: ignore[arg-type]  # a verb by its name
+
+    def supervise(self) -> None:
+        agent, phone = self.dice.choice(("alice", "bob", "carol", "nobody")), self.dice.choice(("1002", "1003", "1009"))
+        mode = self.dice.choice(("listen", "whisper", "barge", "take"))
+        self.site.give(SuperviseCommand(agent, mode, phone, self.dice.random() < 0.5))  # type: ignore[arg-type]
+
+    def refer(self) -> None:
+        """To a number, or in place of another call of the same party."""
+        if (found := self.pick("up")) is None:
+            return
+        party, line = found
+        to = f"<sip:{self.dice.choice(NUMBERS)}@pbx.test>"
+        other = self.dice.choice(list(party.lines.values()))
+        if self.dice.random() < 0.4 and other.events and (heard := getattr(other.events[0], "response", None)):
+            to = f"<sip:1001@pbx.test?Replaces={heard.call_id}%3Bto-tag%3D1%3Bfrom-tag%3D1>"
+        fields = (("Refer-To", to),)
+        party.perform(party.ua.send_in_dialog(line.session, "REFER", self.site.now, headers=fields))
+        self.site.settle()
 
     def prompts_end(self) -> None:
         self.site.prompt_ends()
@@ -364,7 +422,7 @@ class Day:
             leg = call.leg
             assert not leg.over
             hears = site.media.hears(leg.id) & (site.media.players.keys() | site.media.legs.keys())
-            if leg.up and leg.opened and not hears and call.stage.label != "queued":
+            if leg.up and leg.opened and not hears and call.stage.label not in ("queued", "supervising"):
                 partner_gone = call.stage.label == "ringing" and not any(one.ring_at for one in call.stage.legs())
                 prompt_over = call.stage.label in ("menu", "playing")
                 assert leg.held_at is not None or partner_gone or prompt_over or call.stage.at in SILENT_AT, (
@@ -372,9 +430,9 @@ class Day:
                 )  # fmt: skip
             if leg.up and call.stage.label == "queued":
                 assert hears, "a waiting caller hears something"
-            if call.stage.label == "talking":
-                (callee,) = call.stage.legs()
-                assert callee.up
+            if isinstance(call.stage, TalkStage):
+                assert call.stage.callee.up
+                assert all(not watcher.leg.over for watcher in call.stage.watchers)
 
     def ends(self) -> None:
         site = self.site
@@ -441,17 +499,23 @@ def story(site: Site) -> None:
             continue  # an attempt that was put off before it became a call
         counts = Counter(kinds)
         assert counts["call.started"] == counts["call.ended"] == 1, kinds
-        assert counts["call.answered"] <= 1, kinds
+        assert counts["call.answered"] <= 1 + counts["transfer.completed"] + counts["supervise.started"], kinds
+        ends = counts["transfer.completed"] + counts["transfer.failed"] + counts["transfer.cancelled"]
+        assert counts["transfer.started"] == ends, kinds
+        for begin, end in (("supervise.started", "supervise.ended"), ("conference.joined", "conference.left"),
+                           ("conference.started", "conference.ended")):  # fmt: skip
+            assert counts[begin] == counts[end], kinds
         assert counts["menu.entered"] == counts["menu.left"], kinds
-        assert counts["recording.started"] == counts["recording.ended"] <= 1, kinds
+        assert counts["recording.started"] == counts["recording.ended"], kinds
+        assert counts["recording.started"] <= 1 + counts["voicemail.entered"], kinds
         left = counts["queue.answered"] + counts["queue.abandoned"] + counts["queue.left"] + counts["queue.overflowed"]
         assert counts["queue.entered"] == left - counts["queue.returned"], kinds
         made = counts["queue.answered"] + counts["callback.taken"] + counts["offer.failed"] + counts["offer.withdrawn"]
         assert counts["offer.made"] == made, kinds
-        talked = counts["queue.answered"] - counts["queue.returned"] + connected[call]
+        talked = counts["queue.answered"] - counts["queue.returned"] + connected[call] + counts["talk.started"]
         assert talked == counts["talk.ended"], kinds
         assert counts["voicemail.left"] <= counts["voicemail.entered"], kinds
-        if counts["queue.answered"] and counts["call.answered"]:
+        if counts["queue.answered"] and counts["call.answered"] and not counts["transfer.started"]:
             assert kinds.index("queue.answered") < kinds.index("call.answered"), kinds
         after = [
             kind for kind in kinds[kinds.index("call.ended") + 1 :] if not kind.startswith(("wrapup.", "queue.resumed"))

@@ -57,7 +57,6 @@ class SurveyStage(Stage):
         if not call.answer(now):
             return
         call.served(now, f"survey:{self.at}")
-        call.arrived_at(call.leg, f"survey:{self.at}", now)
         call.recording.stop()
         if self._survey.language:
             call.language = self._survey.language

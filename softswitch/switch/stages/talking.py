@@ -104,7 +104,7 @@ class TalkStage(Stage):
             call.leg.listen(LISTEN_SPEECH)
             callee.listen(LISTEN_SPEECH)
         call.office.fact("call.answered", now, call.id, by=callee.peer, agent=self.agent)
-        call.arrived_at(callee, self.at, now)
+        call.arrived_at(self.at, callee.peer, now)
         if self.agent:
             call.office.supervision.began(self, now)
         for party in (call.leg, callee):

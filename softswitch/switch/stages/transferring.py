@@ -117,6 +117,8 @@ class Transfer:
         """The agent leaves; caller and third stay together, or the caller hears the third ring."""
         call, talk, third = self._call, self._talk, self.third
         self._silence()
+        if self.phase is Phase.JOINED:
+            call.office.fact("conference.ended", now, call.id, why="agent-left")
         talk.transfer = None
         if third is None:
             call.transferred(self._target, talk.agent, now)
@@ -258,8 +260,8 @@ def order(talk: "TalkStage", verb: str, now: Instant, *, target: str = "", by: s
 def blind(talk: "TalkStage", target: str, by: str, now: Instant) -> None:
     """The agent leaves at once; what becomes of the call at its target is the call's affair."""
     call = talk.call
-    call.office.fact("transfer.started", now, call.id, verb="blind", target=target, by=by, agent=talk.agent)
     call.transferred(target, talk.agent, now)
+    call.office.fact("transfer.started", now, call.id, verb="blind", target=target, by=by, agent=talk.agent)
     call.go(target, now)
 
 
