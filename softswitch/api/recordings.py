@@ -93,12 +93,12 @@ async def file(path: str, operator: TheOperator) -> Response:
 @router.post("/recordings/{call}/{verb}", response_model=CallView | CallRecordings)
 async def order(
     call: str,
-    verb: Literal["pause", "resume", "hold", "release"],
+    verb: Literal["start", "pause", "resume", "hold", "release"],
     operator: TheOperator,
     order: Order = None,
 ) -> Response:
-    """`pause` and `resume` the recording of a live call (silence of the same length is written, as often as one likes);
-    `hold` a finished one against deletion and conversion, `release` it."""
+    """`start`, `pause` and `resume` the recording of a live call (silence of the same length is written, as often as
+    one likes); `hold` a finished one against deletion and conversion, `release` it."""
     order = order or RecordingOrder(reason="", by="operator")
     if verb == "hold":
         return json({"items": await _asked(operator.keeper.hold(call, order.by, order.reason))})

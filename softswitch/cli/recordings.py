@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, Any]
 
-_DONE = {"hold": "held", "release": "released", "pause": "paused", "resume": "goes on", "delete": "deleted"}
+_DONE = {
+    "start": "is recorded",
+    "hold": "held",
+    "release": "released",
+    "pause": "paused",
+    "resume": "goes on",
+    "delete": "deleted",
+}
 
 
 @click.group(short_help="Find, fetch, verify, hold and delete recordings; pause and resume running ones.")
@@ -156,6 +163,7 @@ def _user() -> str:
         return "unknown"
 
 
+_order("start", "Record live calls that are not recorded, from now on.")
 _order("pause", "Write silence in the place of live calls until they are resumed.")
 _order("resume", "Record paused calls again.")
 _order("hold", "Keep finished recordings whatever their age; they are neither deleted nor converted.")

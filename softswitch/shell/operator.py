@@ -45,6 +45,7 @@ from softswitch.switch.views import (
     WaitingRow,
 )
 
+RecordingVerb = Literal["start", "pause", "resume"]
 TransferVerb = Literal["blind", "consult", "join", "complete", "cancel", "three_way"]
 Verb = Literal["login", "logout", "pause", "ready"]
 
@@ -199,8 +200,10 @@ class Operator:
         self._driver.give(HangUpCall(call))
         return True
 
-    def record(self, call: str, verb: Literal["pause", "resume"], by: str, reason: str = "") -> CallView | None:
-        """Pause the recording of a live call, or let it go on; how the call is then, None when there is none of that
+    def record(
+        self, call: str, verb: Literal["start", "pause", "resume"], by: str, reason: str = ""
+    ) -> CallView | None:
+        """Begin the recording of a live call, pause it, or let it go on; how the call is then, None when there is none of that
         id. Raises `PeerError` 409 when it is not being recorded."""
         view = self.views.call(call, self.now)
         if view is None:

@@ -100,10 +100,10 @@ class CancelCallback(msgspec.Struct, frozen=True):
 
 
 class RecordingCommand(msgspec.Struct, frozen=True):
-    """An operator or a supervisor pauses a call's recording, or lets it go on."""
+    """An operator or a supervisor begins a call's recording, pauses it, or lets it go on."""
 
     call: str
-    verb: Literal["pause", "resume"]
+    verb: Literal["start", "pause", "resume"]
     by: str = "operator"
     reason: str = ""
 

@@ -101,6 +101,7 @@ class Office:
         self.trunks.configure(settings, now)
         self.admission.configure(settings)
         self._take(now)
+        self.supervision.configured(now)
 
     def retune(self, settings: Settings, now: Instant) -> None:
         """Other settings of queues and agents, and nothing else that is new."""

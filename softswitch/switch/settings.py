@@ -316,6 +316,7 @@ class InCall:
     join: str = "*6"
     pause_recording: str = "*7"
     resume_recording: str = "*8"
+    record: str = "*9"
     digit_timeout: float = 4.0
 
 

@@ -71,6 +71,11 @@ class Supervision:
         """Who supervises that agent from that phone."""
         return next((stage for stage in self._watching.get(agent, ()) if stage.phone == phone), None)
 
+    def configured(self, now: Instant) -> None:
+        """The settings have changed."""
+        for stage in [stage for watching in self._watching.values() for stage in watching]:
+            stage.recheck(now)
+
     def counts(self) -> int:
         """Talks and supervisors that are known: zero when nothing is up."""
         return len(self._talks) + len(self._watching)

@@ -72,7 +72,7 @@ from softswitch.switch.stages.calling_back import CallbackStage
 from softswitch.switch.stages.codes import agent_event
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.status import Desk
-from softswitch.switch.transfers import transfer_call
+from softswitch.switch.transfers import order_recording, transfer_call
 
 _WATCH = "acd watch"  # the key of a deadline, beside calls' ids
 _WATCH_EVERY = 10.0  # seconds
@@ -297,8 +297,7 @@ class Switch:
     def _recording(self, event: RecordingCommand, now: Instant) -> None:
         call = self.calls.get(event.call)
         if call is not None:
-            order = call.recording.pause if event.verb == "pause" else call.recording.resume
-            order(now, by=event.by, reason=event.reason)
+            order_recording(call, event.verb, now, by=event.by, reason=event.reason)
 
     def _transfer(self, event: TransferCommand, now: Instant) -> None:
         call = self.calls.get(event.call)

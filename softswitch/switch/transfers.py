@@ -29,6 +29,14 @@ def transfer_call(call: "Call", order: TransferCommand, now: Instant) -> str:
     return ""
 
 
+def order_recording(call: "Call", verb: str, now: Instant, *, by: str, reason: str = "") -> bool:
+    """`start`, `pause` or `resume`; False when that cannot be."""
+    if verb == "start":
+        return isinstance(call.stage, TalkStage) and call.stage.start_recording(by, now)
+    order = call.recording.pause if verb == "pause" else call.recording.resume
+    return order(now, by=by, reason=reason)
+
+
 def check_transfer(office: "Office", call: str, verb: str, target: str) -> None:
     """Raises `PeerError`: 404 without such a call, 409 when it is not in the state for it, 422 for a target that is
     none."""

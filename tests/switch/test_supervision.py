@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 
 from softswitch.acd.model import AgentState, QueueSettings
-from softswitch.switch.events import AgentCommand, HangUpCall, SuperviseCommand, TransferCommand
+from softswitch.switch.events import (
+    AgentCommand,
+    HangUpCall,
+    RecordingCommand,
+    Reload,
+    SuperviseCommand,
+    TransferCommand,
+)
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import Phone, Settings, Supervising, Supervisor
 from tests.switch.site import Line, Party
@@ -279,4 +286,58 @@ def test_keys_reach_nobody_else_and_come_back_to_media() -> None:
     assert talk.site.media.digits == [(talk.caller, "5")]
     talk.vera.hang_up(line)
     assert talk.site.media.legs[talk.caller].keys
+    talk.stop((talk.carrier, talk.line))
+
+
+def test_the_recording_is_begun_and_paused_by_the_supervisor_and_the_agent() -> None:
+    """A queue that does not record: 9 begins, 7 pauses, 8 resumes; `*9` is the agent's own."""
+    talk = Watched(replace(BASE, queues={"support": replace(BASE.queues["support"], record=False)}))
+    assert not talk.site.media.recorders
+    line = talk.dial()
+    watcher = talk.watcher
+    talk.site.press(watcher, "7")
+    assert not talk.facts("recording.")
+    talk.site.press(watcher, "9")
+    assert talk.recorded() == {0: {talk.caller}, 1: {talk.agent}}
+    for key in "78":
+        talk.site.press(watcher, key)
+    talk.keys(talk.alice, "*9")  # it is recorded already
+    assert [(kind, data.get("by", "")) for kind, data in talk.facts("recording.")] == [
+        ("recording.started", ""),
+        ("recording.ordered", "phone:1009"),
+        ("recording.paused", "phone:1009"),
+        ("recording.resumed", "phone:1009"),
+    ]
+    talk.stop((talk.vera, line), (talk.carrier, talk.line))
+
+
+def test_the_order_to_record_one_call() -> None:
+    talk = Watched(replace(BASE, queues={"support": replace(BASE.queues["support"], record=False)}))
+    talk.site.give(RecordingCommand(talk.call.id, "start", "floor"))
+    assert talk.recorded() == {0: {talk.caller}, 1: {talk.agent}}
+    talk.stop((talk.carrier, talk.line))
+
+
+def test_a_right_that_is_taken_away_ends_what_goes_on() -> None:
+    talk = Watched()
+    line = talk.dial()
+    talk.site.give(Reload(replace(BASE, supervisors={"vera": Supervisor(phone="1009", queues=("sales",))})))
+    assert line.state == "over"
+    assert talk.hears(talk.caller) == {talk.agent}
+    assert [kind for kind, _ in talk.facts("supervise.")] == [
+        "supervise.started",
+        "supervise.refused",
+        "supervise.ended",
+    ]
+    talk.stop((talk.carrier, talk.line))
+
+
+def test_the_agent_is_dialled_by_number_extension_or_name() -> None:
+    agents = {**BASE.agents, "alice": replace(BASE.agents["alice"], number="201")}
+    talk = Watched(replace(BASE, agents=agents))
+    for number in ("*50201", "*501001", "*50alice"):
+        line = talk.dial(number)
+        assert line.state == "up", number
+        talk.vera.hang_up(line)
+    assert talk.dial("*5077").status == 404
     talk.stop((talk.carrier, talk.line))

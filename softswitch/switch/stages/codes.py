@@ -154,6 +154,9 @@ def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage
 def _agent_at(call: "Call", number: str) -> str | None:
     """The agent with that extension, the one who talks or is logged in if there are several, or of that name."""
     office = call.office
+    own = next((name for name, agent in office.settings.agents.items() if agent.number == number), None)
+    if own is not None:
+        return own
     phone = office.plan.extension(number)
     agents = office.directory.agents_of_phone.get(phone or "", [])
     views = {agent: office.engine.agent_view(agent, call.started) for agent in agents}

@@ -9,14 +9,17 @@ from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.switch.settings import Supervising
+from softswitch.switch.stages.in_call import Pressed
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage
+from softswitch.switch.stages.transferring import obey
 from softswitch.switch.supervision import name_of
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
 KEYS: Final[dict[str, Supervising]] = {"1": "listen", "2": "whisper", "3": "barge", "4": "take"}
+RECORDING_KEYS: Final = {"7": "pause_recording", "8": "resume_recording", "9": "record"}  # of the supervised call
 
 
 class SuperviseStage(Stage):
@@ -107,6 +110,9 @@ class SuperviseStage(Stage):
             self.call.end(now, by="switch", reason="the supervised talk is over")
 
     def on_digit(self, leg: Leg, digit: str, method: str, now: Instant, duration_ms: int = 160) -> None:
+        if digit in RECORDING_KEYS and self._talk is not None:
+            obey(self._talk, leg, Pressed(RECORDING_KEYS[digit]), now)
+            return
         mode = KEYS.get(digit)
         if mode is not None and not self.change(mode, f"phone:{self.phone}", now) and self._talk is not None:
             self._talk.refuse(leg, now)
@@ -117,6 +123,12 @@ class SuperviseStage(Stage):
     def on_renegotiated(self, leg: Leg, now: Instant) -> None:
         if self._talk is not None:
             self._talk.wire(now)
+
+    def recheck(self, now: Instant) -> None:
+        """The settings have changed; what is allowed no longer ends."""
+        if self.mode not in self.call.office.supervision.allowed(self.phone, self.agent, self._talk):
+            self._fact("supervise.refused", now, mode=self.mode)
+            self.call.end(now, 403, by="switch", reason="not allowed any more")
 
     def change(self, mode: Supervising, by: str, now: Instant) -> bool:
         """Listen, whisper, speak, or take over from now on; False when that is not allowed."""

@@ -234,6 +234,17 @@ class TalkStage(Stage):
             if codes is not None and (is_agent or directory.agents_of_phone.get(directory.seat(leg.peer))):
                 self._runs[leg] = KeyRun(codes)
 
+    def start_recording(self, by: str, now: Instant) -> bool:
+        """Record from here on, though the queue does not ask for it. False when the caller does not want it, or when
+        nothing can be recorded."""
+        recording = self.call.recording
+        was_running = recording.running
+        recording.start((), now)
+        self.wire(now)
+        if recording.running and not was_running:
+            self.call.office.fact("recording.ordered", now, self.call.id, by=by)
+        return recording.running
+
     def confirm(self, leg: Leg, now: Instant, *, twice: bool = False) -> None:
         """The party hears that its keys were obeyed."""
         self.note(leg, DONE_TWICE if twice else DONE, now)

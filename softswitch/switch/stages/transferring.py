@@ -269,6 +269,9 @@ def obey(talk: "TalkStage", leg: Leg, pressed: Pressed, now: Instant) -> None:
     """A command by keys. A tone says that it cannot be done."""
     call, verb = talk.call, pressed.verb
     directory = call.office.directory
+    if verb == "record":
+        talk.confirm(leg, now) if talk.start_recording(leg.peer, now) else talk.refuse(leg, now)
+        return
     if verb in ("pause_recording", "resume_recording"):
         set_recording = call.recording.pause if verb == "pause_recording" else call.recording.resume
         done = set_recording(now, by=leg.peer)
