@@ -200,11 +200,9 @@ class Operator:
         self._driver.give(HangUpCall(call))
         return True
 
-    def record(
-        self, call: str, verb: Literal["start", "pause", "resume"], by: str, reason: str = ""
-    ) -> CallView | None:
-        """Begin the recording of a live call, pause it, or let it go on; how the call is then, None when there is none of that
-        id. Raises `PeerError` 409 when it is not being recorded."""
+    def record(self, call: str, verb: RecordingVerb, by: str, reason: str = "") -> CallView | None:
+        """Begin the recording of a live call, pause it, or let it go on; how the call is then, None when there is none
+        of that id. Raises `PeerError` 409 when it is not being recorded."""
         view = self.views.call(call, self.now)
         if view is None:
             return None
