@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from softswitch.acd.figures import AGENT, QUEUE, SURVEY, TRUNK
+from softswitch.acd.figures import AGENT, CALLBACK, QUEUE, SURVEY, TRUNK
 from softswitch.acd.tally import SERVICE_LEVELS
 
 TEXT = (Path(__file__).parents[1] / "docs" / "statistics.md").read_text()
@@ -14,7 +14,13 @@ CHAPTERS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | 
 
 @pytest.mark.parametrize(
     ("chapter", "figures"),
-    [("Queues, skills, intervals", QUEUE), ("Agents", AGENT), ("Trunks", TRUNK), ("Surveys", SURVEY)],
+    [
+        ("Queues, skills, intervals", QUEUE),
+        ("Agents", AGENT),
+        ("Trunks", TRUNK),
+        ("Surveys", SURVEY),
+        ("Call-backs", CALLBACK),
+    ],
 )
 def test_every_figure_has_its_row(chapter: str, figures: tuple) -> None:
     named = set(re.findall(r"`([a-z_]+)`", CHAPTERS[chapter]))

@@ -106,6 +106,11 @@ SURVEY: Final = (
     Figure("nps_answers", "NPS answers"),
     Figure("messages", "Messages"),
 )
+CALLBACKS: Final = ("asked", "merged", "attempted", "taken", "connected", "cancelled", "expired", "failed")
+CALLBACK: Final = (
+    Figure("callback_success", "Success", "percent"),
+    Figure("average_callback_wait", "Called back after", "seconds"),
+)
 SHORT: Final = {
     "queues": ("offered", "answered", "service_level", "abandoned", "abandonment", "overflowed", "asa", "longest_wait",
                "aht", "average_talk", "average_hold", "average_wrap_up", "transfer_rate", "fcr"),

@@ -25,7 +25,8 @@ class Fold:
     `slots` are the totals by the interval's first instant. `calendar` cuts the time `since` ≤ t < `until` into
     intervals; without it that time is one. What belongs to other times is followed (a call may enter before) but not
     counted. A call counts where it entered its queue, a conversation, a wrap-up, an offer and a carrier's call where
-    they ended, a state of an agent in each interval by the seconds that it lasted there."""
+    they ended, a state of an agent in each interval by the seconds that it lasted there. `most_cases`: so many callers
+    are remembered for first-call resolution."""
 
     def __init__(
         self,
@@ -34,6 +35,7 @@ class Fold:
         until: Instant = _FOREVER,
         *,
         rules: Rules = DEFAULT_RULES,
+        most_cases: float = _FOREVER,
         whole: Sums | None = None,
     ) -> None:
         self.slots: dict[Instant, Sums] = {} if whole is None else {since: whole}
@@ -44,10 +46,12 @@ class Fold:
         self._until = until
         self._start, self._end = _FOREVER, -_FOREVER  # of `_current`; nothing yet
         self._current = Sums()
+        self._most_cases = most_cases
         self._window = rules.fcr_days * 86400.0
         self._by_queue = rules.fcr_scope == "queue"
         self._visits: dict[CallId, Visit] = {}
         self._talks: dict[CallId, Conversation] = {}
+        self._last_talk: Conversation | None = None  # that has ended
         self._wrapping: dict[tuple[CallId, AgentName], Conversation] = {}
         self._sources: dict[CallId, str] = {}
         self._states: dict[AgentName, tuple[str, str, Instant]] = {}  # state, reason, since
@@ -187,6 +191,7 @@ class Fold:
     def _call_ended(self, fact: FactLike) -> None:
         self._sources.pop(fact.call, None)
         self._transfers.pop(fact.call, None)
+        self._talks.pop(fact.call, None)
         trunks = fact.data.get("trunks")
         if not isinstance(trunks, list | tuple):
             return
@@ -290,11 +295,9 @@ class Fold:
                 cell.cases += 1
         case.at, case.call = fact.at, fact.call
         cases[key] = case
-        for oldest in cases:
-            if cases[oldest].at >= fact.at - self._window:
-                break
+        oldest = next(iter(cases))  # one goes for each that comes, so memory stays in bounds and no fact takes long
+        if cases[oldest].at < fact.at - self._window or len(cases) > self._most_cases:
             del cases[oldest]
-            break  # one goes for each that comes, so memory stays in bounds and no fact takes long
         return opened
 
     def _abandoned(self, fact: FactLike) -> None:
@@ -399,6 +402,8 @@ class Fold:
         if what == "restored":
             return
         totals.queue(fact.queue).callbacks[what] += 1
+        if what == "connected":
+            totals.queue(fact.queue).callback_wait += _seconds(fact, "waited")
         if what == "connected" and fact.agent:
             totals.agent(fact.agent).answered += 1
             self._talks[fact.call] = Conversation(fact.queue, fact.agent)
@@ -425,7 +430,12 @@ class Fold:
         for cell in cells[1:]:
             assert isinstance(cell, QueueTotals)
             cell.talk_times.add(seconds)
-        if talk is not None:
+        self._last_talk = talk
+
+    def _wrap_up_started(self, fact: FactLike) -> None:
+        """In the step in which the conversation ended."""
+        talk = self._last_talk
+        if talk is not None and talk.agent == fact.agent:
             self._wrapping[fact.call, fact.agent] = talk
 
     def _wrap_up_ended(self, fact: FactLike) -> None:
@@ -531,6 +541,7 @@ COUNT: Final[dict[str, Callable[[Fold, FactLike], None]]] = {
     "talk.ended": Fold._talk_ended,
     "transfer.started": Fold._transfer_started,
     "transfer.completed": Fold._transfer_completed,
+    "wrapup.started": Fold._wrap_up_started,
     "wrapup.ended": Fold._wrap_up_ended,
     "agent.login": Fold._login,
     "agent.state": Fold._state,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
-from softswitch.acd.figures import AGENT, QUEUE, SURVEY, TRUNK, Figure, Value
+from softswitch.acd.figures import AGENT, CALLBACK, CALLBACKS, QUEUE, SURVEY, TRUNK, Figure, Value
 from softswitch.acd.fold import Fold
 from softswitch.acd.followed import Rules
 from softswitch.acd.intervals import Calendar
@@ -284,6 +284,24 @@ def _surveys(question: Question, groups: _Groups) -> _Table:
     return _columns(question, "of", "Of", SURVEY), rows, _row(None, ("of", ALL), SURVEY, whole)
 
 
+def _callbacks(question: Question, groups: _Groups) -> _Table:
+    """What became of call-backs, and how long those who got one waited."""
+    rows, whole = [], QueueTotals()
+    for start, _, totals in groups:
+        for name, cell in _wanted(question.queues, totals.queues):
+            if cell.callbacks:
+                rows.append(_callback_row(start, name, cell))
+                merge(whole, cell)
+    columns = _columns(question, "queue", "Queue", CALLBACK)
+    counters = tuple(Column(what, what.capitalize(), "count") for what in CALLBACKS)
+    place = len(columns) - len(CALLBACK)
+    return (*columns[:place], *counters, *columns[place:]), rows, _callback_row(None, ALL, whole)
+
+
+def _callback_row(start: Instant | None, name: str, cell: QueueTotals) -> dict[str, Value]:
+    return _row(start, ("queue", name), CALLBACK, cell) | {what: cell.callbacks[what] for what in CALLBACKS}
+
+
 def _counters(
     first: str, what: str, title: str, unit: str, cells: Callable[[Question, Sums], dict[str, Counter[str]]]
 ) -> Callable[[Question, _Groups], _Table]:
@@ -336,7 +354,7 @@ _TABLES: Final[dict[str, Callable[[Question, _Groups], _Table]]] = {
     "trunks": _trunks,
     "intervals": _intervals,
     "surveys": _surveys,
-    "callbacks": _counters("queue", "callbacks", "Queue", "count", _queue_counters("callbacks")),
+    "callbacks": _callbacks,
     "outcomes": _counters("queue", "none", "Queue", "count", _queue_counters("outcomes")),
     "pauses": _counters("agent", "none", "Agent", "seconds", _pauses),
 }

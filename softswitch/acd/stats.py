@@ -41,7 +41,8 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `agent.login`          by, phone            `agent.logout`  by            `agent.restored`  pause
 `agent.pause`          reason, by           `agent.ready`   by
 `agent.state`          state, reason, was, lasted (in `was`)
-`transfer.*` `conference.*` `supervise.*` are the switch's: docs/supervision.md has them; nothing is counted from them
+`transfer.*` `conference.*` `supervise.*` are the switch's: docs/supervision.md has them; `transfer.started` and
+                       `transfer.completed` are counted
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail
 `switch.started`       what lived before it was cut off; `switch.stopped`: the agents' states end here
 `call.started`         source (`trunk:NAME`), caller, called

@@ -229,6 +229,7 @@ class QueueTotals(Work):
     repeats: int = 0
     resumed: int = 0
     callbacks: Counter[str] = field(default_factory=Counter)
+    callback_wait: Duration = 0.0
     estimates: int = 0
     estimate_error: Duration = 0.0
     estimate_off: Duration = 0.0
@@ -242,6 +243,17 @@ class QueueTotals(Work):
     def waiting(self) -> int:
         """Callers still in the queue: those who entered and have no outcome."""
         return self.entered - self.answered - self.abandoned - self.left - self.lost - self.overflowed.total()
+
+    @property
+    def callback_success(self) -> float | None:
+        """The share of call-backs that came about, of those that are over."""
+        ends = ("connected", "cancelled", "expired", "failed")
+        return ratio(self.callbacks["connected"], sum(self.callbacks[end] for end in ends))
+
+    @property
+    def average_callback_wait(self) -> Duration | None:
+        """From the wish until both talked."""
+        return ratio(self.callback_wait, self.callbacks["connected"])
 
     @property
     def estimate_bias(self) -> Duration | None:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
 
 _AT_WORK = (AgentState.TALKING, AgentState.OFFERED)
+_MOST_CASES = 20_000  # callers remembered for today's repeated calls: some 10 MB
 
 
 class Desk:
@@ -78,7 +79,7 @@ class Desk:
     def _new_fold(self) -> Fold:
         settings = self._settings
         rules = Rules(fcr_days=settings.statistics.fcr_days, fcr_scope=settings.statistics.fcr_scope)
-        return Fold(Calendar("day", settings.server.timezone), rules=rules)
+        return Fold(Calendar("day", settings.server.timezone), rules=rules, most_cases=_MOST_CASES)
 
     def _turn(self, at: Instant) -> None:
         """A new day."""

@@ -10,6 +10,7 @@ from softswitch.acd.fold import Fold
 from softswitch.acd.followed import Rules
 from softswitch.acd.intervals import Calendar
 from softswitch.acd.model import Fact, QueueSettings
+from softswitch.acd.reports import Question, fold_for, report
 from softswitch.acd.stats import Sums, Totals
 from softswitch.acd.tally import SERVICE_LEVELS
 from tests.acd.acd_shift import Shift
@@ -251,3 +252,59 @@ def test_two_agents_of_two_queues_each_have_their_own() -> None:
     totals = Totals(shift.facts)
     assert [totals.queue(name).talk for name in "xy"] == [30.0, 50.0]
     assert [totals.agent(name).talk for name in ("alice", "bob")] == [30.0, 50.0]
+
+
+def test_the_fold_holds_nothing_of_what_is_over() -> None:
+    shift = Shift("alice", "bob", wrap_up=0.0)
+    fold = Fold()
+    for number in range(50):
+        call = f"c{number}"
+        fold.add(Fact("call.started", shift.now, call, data={"source": "trunk:t"}))
+        before = len(shift.facts)
+        shift.call(call)
+        (agent,) = shift.ringing
+        if number % 5:
+            shift.answer(agent)
+            shift.after(20)
+            shift.end(call, agent)
+        else:
+            shift.leave(call)
+            shift.after(1)
+        for fact in (*shift.facts[before:], Fact("call.ended", shift.now, call)):
+            fold.add(fact)
+    for name in ("_visits", "_talks", "_wrapping", "_sources", "_transfers"):
+        assert not getattr(fold, name), name
+
+
+def test_so_many_callers_are_remembered() -> None:
+    fold = Fold(most_cases=3)
+    for number in range(10):
+        for fact in served(100.0 * number, f"c{number}", str(number)):
+            fold.add(fact)
+    for fact in (*served(2000.0, "again", "9"), *served(2100.0, "forgotten", "1")):
+        fold.add(fact)
+    (totals,) = fold.slots.values()
+    assert (totals.queue("q").repeats, totals.queue("q").cases) == (1, 11)
+
+
+def test_call_backs_by_what_became_of_them() -> None:
+    question = Question(kind="callbacks", since=0.0, until=1000.0)
+    fold = fold_for(question)
+    for fact in (
+        *(Fact("callback.asked", 10.0 * n, f"c{n}", "q", data={"callback": n, "number": "1"}) for n in range(4)),
+        Fact("callback.attempted", 100.0, "a1", "q", data={"callback": 1, "cause": "busy", "attempts": 1}),
+        Fact("callback.connected", 310.0, "a2", "q", "a", {"callback": 1, "waited": 300.0, "attempts": 2}),
+        Fact("talk.ended", 350.0, "a2", "q", "a", {"talk": 40.0}),
+        Fact("callback.failed", 400.0, "a3", "q", data={"callback": 2}),
+        Fact("callback.expired", 500.0, "", "q", data={"callback": 3}),
+    ):
+        fold.add(fact)
+    agent = fold.at(400.0).agent("a")
+    assert (agent.answered, agent.talks, agent.talk) == (1, 1, 40.0)
+    found = report(question, fold)
+    (row,) = found.rows
+    assert (row["asked"], row["attempted"], row["connected"], row["failed"], row["expired"]) == (4, 1, 1, 1, 1)
+    assert (row["callback_success"], row["average_callback_wait"]) == (33.33, 300.0)
+    assert {name: row[name] for name in row if name != "queue"} == {
+        name: found.total[name] for name in found.total if name != "queue"
+    }
