@@ -15,6 +15,7 @@ def prioritise(state: State, event: CallPrioritised, at: Instant) -> None:
         state.ignored(event, "the call does not wait", at)
         return
     seconds = max(-MOST, min(MOST, event.seconds))
+    state.matcher.call_gone(call)  # while the heap still knows it by its old rank
     place = call.queue.places.remove(call)
     call.rank -= seconds
     call.queue.places.add(call)

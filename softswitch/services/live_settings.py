@@ -14,7 +14,7 @@ from softswitch.acd.model import AgentSettings, QueueSettings
 from softswitch.kernel.errors import LocalError
 from softswitch.services.configuration_checks import Known, check_settings
 from softswitch.services.configuration_shape import shape
-from softswitch.services.faults import closest
+from softswitch.services.faults import Finding, closest
 from softswitch.switch.records import SavedSetting
 from softswitch.switch.settings import Settings
 
@@ -22,7 +22,6 @@ KEYS: Final = {
     "queues": tuple(item.name for item in fields(QueueSettings)),
     "agents": tuple(item.name for item in fields(AgentSettings)),
 }
-_SECTIONS: Final = ("phones", "agents", "trunks", "queues", "groups", "ivr", "hours", "lists", "hooks", "surveys")
 
 Path_ = tuple[str, ...]
 
@@ -140,27 +139,36 @@ def _with(settings: Settings, path: Path_, value: object) -> Settings:
     if entry:
         parsed = {**getattr(old, key), **parsed}
     new = replace(old, **{key: parsed})
-    _check(settings, section, name, new)
+    _check(settings, section, name, old, new)
     if section == "agents":
         return replace(settings, agents={**settings.agents, name: new})
     return replace(settings, queues={**settings.queues, name: new})
 
 
-def _check(settings: Settings, section: str, name: str, entry: Any) -> None:
-    """Only the entry is looked at, by everything that is known: a site of thousands must not stand still for it."""
-    known = Known({part: frozenset(getattr(settings, part)) for part in _SECTIONS if hasattr(settings, part)})
-    alone = Settings(
-        server=settings.server,
-        acd=settings.acd,
-        agents={name: entry} if section == "agents" else {},
-        queues={name: entry} if section == "queues" else {},
-    )
-    wrong = [
-        finding
-        for finding in check_settings(alone, known)
-        if finding.severity == "error" and finding.path[:2] == (section, name)
-    ]
+def _check(settings: Settings, section: str, name: str, old: Any, new: Any) -> None:
+    """Raises `LocalError` for what is wrong with the new entry and was not with the old one: a sound file that went
+    missing must not keep a queue from being closed."""
+    before = {(finding.path, finding.message) for finding in _faults(settings, section, name, old)}
+    wrong = [one for one in _faults(settings, section, name, new) if (one.path, one.message) not in before]
     if wrong:
         first = wrong[0]
         hint = f"; did you mean {first.suggestion}?" if first.suggestion else ""
         raise LocalError(f"{'.'.join(map(str, first.path))}: {first.message}{hint}")
+
+
+def _faults(settings: Settings, section: str, name: str, entry: Any) -> list[Finding]:
+    """Only the entry is looked at, by everything that is known: a site of thousands must not stand still for it."""
+    sections = {item.name: getattr(settings, item.name) for item in fields(settings)}
+    known = Known({part: frozenset(table) for part, table in sections.items() if isinstance(table, dict)})
+    alone = replace(
+        settings,
+        phones={},
+        groups={},
+        ivr={},
+        lists={},
+        routes=(),
+        agents={name: entry} if section == "agents" else {},
+        queues={name: entry} if section == "queues" else {},
+    )
+    found = check_settings(alone, known)
+    return [one for one in found if one.severity == "error" and one.path[:2] == (section, name)]

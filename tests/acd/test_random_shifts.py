@@ -28,6 +28,7 @@ from softswitch.acd.model import (
     BackOff,
     Bridge,
     CallerLeft,
+    CallPrioritised,
     CallQueued,
     DeviceBusy,
     DeviceReachable,
@@ -223,6 +224,13 @@ class Centre(RuleBasedStateMachine):
         self.do(CallQueued(call, queue, head_start, needs=needs, sticky=sticky, sticky_seconds=10.0))
         if known is None:
             self.outcomes["queue.overflowed"] -= 1  # refused without having entered
+
+    @precondition(lambda self: self.rank)
+    @rule(data=st.data(), seconds=st.sampled_from([30.0, 90.0, -45.0]))
+    def a_call_is_prioritised(self, data: st.DataObject, seconds: float) -> None:
+        call = data.draw(st.sampled_from(sorted(self.rank)))
+        self.rank[call] -= seconds
+        self.do(CallPrioritised(call, seconds, "carol"))
 
     @precondition(lambda self: self.rank)
     @rule(data=st.data(), reason=st.sampled_from(["abandoned", "transferred"]))
