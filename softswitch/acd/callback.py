@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from softswitch.acd import offering, rings
+from softswitch.acd import limits, offering, rings
 from softswitch.acd.callback_book import Callback
 from softswitch.acd.model import (
     CallbackAsked,
@@ -137,6 +137,8 @@ def reached(state: State, event: CallbackReached, at: Instant) -> None:
             "queue.entered", at, waiting.call, waiting.queue.name, caller=waiting.caller, rank=waiting.rank,
             ahead=ahead, resumed="callback",
         )  # fmt: skip
+        limits.arm(state, waiting, at)
+        rings.rearm(state, waiting)
 
 
 def failed(state: State, event: CallbackFailed, at: Instant) -> None:

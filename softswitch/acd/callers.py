@@ -2,13 +2,13 @@
 
 from collections.abc import Collection
 
-from softswitch.acd import announcing, callback, dropped, rings
+from softswitch.acd import callback, dropped, limits, rings
 from softswitch.acd.model import AgentState, CallerLeft, CallId, CallQueued, CallReturned
 from softswitch.acd.outcomes import leave, overflow, refuse
 from softswitch.acd.pool import Pool
 from softswitch.acd.queue import STICKY, Queue, WaitingCall, rank_of
 from softswitch.acd.releasing import release
-from softswitch.acd.state import MAX_WAIT, State
+from softswitch.acd.state import State
 from softswitch.kernel.clock import Instant
 
 
@@ -54,31 +54,7 @@ def enter(state: State, event: CallQueued, at: Instant) -> None:
         rings.enter(state, call, event, at)
         state.matcher.call_free(call)
         state.entered.append(call)
-        arm(state, call, at)
-
-
-def arm(state: State, call: WaitingCall, at: Instant) -> None:
-    """The deadlines and the watch over a call that has just come."""
-    settings = call.queue.settings
-    if settings.max_wait:
-        state.deadlines.set((MAX_WAIT, call.call), at + settings.max_wait)
-    announcing.arm(state, call)
-    if settings.leave_when is not None:
-        state.deserted[call.queue] = None
-
-
-def rearm(state: State, call: WaitingCall) -> None:
-    """Move the call's deadlines to where its queue's new settings want them, never into the past."""
-    settings = call.queue.settings
-    if call.callback is None:
-        if settings.max_wait:
-            state.deadlines.set((MAX_WAIT, call.call), max(state.now, call.entered + settings.max_wait))
-        else:
-            state.deadlines.cancel((MAX_WAIT, call.call))
-        announcing.rearm(state, call)
-        if settings.leave_when is not None:
-            state.deserted[call.queue] = None
-    rings.rearm(state, call)
+        limits.arm(state, call, at)
 
 
 def left(state: State, event: CallerLeft, at: Instant) -> None:
@@ -118,7 +94,7 @@ def returned(state: State, event: CallReturned, at: Instant) -> None:
     state.crowded[queue] = None
     state.pools.put(call)
     state.matcher.call_free(call)
-    rearm(state, call)
+    limits.rearm(state, call)
     if not call.pool.logged_in:
         state.emptied.append(call.pool)
 

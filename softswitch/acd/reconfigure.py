@@ -1,6 +1,6 @@
 """New settings under load: waiting calls, agents' states and running offers stay; only what is gone goes."""
 
-from softswitch.acd import callback, callers, desk, offering
+from softswitch.acd import callback, desk, limits, offering
 from softswitch.acd.agent import Agent
 from softswitch.acd.model import Reconfigured
 from softswitch.acd.outcomes import overflow
@@ -35,7 +35,7 @@ def reconfigure(state: State, event: Reconfigured, at: Instant) -> None:
         kept_for = state.agents.get(call.sticky) if call.ring == STICKY else None
         if kept_for is None or not kept_for.logged_in or kept_for not in call.queue.pool.agents:
             call.sticky_until = min(call.sticky_until, at)
-        callers.rearm(state, call)
+        limits.rearm(state, call)
         for ringing in call.offers[call.phones :]:
             offering.withdraw(state, ringing, "reconfigured", at)
         offering.arm_more(state, call, at)

@@ -37,7 +37,7 @@ def open_due(state: State, call_id: CallId, at: Instant) -> None:
     target = call.queue.rings[ring].to if ring != STICKY else None
     if target is None:
         _to(state, call, ring, at)
-    elif call.callback is None:
+    else:
         overflow(state, call, "ring", at, target)
 
 
@@ -77,9 +77,19 @@ def _ring_at(call: WaitingCall, at: Instant) -> int:
         return STICKY
     waited, ring = at - call.entered, 0
     for number, later in enumerate(call.queue.rings):
-        if number and waited + 1e-6 >= later.after:  # entered + after - entered may be a little less than after
+        stays = later.to is None or call.callback is None  # a call-back does not go elsewhere
+        if number and stays and waited + 1e-6 >= later.after:  # the sum's rounding may make it a little less
             ring = number
     return ring
+
+
+def following(call: WaitingCall) -> int | None:
+    """The ring that opens next for the call; None: there is none."""
+    rings = call.queue.rings
+    for number in range(call.ring + 1, len(rings)):
+        if rings[number].to is None or call.callback is None:
+            return number
+    return None
 
 
 def _to(state: State, call: WaitingCall, ring: int, at: Instant) -> None:
@@ -101,7 +111,7 @@ def _arm(state: State, call: WaitingCall) -> None:
     rings = call.queue.rings
     if call.ring == STICKY:
         state.deadlines.set((OPEN_RING, call.call), call.sticky_until)
-    elif call.ring + 1 < len(rings):
-        state.deadlines.set((OPEN_RING, call.call), call.entered + rings[call.ring + 1].after)
+    elif (ring := following(call)) is not None:
+        state.deadlines.set((OPEN_RING, call.call), call.entered + rings[ring].after)
     else:
         state.deadlines.cancel((OPEN_RING, call.call))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Final, TypeAlias
 
-from softswitch.acd import callers, desk, offering, outcomes, wrapping
+from softswitch.acd import desk, limits, offering, outcomes, rings, wrapping
 from softswitch.acd.agent import Ringing, derive, may_take
 from softswitch.acd.model import CallId, QueueName
 from softswitch.acd.state import OPEN_RING, REST, RING, WRAP_UP, State
@@ -117,7 +117,7 @@ def repair(state: State, now: Instant, live: Set[CallId] | None = None, part: Pa
             state.deadlines.set((RING, offer), max(now, ringing.made + ring_seconds))
     state.set_queues({queue.name: queue.settings for queue in state.queues.values()})
     for call in state.calls.values():
-        callers.rearm(state, call)
+        limits.rearm(state, call)
 
 
 _Finding = tuple[str, str, str]
@@ -169,7 +169,7 @@ def _calls(state: State, part: Part) -> Iterator[_Finding]:
                 yield "call-offer", call.call, f"offer {ringing.offer}"
         if call.in_heap is bool(call.offers):
             yield "offered-or-not", call.call, f"in heap: {call.in_heap}"
-        if call.ring + 1 < len(call.queue.rings) and state.deadlines.get((OPEN_RING, call.call)) is None:
+        if rings.following(call) is not None and state.deadlines.get((OPEN_RING, call.call)) is None:
             yield "ring-opens", call.call, f"ring {call.ring}"
     waiting_in: dict[QueueName, set[CallId]] = {}
     for call in state.calls.values():
