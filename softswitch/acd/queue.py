@@ -176,13 +176,14 @@ class CallHeap:
             self.head = (call.rank, call.serial)
 
     def discard(self, call: WaitingCall) -> None:
-        """The call is no longer to be offered from this heap, in which it is."""
+        """The call is no longer to be offered from this heap, in which it is, whatever has become of its rank."""
+        was_head = self._heap[0][3] is call
         call.in_heap = False
         self.live -= 1
         if len(self._heap) > _COMPACT_FROM and len(self._heap) > 2 * self.live:
             self._heap = [entry for entry in self._heap if _lives(entry)]
             heapify(self._heap)
-        if (call.rank, call.serial) == self.head:
+        if was_head:
             self._surface()
 
     def pop(self) -> WaitingCall | None:

@@ -66,6 +66,18 @@ def test_the_heap_gives_the_lowest_rank_of_the_living(script: list[tuple[str, in
         assert sorted(heap, key=key) == truth
 
 
+def test_a_head_whose_rank_changed_leaves_like_any_other() -> None:
+    """A supervisor's order changes a rank while the call is in its heap; it is taken out and put in again."""
+    heap, first, second = CallHeap(), waiting(1.0, 1), waiting(2.0, 2)
+    heap.push(first)
+    heap.push(second)
+    first.rank += 10.0
+    heap.discard(first)
+    heap.push(first)
+    assert (heap.head, heap.live) == ((2.0, 2), 2)
+    assert [heap.pop(), heap.pop(), heap.pop()] == [second, first, None]
+
+
 def test_ten_thousand_come_and_go_without_a_trace() -> None:
     """Dead entries do not gather, neither at the front nor in the middle."""
     places, heap = Places(), CallHeap()
