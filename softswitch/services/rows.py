@@ -256,6 +256,11 @@ def read_entry(row: RowMapping) -> LedgerEntry:
     return LedgerEntry(**(values | {"data": _decode(row["data"])}))
 
 
+def read_fact(kind: str, at: Instant, call: str, queue: str, agent: str, data: str) -> Fact:
+    """The fact that a row of the ledger holds."""
+    return Fact(kind, at, call, queue, agent, _decode(data) if len(data) > 2 else {})
+
+
 def read_binding(row: RowMapping) -> SavedBinding:
     """The registration that a row of `bindings` holds."""
     return SavedBinding(row["aor"], row["contact"], row["expires"], _decode(row["data"]))

@@ -7,7 +7,7 @@ file's soundness.
 
 import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -16,12 +16,21 @@ from sqlalchemy.engine import RowMapping, make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.services import schema, tables
 from softswitch.services.ledger import Ledger
 from softswitch.services.recording_archive import RecordingArchive
-from softswitch.services.rows import LedgerEntry, read_binding, read_call, read_customer, read_entry, read_setting
+from softswitch.services.rows import (
+    LedgerEntry,
+    read_binding,
+    read_call,
+    read_customer,
+    read_entry,
+    read_fact,
+    read_setting,
+)
 from softswitch.services.sinks import AsyncSink, Sink, ThreadSink
 from softswitch.services.writer import BACKLOG, INTERVAL, Alarm, Writer
 from softswitch.switch.customers import Customer
@@ -30,6 +39,7 @@ from softswitch.switch.records import CallRecord, SavedAgent, SavedBinding, Save
 
 FILE: Final = "softswitch.db"
 _BUSY_MS: Final = 5000
+_PAGE: Final = 10_000
 
 
 class Store:
@@ -174,6 +184,18 @@ class Store:
         query = select(tables.ledger).where(and_(*tests)).order_by(table.seq).limit(limit)
         return [read_entry(row) for row in await self._rows(query)]
 
+    async def facts(self, since: Instant, size: int = _PAGE) -> AsyncIterator[list[Fact]]:
+        """Everything of the ledger from then on, in order, in pieces: a day may have a million facts."""
+        table = tables.ledger.c
+        first = (await self._rows(select(func.min(table.seq).label("seq")).where(table.at >= since)))[0]["seq"]
+        columns = (table.seq, table.kind, table.at, table.call, table.queue, table.agent, table.data)
+        while first is not None:
+            query = select(*columns).where(table.seq >= first, table.at >= since).order_by(table.seq).limit(size)
+            rows = await self._tuples(query)
+            if rows:
+                yield [read_fact(*row[1:]) for row in rows]
+            first = rows[-1][0] + 1 if len(rows) == size else None
+
     async def last_entry(self, kind: str) -> LedgerEntry | None:
         """The latest ledger entry of that kind."""
         table = tables.ledger.c
@@ -252,6 +274,14 @@ class Store:
     def archive(self) -> RecordingArchive:
         """Recordings and their chain, for who keeps them."""
         return RecordingArchive(self._engine)
+
+    async def _tuples(self, query: Select[Any]) -> Sequence[Any]:
+        try:
+            async with self._engine.connect() as connection:
+                rows: Sequence[Any] = (await connection.execute(query)).all()
+                return rows
+        except DatabaseError as error:
+            raise LocalError(f"the database {self._where} cannot be read: {error.orig}") from error
 
     async def _rows(self, query: Select[Any]) -> Sequence[RowMapping]:
         try:

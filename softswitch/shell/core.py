@@ -38,10 +38,8 @@ async def make_switch(
         }
         for agent in await store.agents()
     }
-    facts = [
-        Fact(entry.kind, entry.at, entry.call, entry.queue, entry.agent, entry.data)
-        for entry in await store.ledger_entries(since=midnight_before(now, settings.server.timezone))
-    ]
+    async for facts in store.facts(midnight_before(now, settings.server.timezone)):
+        switch.recall(facts)
     last_agents = await store.last_agents(now - settings.acd.remember_days * 86400)
     known = [row for row in last_agents if row[0] != ANONYMOUS]
     longest = max((queue.callback.expire for queue in settings.queues.values() if queue.callback), default=0.0)
@@ -50,5 +48,5 @@ async def make_switch(
         for entry in (await store.ledger_entries(since=now - longest, kinds="callback.") if longest else ())
     ]
     bindings, customers = await store.bindings(now), await store.customers()
-    switch.restore(bindings, agents, facts, now, customers, known, callbacks)
+    switch.restore(bindings, agents, (), now, customers, known, callbacks)
     return switch

@@ -4,7 +4,7 @@ A pure core: events in, effects out. What the user agent and the ACD say on the 
 so every step leaves a settled state behind.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -159,20 +159,23 @@ class Switch:
         """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight,
         customers, who talked last with a number (number, agent, when; in order of time), and of call-backs also from
         before."""
-        facts = tuple(facts)
+        self.recall(tuple(facts))
         self.office.registrations.restore(bindings, now)
         self.office.customers.load(customers)
         for number, agent, at in last_agents:
             self.office.last_agents.talked(number, agent, at)
-        self.desk.restore(facts)
         logged_in = {name: memory for name, memory in agents.items() if memory.get("logged_in")}
         self.office.seats.restore(logged_in)
         self.office.reseat()
         engine = self.office.engine
-        engine.learn(facts)
         self.office.decisions.extend(engine.restore(logged_in, now))
         self.office.decisions.extend(engine.restore_callbacks(callbacks, now))
         self._remembered = frozenset(agents)
+
+    def recall(self, facts: Sequence[Fact]) -> None:
+        """Before `restore`: the ledger since midnight in pieces, in order."""
+        self.desk.restore(facts)
+        self.office.engine.learn(facts)
 
     def start(self, now: Instant) -> list[Effect]:
         office = self.office

@@ -118,6 +118,18 @@ async def test_calls_are_found_by_what_is_known_of_them(store: Store) -> None:
     assert await ids(number="+1") == "c2 c1"
 
 
+async def test_the_ledger_from_a_time_on_comes_in_pieces(store: Store) -> None:
+    for number in range(25):
+        store.ledger.append(Fact("x", float(number), f"c{number}", "q", "a", {"n": number} if number % 2 else {}))
+    await store.writer.flush()
+    pieces = [piece async for piece in store.facts(4.0, 10)]
+    assert [len(piece) for piece in pieces] == [10, 10, 1]
+    facts = [fact for piece in pieces for fact in piece]
+    assert [fact.at for fact in facts] == [float(number) for number in range(4, 25)]
+    assert facts[1] == Fact("x", 5.0, "c5", "q", "a", {"n": 5})
+    assert [piece async for piece in store.facts(99.0)] == []
+
+
 async def test_ledger_numbers_go_on_after_a_restart(tmp_path: Path, alarms: list[str]) -> None:
     store = await Store.open("sqlite", tmp_path, alarm=alarms.append)
     assert [store.ledger.append(Fact("x", 1.0)) for _ in range(3)] == [1, 2, 3]
