@@ -25,9 +25,11 @@ TITLES: Final = {
     "answered": "answered",
     "abandoned": "abandoned",
     "overflowed": "overflowed",
+    "called_back": "called back",
     "aht": "aht",
 }
-_SHARES: Final = frozenset(("service_level", "answered", "abandoned", "overflowed", "occupancy"))
+_SHARES: Final = frozenset(("service_level", "answered", "abandoned", "overflowed", "called_back", "occupancy"))
+_SELDOM: Final = ("overflowed", "called_back")  # shown where there are any
 _SECONDS: Final = frozenset(("asa", "longest_wait", "aht"))
 _MOST_AGENTS: Final = 30  # listed; more are told as one
 
@@ -121,9 +123,10 @@ def _heading(result: "Simulated") -> str:
 def _tables(result: "Simulated") -> list[_Table]:
     found: list[_Table] = []
     for name, figures in zip(result.names, figures_of(result), strict=True):
-        columns = ("queue", *(f">{title}" for title in TITLES.values()))
+        shown = [figure for figure in TITLES if figure not in _SELDOM or _some(figures, figure)]
+        columns = ("queue", *(f">{TITLES[figure]}" for figure in shown))
         rows: list[list[Cell]] = [
-            [queue, *(show(figure, estimates[figure]) for figure in TITLES)]
+            [queue, *(show(figure, estimates[figure]) for figure in shown)]
             for queue, estimates in figures.queues.items()
         ]
         found.append((name if len(result.names) > 1 else "", columns, rows))
@@ -133,6 +136,10 @@ def _tables(result: "Simulated") -> list[_Table]:
         title = f"difference: {result.names[1]} less {result.names[0]}, same callers"
         found.append((title, ("queue", "figure", ">difference", "that is"), _difference_rows(differences)))
     return found
+
+
+def _some(figures: "Figures", figure: str) -> bool:
+    return any(one is not None and one.mean > 0 for one in (of[figure] for of in figures.queues.values()))
 
 
 def _agents(figures: "Figures") -> list[list[Cell]]:

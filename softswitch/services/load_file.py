@@ -32,7 +32,21 @@ _KEYS: Final = {
         "redial",
     ),
     *("redial_after", "share", "needs", "head_start", "begin", "end", "breaks", "spread", "stagger", "at", "minutes"),
-    *("reason", "pick_up", "no_answer", "rejected", "mean", "distribution", "cv", "values", "never"),
+    *(
+        "reason",
+        "pick_up",
+        "no_answer",
+        "rejected",
+        "mean",
+        "distribution",
+        "cv",
+        "values",
+        "never",
+        "callback",
+        "after",
+        "reached",
+    ),
+    "answers_after",
 }
 
 
@@ -104,6 +118,10 @@ def _queue(path: KeyPath, queue: QueueLoad) -> Iterator[tuple[KeyPath, str]]:
     for key, times in (("patience", queue.patience), ("talk", queue.talk), ("wrap_up", queue.wrap_up)):
         yield from _times((*path, key), times)
     yield from _times((*path, "redial_after"), queue.redial_after)
+    back = queue.callback
+    yield from _share((*path, "callback"), share=back.share, reached=back.reached)
+    yield from _times((*path, "callback", "after"), back.after)
+    yield from _times((*path, "callback", "answers_after"), back.answers_after)
     for number, kind in enumerate(queue.kinds):
         here = (*path, "kinds", number)
         yield from _not_negative(here, share=kind.share)

@@ -22,7 +22,8 @@ from softswitch.kernel.clock import Duration, Instant
 class Arrival:
     """A call with everything that its caller and its conversation bring. `pick_up` and `luck` (0-1) are of the first
     agent whose phone rings for it; `wrap_up` None: as the queue says; `redial`: calls again so long after hanging up
-    (infinite: does not)."""
+    (infinite: does not). `asks`: for a call-back, after so long; `reached`: the chance that it is picked up then, after
+    `answers_after`."""
 
     at: Instant
     call: CallId
@@ -36,6 +37,9 @@ class Arrival:
     head_start: float = 0.0
     caller: str = ""
     redial: Duration = NEVER
+    asks: Duration = NEVER
+    reached: float = 1.0
+    answers_after: Duration = 0.0
 
 
 class Callers:
@@ -48,6 +52,8 @@ class Callers:
         self._pick_up = drawer(behaviour.pick_up)
         self._wrap_up = None if load.wrap_up is None else drawer(load.wrap_up)
         self._redial = drawer(load.redial_after)
+        self._back = load.callback
+        self._asks, self._answers = drawer(load.callback.after), drawer(load.callback.answers_after)
         kinds = load.kinds or (Kind(),)
         self._shares = [kind.share for kind in kinds]
         self._kinds = [self._kind(kind) for kind in kinds]
@@ -79,6 +85,9 @@ class Callers:
         redial = NEVER
         if self._load.redial > 0 and dice.random() < self._load.redial:
             redial = self._redial(dice)
+        back, asks, answers = self._back, NEVER, 0.0
+        if back.share > 0 and dice.random() < back.share:
+            asks, answers = self._asks(dice), self._answers(dice)
         return Arrival(
             *(at, call, self._queue),
             NEVER if patience is None else patience(dice),
@@ -90,6 +99,7 @@ class Callers:
             head_start,
             "",
             redial,
+            *(asks, back.reached, answers),
         )
 
 

@@ -27,6 +27,7 @@ QUEUE_FIGURES: Final[dict[str, Callable[[QueueTotals, str], float | None]]] = {
     "answered": lambda q, _: _share(q.answered, q.entered),
     "abandoned": lambda q, _: _share(q.abandoned, q.entered),
     "overflowed": lambda q, _: _share(q.overflowed.total(), q.entered),
+    "called_back": lambda q, _: _share(q.callbacks["connected"], q.entered),
     "aht": lambda q, _: q.average_handling_time,
 }
 AGENT_FIGURES: Final[dict[str, Callable[[AgentTotals], float | None]]] = {

@@ -8,6 +8,7 @@ from softswitch.acd.model import AgentName, QueueName
 from softswitch.acd.simulation.times import Times, TimesLike
 
 PICK_UP: Final = Times(mean=3.0, distribution="lognormal", cv=0.5)
+ASKED_AFTER: Final = Times(mean=60.0, distribution="constant")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,21 @@ class Kind:
     head_start: float = 0.0
     talk: TimesLike | None = None
     patience: TimesLike | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackLoad:
+    """Where the queue offers call-backs: a `share` of callers asks for one, `after` so many seconds of waiting; each
+    attempt finds the customer with chance `reached`, who picks up `answers_after`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+    share: float = 0.0
+    after: TimesLike = ASKED_AFTER
+    reached: float = 0.8
+    answers_after: TimesLike = PICK_UP
+
+
+NO_CALLBACKS: Final = CallbackLoad()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +56,7 @@ class QueueLoad:
     kinds: tuple[Kind, ...] = ()
     redial: float = 0.0
     redial_after: TimesLike = 600.0
+    callback: CallbackLoad = NO_CALLBACKS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ def live_through(
             record(fact)
             count(fact)
 
-    world = World(engine, dict(site.queues), habits, sink, progress)
+    world = World(engine, dict(site.queues), habits, Random(dice.random()), sink, progress)
     world.run(arrivals, shifts, start, until)
     return collector.finish(world.events, until - start - warm_up)
 

@@ -5,6 +5,7 @@ The loop is plainer than elsewhere: a call's cycle costs the engine about 60 µs
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from heapq import heappop, heappush
 from random import Random
 from typing import Any, Final, Protocol
@@ -18,6 +19,7 @@ from softswitch.acd.model import (
     AgentName,
     AgentWrapUp,
     Bridge,
+    CallbackEnded,
     CallerLeft,
     CallId,
     CallQueued,
@@ -34,11 +36,12 @@ from softswitch.acd.model import (
     Withdraw,
 )
 from softswitch.acd.simulation.arrivals import Arrival
+from softswitch.acd.simulation.calling_back import CallingBack
 from softswitch.acd.simulation.load import Behaviour
 from softswitch.acd.simulation.times import NEVER, drawer
 from softswitch.kernel.clock import Duration, Instant
 
-_LEAVE, _ANSWER, _FAIL, _END, _EVENT, _REDIAL = range(6)
+_LEAVE, _ANSWER, _FAIL, _END, _EVENT, _REDIAL, _ASK, _DO = range(8)
 _SWITCHES: Final = 8  # overflows from queue to queue in one step
 _RANG_OUT: Final = 60.0  # where neither queue nor agent limits the ringing
 _LINGER: Final = 4 * 3600.0  # after the end of the load: callers whom nobody serves any more are sent home
@@ -78,6 +81,7 @@ class World:
         engine: Engine,
         queues: dict[QueueName, QueueSettings],
         habits: Behaves,
+        dice: Random,
         sink: Callable[[Fact], None],
         progress: Callable[[Instant], None] | None = None,
     ) -> None:
@@ -94,6 +98,7 @@ class World:
         self._rung: set[CallId] = set()
         self._here: set[AgentName] = set()
         self._depth = 0
+        self._back = CallingBack(engine, queues, dice, self._take, self._later, self._begin_talk, self._wait_on)
         self.events = 0
 
     def run(
@@ -147,7 +152,7 @@ class World:
     def _quiet(self, now: Instant, until: Instant) -> bool:
         if now > until + _LINGER:
             self._send_home(now)
-        return not self._waiting and not self._talking
+        return not self._waiting and not self._talking and not self._back.busy
 
     def _send_home(self, now: Instant) -> None:
         for call in list(self._waiting):
@@ -155,6 +160,7 @@ class World:
         self._waiting.clear()
 
     def _close(self, now: Instant) -> None:
+        self._back.close(now)
         for agent in sorted(self._here):
             self._take(self._engine.receive(AgentLogout(agent, "end"), now), now)
 
@@ -168,6 +174,8 @@ class World:
         self._waiting[arrival.call] = arrival
         if arrival.patience < NEVER:
             self._push(now + arrival.patience, _LEAVE, arrival.call, None)
+        if arrival.asks < arrival.patience:
+            self._push(now + arrival.asks, _ASK, arrival.call, None)
         self._queue(arrival, arrival.queue, now)
 
     def _queue(self, arrival: Arrival, queue: QueueName, now: Instant) -> None:
@@ -182,7 +190,7 @@ class World:
         elif kind == _END:
             agent, arrival = self._talking.pop(one)
             self._take(engine.receive(TalkEnded(one, agent), now), now)
-            self._wrap_up(arrival, agent, two, now)
+            self._wrap_up(arrival, agent, now)
         elif kind == _LEAVE:
             if one in self._waiting:
                 arrival = self._waiting.pop(one)
@@ -199,12 +207,21 @@ class World:
         elif kind == _FAIL:
             if self._ringing.pop(one, None) is not None:
                 self._take(engine.receive(OfferFailed(one, two), now), now)
+        elif kind == _DO:
+            one(now)
+        elif kind == _ASK:
+            if one in self._waiting and self._back.offered(self._waiting[one].queue):
+                self._rung.discard(one)
+                self._back.ask(self._waiting.pop(one), now)
         else:
             self._enter(_again(one, now), now)
 
-    def _wrap_up(self, arrival: Arrival, agent: AgentName, queue: QueueName, now: Instant) -> None:
+    def _later(self, at: Instant, what: Callable[[Instant], None]) -> None:
+        self._push(at, _DO, what, None)
+
+    def _wrap_up(self, arrival: Arrival, agent: AgentName, now: Instant) -> None:
         """The agent ends its wrap-up when it is done, or extends it, as far as the queue lets it."""
-        settings = self._queues.get(queue)
+        settings = self._queues.get(arrival.queue)
         if arrival.wrap_up is not None and settings is not None and settings.wrap_up > 0 and agent in self._here:
             self._take(self._engine.receive(AgentWrapUp(agent, arrival.wrap_up), now), now)
 
@@ -221,14 +238,18 @@ class World:
             elif kind is Bridge:
                 self._join(effect, now)  # type: ignore[arg-type]  # as above
             elif kind is Withdraw:
-                self._ringing.pop(effect.offer, None)  # type: ignore[union-attr]  # as above
+                self._withdraw(effect)  # type: ignore[arg-type]  # as above
             elif kind is Overflow:
                 self._overflow(effect, now)  # type: ignore[arg-type]  # as above
+            elif kind is CallbackEnded:
+                self._back.ended(effect.call)  # type: ignore[union-attr]  # as above
 
     def _ring(self, offer: Offer, now: Instant) -> None:
         call = offer.call
-        arrival = self._waiting[call]
         self._ringing[offer.offer] = call
+        arrival = self._waiting.get(call) if call in self._waiting else self._back.attempt(offer, now)
+        if arrival is None:
+            return
         again = call in self._rung
         if not again:
             self._rung.add(call)
@@ -241,12 +262,31 @@ class World:
         elif not offer.ring_seconds:
             self._push(now + _RANG_OUT, _FAIL, offer.offer, outcome)
 
+    def _withdraw(self, withdraw: Withdraw) -> None:
+        call = self._ringing.pop(withdraw.offer, None)
+        if call is not None:
+            self._back.withdrawn(call, withdraw.offer)
+
     def _join(self, bridge: Bridge, now: Instant) -> None:
         call = bridge.call
-        arrival = self._waiting.pop(call)
         self._rung.discard(call)
-        self._talking[call] = (bridge.agent, arrival)
-        self._push(now + arrival.talk, _END, call, bridge.queue)
+        if call in self._waiting:
+            self._begin_talk(self._waiting.pop(call), bridge.agent, now)
+        else:
+            self._back.joined(call, bridge.agent, now)
+
+    def _begin_talk(self, arrival: Arrival, agent: AgentName, now: Instant) -> None:
+        self._talking[arrival.call] = (agent, arrival)
+        self._push(now + arrival.talk, _END, arrival.call, None)
+
+    def _wait_on(self, arrival: Arrival, offers: list[Offer], now: Instant) -> None:
+        """A customer who was called back waits for the agents whose phones ring now, as patient as before."""
+        self._waiting[arrival.call] = arrival
+        if arrival.patience < NEVER:
+            self._push(now + arrival.patience, _LEAVE, arrival.call, None)
+        for offer in offers:
+            if offer.offer in self._ringing:
+                self._ring(offer, now)
 
     def _overflow(self, overflow: Overflow, now: Instant) -> None:
         """Another queue takes the caller with what is left of its patience; any other target ends the matter."""
@@ -256,6 +296,7 @@ class World:
         kind, _, name = (overflow.target or "").partition(":")
         if kind == "queue" and name in self._queues and name != overflow.queue and self._depth < _SWITCHES:
             self._depth += 1
+            arrival = self._waiting[arrival.call] = replace(arrival, queue=name)
             self._queue(arrival, name, now)
             self._depth -= 1
         else:
