@@ -35,6 +35,7 @@ class _Switch(Collector):
         yield from self._queues()
         yield from self._agents()
         yield from self._trunks()
+        yield from self._hooks()
         yield from self._quality()
 
     def _switch(self) -> Iterator[Metric]:
@@ -174,6 +175,15 @@ class _Switch(Collector):
                 (str(step), float(count)) for step, count in zip((*histogram.steps, "+Inf"), counts, strict=True)
             ]
             yield HistogramMetricFamily(f"softswitch_leg_{name}", text, buckets=buckets, sum_value=histogram.total)
+
+    def _hooks(self) -> Iterator[Metric]:
+        asked = CounterMetricFamily(
+            "softswitch_hook_questions", "Questions to hooks, by what came of them", labels=["hook", "outcome"]
+        )
+        for row in self._operator.views.hooks(self._operator.now):
+            for outcome, count in {"answered": row.answered, **row.failed}.items():
+                asked.add_metric([row.name, outcome], count)
+        yield asked
 
     def _trunks(self) -> Iterator[Metric]:
         up = GaugeMetricFamily("softswitch_trunk_up", "1 up, 0 down, -1 unknown", labels=["trunk"])

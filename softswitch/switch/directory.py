@@ -151,7 +151,7 @@ class Directory:
         if call.callback:
             headers.append(("X-Callback", call.callback))
         if call.facts.collected:
-            pairs = (f"{key}={value}" for key, value in call.facts.collected.items())
+            pairs = (f"{key}={_escaped_value(value)}" for key, value in call.facts.collected.items())
             headers.append(("X-Collected", ";".join(pairs)))
         if call.language_chosen:
             headers.append(("X-Language", call.language))
@@ -376,6 +376,11 @@ def _user(text: str) -> str:
     if _PLAIN_USER.fullmatch(text):
         return text
     return "".join(sign if _PLAIN_USER.fullmatch(sign) else _escaped(sign) for sign in text)
+
+
+def _escaped_value(text: str) -> str:
+    """A value in `X-Collected`: what would end the pair or the header goes as in URIs."""
+    return "".join(_escaped(sign) if sign in ";=%" or not sign.isprintable() else sign for sign in text)
 
 
 def _escaped(sign: str) -> str:
