@@ -47,8 +47,7 @@ class Fold:
         self._start, self._end = _FOREVER, -_FOREVER  # of `_current`; nothing yet
         self._current = Sums()
         self._most_cases = most_cases
-        self._window = rules.fcr_days * 86400.0
-        self._by_queue = rules.fcr_scope == "queue"
+        self.follow(rules)
         self._visits: dict[CallId, Visit] = {}
         self._talks: dict[CallId, Conversation] = {}
         self._last_talk: Conversation | None = None  # that has ended
@@ -69,6 +68,11 @@ class Fold:
             self._callback(fact)
         if fact.at > self.last:
             self.last = fact.at
+
+    def follow(self, rules: Rules) -> None:
+        """Other rules for what comes."""
+        self._window = rules.fcr_days * 86400.0
+        self._by_queue = rules.fcr_scope == "queue"
 
     def at(self, at: Instant) -> Sums:
         """The totals of the interval that `at` is in; of other times, some that nobody looks at."""

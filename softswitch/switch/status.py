@@ -17,7 +17,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.switch.customers import Customers
 from softswitch.switch.quality import Distribution
 from softswitch.switch.seats import refusal
-from softswitch.switch.settings import Supervising
+from softswitch.switch.settings import Settings, Supervising
 from softswitch.switch.transfers import check_transfer
 from softswitch.switch.views import (
     AgentRow,
@@ -50,8 +50,9 @@ class Desk:
         self.calls_total = 0
         self.calls_failed = 0
         self.quality = Distribution()
-        self._settings = switch.office.settings
-        self._fold = self._new_fold()
+        settings = switch.office.settings
+        self._zone = settings.server.timezone
+        self._fold = Fold(Calendar("day", self._zone), rules=_rules(settings), most_cases=_MOST_CASES)
         self._past: dict[QueueName, Spreads] = {}  # before yesterday, since the start
         self._day: Instant = 0.0
         self._day_ends: Instant = 0.0
@@ -76,17 +77,16 @@ class Desk:
                 whole.setdefault(name, Spreads()).add(cell)
         return whole
 
-    def _new_fold(self) -> Fold:
-        settings = self._settings
-        rules = Rules(fcr_days=settings.statistics.fcr_days, fcr_scope=settings.statistics.fcr_scope)
-        return Fold(Calendar("day", settings.server.timezone), rules=rules, most_cases=_MOST_CASES)
+    def configure(self, settings: Settings) -> None:
+        """New rules for what comes; the day stays that of the time zone at the start."""
+        self._fold.follow(_rules(settings))
 
     def _turn(self, at: Instant) -> None:
         """A new day."""
-        self._day, self._day_ends = Calendar("day", self._settings.server.timezone).around(at)
+        self._day, self._day_ends = Calendar("day", self._zone).around(at)
         yesterday = self._day - 1.0
         self._fold.at(at)
-        for totals in self._fold.forget_before(midnight_before(yesterday, self._settings.server.timezone)):
+        for totals in self._fold.forget_before(midnight_before(yesterday, self._zone)):
             for name, cell in totals.queues.items():
                 self._past.setdefault(name, Spreads()).add(cell)
 
@@ -299,6 +299,10 @@ class Desk:
 
     def registrations(self, now: Instant) -> list[RegistrationRow]:
         return self._switch.office.registrations.rows(now)
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(fcr_days=settings.statistics.fcr_days, fcr_scope=settings.statistics.fcr_scope)
 
 
 def _percent(share: float | None) -> float:

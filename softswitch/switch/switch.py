@@ -253,6 +253,7 @@ class Switch:
         office = self.office
         before = office.settings.agents
         office.configure(event.settings, now)
+        self.desk.configure(event.settings)
         for phone in dict.fromkeys(phone for agent in event.settings.agents.values() for phone in agent.devices):
             self.office.tell_reachable(phone, now)
             self.office.tell_busy(phone, now)
