@@ -331,7 +331,7 @@ class Switch:
             if fact.kind == "agent.logout":
                 seats.leave(self.office, fact.agent, now)
             self._save_agent(fact.agent, now)
-        elif fact.kind == "queue.answered":
+        elif fact.kind == "talk.ended":
             call = self.calls.get(fact.call)
             if call is not None and call.caller != ANONYMOUS:
                 self.office.last_agents.talked(call.caller, fact.agent, now)
