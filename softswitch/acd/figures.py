@@ -65,6 +65,7 @@ AGENT: Final = (
     Figure("missed", "Missed"),
     Figure("logins", "Log-ins"),
     Figure("logged_in", "Logged in", "seconds"),
+    Figure("at_work", "At work", "seconds"),
     Figure("ready", "Ready", "seconds"),
     Figure("paused", "Paused", "seconds"),
     Figure("occupancy", "Occupancy", "percent"),

@@ -30,7 +30,7 @@ h1{font-size:25px;margin:0 0 2px;letter-spacing:-.01em}
 .card span{color:var(--soft);font-size:13px}
 .charts{display:grid;grid-template-columns:1fr 1fr;gap:14px;margin-bottom:20px}
 .chart{padding:12px 14px}
-.chart.volume{grid-column:1/-1}
+.chart.volume,.chart.ranking{grid-column:1/-1}
 .chart svg{display:block;width:100%;height:auto}
 .table{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}

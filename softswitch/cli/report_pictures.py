@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
+from softswitch.acd.figures import Value
 from softswitch.acd.reports import Charts, Report
 from softswitch.kernel.errors import LocalError
 
@@ -21,6 +22,13 @@ GREEN: Final = "#3C9D74"
 RED: Final = "#C8503C"
 AMBER: Final = "#D99A2B"
 GREY: Final = "#9AA7B2"
+_MOST_BARS: Final = 40
+_TIME: Final = (
+    ("at_work", GREEN, "Talk and wrap-up"),
+    ("ready", "#9CC3E0", "Ready"),
+    ("paused", AMBER, "Paused"),
+    ("other", GREY, "Other (ringing, own calls, away)"),
+)
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _STYLE: Final = {
     "font.family": "sans-serif",
@@ -49,14 +57,19 @@ def dashboard(found: Report, form: str) -> bytes:
     figure_of, rc = _matplotlib()
     charts = _charts(found)
     with rc(_STYLE):
-        figure = figure_of(figsize=(14, 9.6), layout=_layout(), facecolor="white")
+        ranked = _ranked(found)
+        height = 0.6 + 0.26 * len(ranked) if ranked else 0.0
+        figure = figure_of(figsize=(14, 9.6 + height), layout=_layout(), facecolor="white")
         figure.suptitle(title(found.question), x=0.012, ha="left", fontsize=15, fontweight="bold", color=INK)
-        grid = figure.add_gridspec(3, 2, height_ratios=(1.25, 1, 1))
+        heights = [3.4, *([height] if ranked else []), 2.7, 2.7]
+        grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
         _volume(figure.add_subplot(grid[0, :]), charts, found)
-        _shares(figure.add_subplot(grid[1, 0]), charts, found)
-        _times(figure.add_subplot(grid[1, 1]), charts, found)
-        _waits(figure.add_subplot(grid[2, 0]), charts)
-        _arrivals(figure.add_subplot(grid[2, 1]), charts)
+        if ranked:
+            _ranking(figure.add_subplot(grid[1, :]), ranked, found)
+        _shares(figure.add_subplot(grid[-2, 0]), charts, found)
+        _times(figure.add_subplot(grid[-2, 1]), charts, found)
+        _waits(figure.add_subplot(grid[-1, 0]), charts)
+        _arrivals(figure.add_subplot(grid[-1, 1]), charts)
         return _saved(figure, form)
 
 
@@ -64,8 +77,11 @@ def pictures(found: Report) -> list[tuple[str, str]]:
     """Each chart alone, as (name, SVG element)."""
     figure_of, rc = _matplotlib()
     charts = _charts(found)
+    ranked = _ranked(found)
+    wide = ("ranking", (12.4, 1.0 + 0.27 * len(ranked)), lambda axes: _ranking(axes, ranked, found))
     drawn: tuple[tuple[str, tuple[float, float], Callable[[Any], None]], ...] = (
         ("volume", (12.4, 3.6), lambda axes: _volume(axes, charts, found)),
+        *((wide,) if ranked else ()),
         ("shares", (6.1, 3.1), lambda axes: _shares(axes, charts, found)),
         ("times", (6.1, 3.1), lambda axes: _times(axes, charts, found)),
         ("waits", (6.1, 3.1), lambda axes: _waits(axes, charts)),
@@ -163,6 +179,51 @@ def _times(axes: "Axes", charts: Charts, found: Report) -> None:
     axes.set_title("Handling time and speed of answer")
     _frame(axes, charts, found)
     _legend(axes)
+
+
+def _ranked(found: Report) -> list[dict[str, Value]]:
+    """The rows that are compared with each other, the first at the top; none when they are intervals, too."""
+    if found.question.kind not in ("queues", "skills", "agents") or found.question.interval is not None:
+        return []
+    return list(found.rows[:_MOST_BARS])
+
+
+def _ranking(axes: "Axes", rows: list[dict[str, Value]], found: Report) -> None:
+    """Queues by their service level, agents by what they did with their time."""
+    places = range(len(rows), 0, -1)
+    axes.set_yticks(list(places), [str(row[found.columns[0].name]) for row in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color=GRID, lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["left"]].set_visible(False)
+    axes.set_ylim(0.4, len(rows) + 0.6)
+    if found.question.kind == "agents":
+        left = [0.0] * len(rows)
+        for name, colour, label in _TIME:
+            hours = [_hours(row, name) for row in rows]
+            axes.barh(places, hours, 0.72, left=left, color=colour, label=label)
+            left = [one + two for one, two in zip(left, hours, strict=True)]
+        axes.set_title("Time of agents (hours)")
+        _legend(axes)
+        return
+    levels = [_number(row["service_level"]) for row in rows]
+    colours = [GREEN if level >= 80 else AMBER if level >= 60 else RED for level in levels]
+    axes.barh(places, levels, 0.72, color=colours)
+    for place, level in zip(places, levels, strict=True):
+        axes.text(level + 0.6, place, f"{level:.1f} %", va="center", fontsize=8.5)
+    axes.set_xlim(0, 108)
+    axes.xaxis.set_major_formatter("{x:.0f} %")
+    axes.set_title(f"Service level by {found.question.kind[:-1]}")
+
+
+def _hours(row: dict[str, Value], name: str) -> float:
+    if name == "other":
+        return max(0.0, _hours(row, "logged_in") - sum(_hours(row, part) for part in ("at_work", "ready", "paused")))
+    return _number(row[name]) / 3600.0
+
+
+def _number(value: Value) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
 
 
 def _waits(axes: "Axes", charts: Charts) -> None:

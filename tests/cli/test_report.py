@@ -126,7 +126,7 @@ def test_a_workbook_with_numbers_and_a_chart(run, tmp_path: Path) -> None:
 def test_a_page_that_needs_nothing_else(run, tmp_path: Path) -> None:
     run("queues", *SPAN, "-o", "day.html")
     page = (tmp_path / "day.html").read_text()
-    assert page.count("<svg") == 5
+    assert page.count("<svg") == 6
     assert "<script" not in page
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
     assert "support" in page
