@@ -206,7 +206,7 @@ def _ranking(axes: "Axes", rows: list[dict[str, Value]], found: Report) -> None:
         axes.set_title("Time of agents (hours)")
         _legend(axes)
         return
-    levels = [_number(row["service_level"]) for row in rows]
+    levels = [_number(row.get("service_level")) for row in rows]
     colours = [GREEN if level >= 80 else AMBER if level >= 60 else RED for level in levels]
     axes.barh(places, levels, 0.72, color=colours)
     for place, level in zip(places, levels, strict=True):
@@ -219,7 +219,7 @@ def _ranking(axes: "Axes", rows: list[dict[str, Value]], found: Report) -> None:
 def _hours(row: dict[str, Value], name: str) -> float:
     if name == "other":
         return max(0.0, _hours(row, "logged_in") - sum(_hours(row, part) for part in ("at_work", "ready", "paused")))
-    return _number(row[name]) / 3600.0
+    return _number(row.get(name)) / 3600.0
 
 
 def _number(value: Value) -> float:
