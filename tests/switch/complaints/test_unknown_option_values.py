@@ -1,8 +1,9 @@
 """Complaint: unknown option values fall back in silence (FusionPBX offers a strategy that FreeSWITCH lacks).
 
 Ours: nothing that is not known gets in, by any way: the file and live changes refuse it with words, a customers table
-is refused by name, and what a hook says beyond our words is told, not guessed. The file: `tests/services/configurations`;
-the strategy: `tests/acd/complaints/test_unknown_strategy_name.py`; hooks: `tests/switch/test_hooks.py`.
+is refused by name, and what a hook says beyond our words is told, not guessed. The file:
+`tests/services/configurations`; the strategy: `tests/acd/complaints/test_unknown_strategy_name.py`;
+hooks: `tests/switch/test_hooks.py`.
 """
 
 import pytest
