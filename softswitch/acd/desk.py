@@ -57,10 +57,10 @@ def logout(state: State, event: AgentLogout, at: Instant) -> None:
     elif not agent.logged_in:
         state.ignored(event, "not logged in", at)
     else:
-        log_out(state, agent, event.by, at)
+        log_out(state, agent, event.by, at, event.reason)
 
 
-def log_out(state: State, agent: Agent, by: str, at: Instant) -> None:
+def log_out(state: State, agent: Agent, by: str, at: Instant, reason: str = "") -> None:
     """The log-out itself, whoever wants it."""
     agent.logged_in = False
     agent.pause = None
@@ -69,7 +69,8 @@ def log_out(state: State, agent: Agent, by: str, at: Instant) -> None:
         pool.logged_in -= 1
         if not pool.logged_in:
             state.emptied.append(pool)
-    state.fact("agent.logout", at, agent=agent.name, by=by)
+    why = {"reason": reason} if reason else {}
+    state.fact("agent.logout", at, agent=agent.name, by=by, **why)
     _end_rest(state, agent)
     wrapping.end(state, agent, "logout", at)
     if agent.offer is not None:

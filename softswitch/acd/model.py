@@ -359,6 +359,7 @@ class AgentLogin:
 class AgentLogout:
     agent: AgentName
     by: str = "agent"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

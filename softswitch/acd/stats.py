@@ -38,7 +38,7 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `ring.opened`          ring, waited, agents, logged_in (of the ring's pool; ring -1 is the sticky agent)
 `strategy.failed`      strategy, error (longest idle goes on in its place)
 `agent.moved`          phone, by (hot-desking: logged in at another phone)
-`agent.login`          by, phone            `agent.logout`  by            `agent.restored`  pause
+`agent.login`          by, phone            `agent.logout`  by, reason    `agent.restored`  pause
 `agent.pause`          reason, by           `agent.ready`   by
 `agent.state`          state, reason, was, lasted (in `was`)
 `transfer.*` `conference.*` `supervise.*` are the switch's: docs/supervision.md has them; `transfer.started` and

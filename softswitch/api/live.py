@@ -44,7 +44,7 @@ class RegistrationPage(BaseModel):
 
 
 class AgentOrder(BaseModel):
-    reason: str = Field("", max_length=200, description="Why, for a pause")
+    reason: str = Field("", max_length=200, description="Why, for a pause or a log-out")
     by: str = Field("operator", max_length=100, description="Who orders it; goes into the ledger")
     phone: str = Field("", max_length=200, description="Where to log in, when not at the agent's own phone")
 

@@ -83,7 +83,15 @@ def login(client: "Client", names: tuple[str, ...], phone: str, as_json: bool) -
     _order(client, "login", names, "", as_json, phone)
 
 
-_verb("logout", "Log agents out; a call that they have goes on.")
+@agent.command("logout", help="Log agents out; a call that they have goes on.")
+@click.argument("names", nargs=-1, required=True, metavar="AGENT...")
+@click.option("--reason", "-r", default="", help="Why; kept in the ledger.")
+@json_option
+@needs_switch
+def logout(client: "Client", names: tuple[str, ...], reason: str, as_json: bool) -> None:
+    _order(client, "logout", names, reason, as_json)
+
+
 _verb("ready", "End a pause or a wrap-up.")
 
 

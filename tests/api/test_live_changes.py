@@ -103,6 +103,14 @@ async def test_an_agent_logs_in_at_another_phone(rig: Rig) -> None:
     assert (await rig.http.get("/api/v1/agents/alice")).json()["phone"] == "1001"
 
 
+async def test_an_agent_is_logged_out_with_a_reason(rig: Rig) -> None:
+    await rig.http.post("/api/v1/agents/alice/login")
+    await rig.http.post("/api/v1/agents/alice/logout", json={"reason": "went home", "by": "carol"})
+    await rig.store.writer.flush()
+    (entry,) = await rig.store.ledger_entries(kind="agent.logout")
+    assert entry.data == {"by": "carol", "reason": "went home"}
+
+
 async def test_customers_are_stored_found_and_forgotten(rig: Rig) -> None:
     body = {"name": "Anna", "numbers": ["+3701", "+3702", "+3701"], "head_start": 60, "needs": {"english": 50}}
     assert (await rig.http.put("/api/v1/customers/7", json=body)).json()["numbers"] == ["+3701", "+3702"]

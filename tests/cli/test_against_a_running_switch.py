@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from itertools import count
 from random import Random
 
 import pytest
@@ -14,6 +15,8 @@ from click.testing import CliRunner
 from softswitch.cli.main import cli
 from softswitch.demo.phone import Account, Phone
 from softswitch.demo.stream import Metronome
+
+SEEDS = count(1)  # two phones with the same dice would send the same transaction twice
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def in_a_call(switch, ask, what):
 
     async def play():
         account = Account("1001", "a-long-enough-secret", "clitest.example", ("127.0.0.1", switch.sip_port))
-        phone = Phone(account, Metronome(), Random(1))
+        phone = Phone(account, Metronome(), Random(next(SEEDS)))
         try:
             await phone.register()
             call = phone.dial("100")

@@ -104,7 +104,7 @@ def agent_event(verb: str, agent: str, reason: str, by: str) -> AcdEvent:
         case "login":
             return AgentLogin(agent, by)
         case "logout":
-            return AgentLogout(agent, by)
+            return AgentLogout(agent, by, reason)
         case "pause":
             return AgentPause(agent, reason, by)
     return AgentReady(agent, by)
