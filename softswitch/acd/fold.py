@@ -4,7 +4,7 @@ What a later fact takes back (an agent who left before a word was said, a droppe
 back where it was counted.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from copy import copy
 from typing import Final
 
@@ -50,6 +50,7 @@ class Fold:
         self.follow(rules)
         self._visits: dict[CallId, Visit] = {}
         self._talks: dict[CallId, Conversation] = {}
+        self._down = False  # the switch has stopped
         self._last_talk: Conversation | None = None  # that has ended
         self._wrapping: dict[tuple[CallId, AgentName], Conversation] = {}
         self._sources: dict[CallId, str] = {}
@@ -82,8 +83,8 @@ class Fold:
 
     def finish(self, now: Instant) -> None:
         """Once, at the end: states of agents last until now, and cases that are young may still come back."""
-        for agent, (state, reason, since) in self._states.items():
-            self._spend(agent, state, reason, since, now)
+        if not self._down:
+            self._rest(now)
         for case in self._cases.values():
             if not case.reopened and case.at > now - self._window:
                 for cell in case.cells:
@@ -97,6 +98,14 @@ class Fold:
         if state:
             _lasted(totals, state, reason, now - max(since, self._start))
         return totals
+
+    def open(self) -> dict[str, int]:
+        """What is followed and not over: visits, conversations, wrap-ups, calls; nothing when nobody is there."""
+        followed: dict[str, Sized] = {
+            "visits": self._visits, "talks": self._talks, "wrap-ups": self._wrapping, "sources": self._sources,
+            "transfers": self._transfers,
+        }  # fmt: skip
+        return {name: len(what) for name, what in followed.items() if what}
 
     def forget_before(self, at: Instant) -> list[Sums]:
         """Let go of the totals of intervals that began before; late news of calls that entered then is no longer
@@ -173,7 +182,10 @@ class Fold:
         for talk in self._talks.values():
             for part in (self.at(self.last).agent(talk.agent), self.at(self.last).queue(talk.queue)):
                 part.lost_talks += 1
-        self._stopped(fact)
+        if not self._down:
+            self._rest(self.last)
+        self._down = False
+        self._states.clear()
         self._visits.clear()
         self._talks.clear()
         self._wrapping.clear()
@@ -182,10 +194,14 @@ class Fold:
         self._abandons.clear()
 
     def _stopped(self, fact: FactLike) -> None:
-        until = fact.at if fact.kind == "switch.stopped" else self.last
+        """The agents' states end here, but for what is still to come from a switch that stops."""
+        self._down = True
+        self._rest(fact.at)
+
+    def _rest(self, until: Instant) -> None:
         for agent, (state, reason, since) in self._states.items():
             self._spend(agent, state, reason, since, until)
-        self._states.clear()
+            self._states[agent] = (state, reason, max(since, until))
 
     def _call_started(self, fact: FactLike) -> None:
         source = str(fact.data.get("source", ""))

@@ -11,6 +11,8 @@ from random import Random
 import pytest
 
 from softswitch.acd.model import AgentState, CallbackSettings, Fact, QueueSettings
+from softswitch.acd.stats import Fold, Totals
+from softswitch.acd.tally import SERVICE_LEVELS
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.offer_answer import answer
 from softswitch.switch.events import (
@@ -37,6 +39,8 @@ from softswitch.switch.settings import (
     Settings,
     Sip,
     Supervisor,
+    Survey,
+    SurveyQuestion,
     Transfers,
     Trunk,
     Voicemail,
@@ -44,7 +48,7 @@ from softswitch.switch.settings import (
 from softswitch.switch.stages.talking import TalkStage
 from softswitch.wire import control
 from softswitch.wire.sdp import parse_sdp
-from tests.switch.site import Line, MediaProcess, Party, Site
+from tests.switch.site import START, Line, MediaProcess, Party, Site
 
 PASSWORD = "correct horse"
 NUMBERS = (
@@ -72,7 +76,8 @@ NUMBERS = (
 CODES = ("*45", "*46", "*47", "*47*2", "*48", "*49", "*43", "*501001", "*511002", "*51carol", "*50404")
 IN_CALL = ("*11003#", "*21002#", "*2903#", "*61001#", "*3", "*4", "*5", "*7", "*8", "*1100#", "*24", "1", "2", "3", "4")
 TARGETS = ("queue:support", "queue:sales", "ivr:welcome", "phone:1001", "phone:1003", "agent:bob", "agent:carol",
-           "trunk:carrier/77", "group:desk", "group:row", "play:closed", "conference:room")  # fmt: skip
+           "trunk:carrier/77", "group:desk", "group:row", "play:closed", "conference:room",
+           "survey:after")  # fmt: skip
 AT_WORK = tuple(state for state in AgentState if state not in (AgentState.LOGGED_OUT, AgentState.PAUSED))
 QUEUE = QueueSettings(agents=("alice", "bob"), ring_seconds=12.0, retry_after=3.0, wrap_up=6.0, max_no_answer=2)
 SETTINGS = Settings(
@@ -101,13 +106,20 @@ SETTINGS = Settings(
             join_when=AT_WORK, leave_when=AT_WORK,
         ),
         "sales": replace(
-            QUEUE, agents=("bob", "carol", "night"), welcome="welcome", agent_prompt="call-from-queue", max_length=3,
+            QUEUE, agents=("bob", "carol", "night"), survey="after", welcome="welcome", agent_prompt="call-from-queue",
+            max_length=3,
             on_full="ivr:welcome", on_empty="phone:1003", max_wait=60.0, announce_every=9.0,
             announce_prompt=("wait", "please-wait"), announce_order="random", max_estimate=900.0,
             on_max_estimate="voicemail:box", keys={"5": "callback:", "6": "voicemail:box"},
             callback=CallbackSettings(
                 to="trunk:carrier", numbers=("+370.", "0X."), first="customer", pause=6.0, ring_seconds=9.0,
             ),
+        ),
+    },
+    surveys={
+        "after": Survey(
+            questions=tuple(SurveyQuestion(kind=kind, seconds=7.0) for kind in ("csat", "voice", "nps")),
+            share=60.0, timeout=4.0,
         ),
     },
     codes=Codes(in_call=InCall()),
@@ -424,7 +436,7 @@ class Day:
             hears = site.media.hears(leg.id) & (site.media.players.keys() | site.media.legs.keys())
             if leg.up and leg.opened and not hears and call.stage.label not in ("queued", "supervising"):
                 partner_gone = call.stage.label == "ringing" and not any(one.ring_at for one in call.stage.legs())
-                prompt_over = call.stage.label in ("menu", "playing")
+                prompt_over = call.stage.label in ("menu", "playing", "survey")
                 assert leg.held_at is not None or partner_gone or prompt_over or call.stage.at in SILENT_AT, (
                     call.stage.label, call.stage.at,
                 )  # fmt: skip
@@ -457,6 +469,7 @@ class Day:
             if isinstance(record, CallRecord):
                 sound(record)
         story(site)
+        figures(site)
         for name in ("alice", "bob", "carol", "night"):
             view = site.switch.office.engine.agent_view(name, site.now)
             assert view is None or view.state not in (AgentState.TALKING, AgentState.OFFERED, AgentState.BUSY)
@@ -472,6 +485,32 @@ def sound(record: CallRecord) -> None:
     assert (record.answered is not None) >= (record.talk_seconds > 0)
     assert record.cause
     assert len({leg.call_id for leg in record.legs}) == len(record.legs), "a leg is named once"
+
+
+def figures(site: Site) -> None:
+    """The fold over the ledger agrees with itself and with the records, and holds nothing of what is over."""
+    totals, fold = Totals(), Fold()
+    for fact in site.saved:
+        if isinstance(fact, Fact):
+            totals.add(fact)
+            fold.add(fact)
+    assert not fold.open(), fold.open()
+    queues, agents = totals.queues.values(), totals.agents.values()
+    for queue in queues:
+        assert queue.waiting == queue.lost == 0
+        assert 0 <= queue.within <= queue.answered == sum(queue.waits.counts)
+        assert 0 <= queue.hold <= queue.talk + 1e-6
+        for name in SERVICE_LEVELS:
+            assert 0.0 <= (queue.service_level_by(name) or 0.0) <= 1.0
+        assert queue.reopened <= queue.cases <= queue.answered
+    assert sum(queue.talk for queue in queues) == pytest.approx(sum(agent.talk for agent in agents))
+    assert sum(queue.talks for queue in queues) == sum(agent.talks for agent in agents)
+    assert sum(queue.wrap_up for queue in queues) == pytest.approx(sum(agent.wrap_up for agent in agents))
+    for agent in agents:
+        assert 0 <= agent.at_work <= agent.logged_in <= fold.last - START + 1e-6
+    legs = [leg for record in site.saved if isinstance(record, CallRecord) for leg in record.legs]
+    over = Counter(leg.party.removeprefix("trunk:") for leg in legs if leg.party.startswith("trunk:"))
+    assert {name: trunk.calls for name, trunk in totals.trunks.items()} == over
 
 
 CALLBACK_ENDS = ("callback.connected", "callback.cancelled", "callback.expired", "callback.failed")
@@ -507,7 +546,8 @@ def story(site: Site) -> None:
             assert counts[begin] == counts[end], kinds
         assert counts["menu.entered"] == counts["menu.left"], kinds
         assert counts["recording.started"] == counts["recording.ended"], kinds
-        assert counts["recording.started"] <= 1 + counts["voicemail.entered"], kinds
+        assert counts["recording.started"] <= 1 + counts["voicemail.entered"] + counts["survey.asked"], kinds
+        assert counts["survey.asked"] == counts["survey.ended"] <= 1 + counts["transfer.started"], kinds
         left = counts["queue.answered"] + counts["queue.abandoned"] + counts["queue.left"] + counts["queue.overflowed"]
         assert counts["queue.entered"] == left - counts["queue.returned"], kinds
         made = counts["queue.answered"] + counts["callback.taken"] + counts["offer.failed"] + counts["offer.withdrawn"]
