@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from softswitch.switch.settings import Settings
 
 _REPLICATIONS: Final = 10
+_WEEKS: Final = 8  # a single run of so many or more is judged by its weeks
 _FEW: Final = 40_000  # calls: simulated in this process before others have started
 
 
@@ -99,6 +100,9 @@ def simulate(
         count = replications or (_REPLICATIONS if days <= 7 else 1)
         jobs = _load_jobs(load, sites, days, seed, count, warm_up)
         what = f"{load}, {_counted(days, 'day')}, {_counted(count, 'replication')}, seed {seed}"
+        if count == 1 and days >= 7 * _WEEKS:
+            jobs = _by_week(jobs)
+            what, days = f"{load}, {days // 7} weeks, seed {seed}, figures of a week", 7
     else:
         days, count = 1, replications or _REPLICATIONS
         jobs = _replay_jobs(settings[0], ledger, str(day), sites, seed, count)
@@ -142,6 +146,14 @@ def _load_jobs(
         for stretch in stretches(load, days, seed, replication, warm_up)
         for number, site in enumerate(sites)
     ]
+
+
+def _by_week(jobs: "list[Job]") -> "list[Job]":
+    """One long run judged by its whole weeks, as if each were a replication (batch means): they have the same load, and
+    hardly touch."""
+    from dataclasses import replace
+
+    return [replace(job, key=(job.key[0], job.key[2] // 7, 0)) for job in jobs if job.seconds == 7 * 86400.0]
 
 
 def _replay_jobs(

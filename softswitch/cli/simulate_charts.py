@@ -31,7 +31,7 @@ def draw(result: "Simulated", figures: "list[Figures]", form: str) -> bytes:
                     calls.step(hours, [interval.calls for interval in day], where="post", **style)
                 level.plot(hours, [_percent(interval.service_level) for interval in day], **style)
                 gone.plot(hours, [_percent(interval.abandoned) for interval in day], **style)
-        calls.set(ylabel="calls in half an hour")
+        calls.set(ylabel="calls in half an hour", ylim=(0, None))
         level.set(ylabel="service level, %", ylim=(0, 102))
         gone.set(ylabel="abandoned, %", xlabel="hour", xlim=(0, 24), xticks=range(0, 25, 2), ylim=(0, None))
         for axes in (calls, level, gone):

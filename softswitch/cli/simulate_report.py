@@ -29,7 +29,8 @@ TITLES: Final = {
     "aht": "aht",
 }
 _SHARES: Final = frozenset(("service_level", "answered", "abandoned", "overflowed", "called_back", "occupancy"))
-_SELDOM: Final = ("overflowed", "called_back")  # shown where there are any
+_SELDOM: Final = ("overflowed", "called_back")  # columns where there are any
+_LEFT_OUT: Final = ("answered",)  # of tables: what is neither abandoned nor overflowed
 _SECONDS: Final = frozenset(("asa", "longest_wait", "aht"))
 _MOST_AGENTS: Final = 30  # listed; more are told as one
 
@@ -123,7 +124,7 @@ def _heading(result: "Simulated") -> str:
 def _tables(result: "Simulated") -> list[_Table]:
     found: list[_Table] = []
     for name, figures in zip(result.names, figures_of(result), strict=True):
-        shown = [figure for figure in TITLES if figure not in _SELDOM or _some(figures, figure)]
+        shown = [name for name in TITLES if name not in _LEFT_OUT and (name not in _SELDOM or _some(figures, name))]
         columns = ("queue", *(f">{TITLES[figure]}" for figure in shown))
         rows: list[list[Cell]] = [
             [queue, *(show(figure, estimates[figure]) for figure in shown)]

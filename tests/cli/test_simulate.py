@@ -73,6 +73,17 @@ def test_a_load_is_simulated_with_intervals(site):
     assert other["policies"] != found["policies"]
 
 
+def test_a_long_run_is_judged_by_its_weeks(site):
+    """59 days are eight whole weeks, and their figures those of a week with an interval."""
+    (site / "thin.toml").write_text('[queues.support]\nprofile = { "09:00" = 10, "11:00" = 0 }\npatience = 60\n')
+    found = json.loads(simulate(site / "config.toml", "--load", site / "thin.toml", "--days", 59, "--json").stdout)
+    calls = found["policies"][0]["queues"]["support"]["calls"]
+    assert calls["count"] == 8
+    assert calls["mean"] == pytest.approx(140, rel=0.15)
+    assert calls["half"] > 0
+    assert found["days"] == 7
+
+
 def test_more_agents_answer_sooner(site):
     def level(*more):
         found = json.loads(simulate(site / "config.toml", "--load", site / "load.toml", *more, "--json").stdout)
