@@ -216,7 +216,7 @@ def test_control_killed_comes_back_and_media_lives_on(site: Site) -> None:
     site.start()
     site.up()
     site.api("/api/v1/agents/alice/login", "POST")
-    until(lambda: site.api("/api/v1/ledger")["items"])
+    until(lambda: "agent.login" in {row["kind"] for row in site.api("/api/v1/ledger")["items"]})
     free = site.api("/api/v1/status")["workers"][0]["slots_free"]
     assert site.call().status == 200
     before = site.children()
