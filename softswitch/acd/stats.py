@@ -41,8 +41,15 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `agent.login`          by, phone            `agent.logout`  by, reason    `agent.restored`  pause
 `agent.pause`          reason, by           `agent.ready`   by
 `agent.state`          state, reason, was, lasted (in `was`)
-`transfer.*` `conference.*` `supervise.*` are the switch's: docs/supervision.md has them; `transfer.started` and
-                       `transfer.completed` are counted
+`transfer.started`     verb, target, by, agent                                         — exactly one of three follows:
+`transfer.completed`   target, at, to       `transfer.failed`  target, status, how     `transfer.cancelled`  target, why
+`transfer.consulting`  target, to (the third party has answered)
+`conference.started`   to (three talk)      `conference.ended` why
+`conference.joined`    conference, party, members              `conference.left`  conference, party
+`supervise.started`    agent, supervisor, phone, mode, by, follow; `supervise.mode`  mode, by
+`supervise.ended`      mode, why, lasted: exactly one for each that started
+`supervise.waiting`    mode (the agent does not talk yet)      `supervise.refused`  mode
+`recording.ordered`    by (of a call that its queue does not record)
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail
 `switch.started`       what lived before it was cut off; `switch.stopped`: the agents' states end here
 `call.started`         source (`trunk:NAME`), caller, called

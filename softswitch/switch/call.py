@@ -176,15 +176,16 @@ class Call:
         return first if transfers.keep_place else None, self.passed_on.agent if transfers.leave_out else ""
 
     def join(self, leg: Leg, at: str, *, record: bool, now: Instant, music: str = "hold") -> None:
-        """Talk with `leg`, which has answered. When an agent passed the call on and the next one is an agent, too, the
-        ACD counts that talk from here on."""
-        self.move(TalkStage(self, leg, at, record=record, music=music, agent=self._agent_of(leg, at, now)), now)
+        """Talk with `leg`, which has answered."""
+        self.move(TalkStage(self, leg, at, record=record, music=music), now)
 
     def ring_on(self, ringing: Ringing, dial: Dial, now: Instant) -> None:
         """Wait for those who ring already."""
         self.move(DialStage(self, ringing, dial), now)
 
-    def _agent_of(self, leg: Leg, at: str, now: Instant) -> str:
+    def next_agent(self, leg: Leg, at: str, now: Instant) -> str:
+        """When an agent passed the call on, and who answered at `at` is an agent, too: the ACD counts that talk from
+        here on."""
         passed_on, queue = self.passed_on, self.facts.queue
         if passed_on is None or not passed_on.agent or not queue:
             return ""

@@ -441,3 +441,17 @@ def test_media_that_is_lost_ends_a_consultation() -> None:
     talk.site.give(MediaLost(0))
     assert talk.line.state == talk.alice.line.state == talk.carol.line.state == "over"
     assert isinstance(talk.call, Call)
+
+
+def test_the_former_agents_talk_ends_before_the_next_ones_begins() -> None:
+    """In the ledger, so that whoever adds up never has one call with two agents."""
+    talk = Talk()
+    talk.site.give(AgentCommand("bob", "login"))
+    talk.keys(talk.alice, "*21002#*3")
+    kinds = [kind for kind, _ in talk.facts("talk.", "transfer.")]
+    assert kinds == ["transfer.started", "transfer.consulting", "transfer.completed", "talk.ended", "talk.started"]
+    talk.carrier.hang_up(talk.line)
+    totals = talk.totals()
+    assert dict(totals.agent("alice").transfers) == {"consult": 1}
+    assert dict(totals.queue("support").transfers) == {"consult": 1}
+    talk.site.nothing_left()

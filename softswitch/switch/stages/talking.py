@@ -89,6 +89,7 @@ class TalkStage(Stage):
             facts.ring_seconds = callee.answered_at - callee.ring_at
         facts.destination = self.at
         facts.outcome = "answered"
+        self.agent = self.agent or call.next_agent(callee, self.at, now)
         if self.agent:
             facts.agent = self.agent
         self._watch_keys()
