@@ -49,6 +49,7 @@ class RtpPeer:
         self._second = _ORDER[np.searchsorted(_MIDDLES, wave)].astype(np.uint8).tobytes()
         self._digits: list[str] = []
         self._sounds: list[bytes] = []
+        self._pending: list[tuple[int, bool, bytes]] = []  # packets of the key that is pressed
         self._arrivals: list[tuple[float, int, bytes]] = []
         self._stop = threading.Event()
         self.silent = False
@@ -58,6 +59,11 @@ class RtpPeer:
     def press(self, digit: str) -> None:
         """RFC 4733 §2.5.1: start, updates, three ends; 160 ms."""
         self._digits.append(digit)
+
+    @property
+    def pressing(self) -> bool:
+        """Whether a key is still on its way."""
+        return bool(self._digits or self._pending)
 
     def dial(self, digits: str) -> None:
         """The keys as tones in its speech (ITU-T Q.23): 100 ms each at -8 dBm0, as long a pause."""
@@ -94,7 +100,6 @@ class RtpPeer:
     def _run(self) -> None:
         sequence, stamp, position = 1000, 5000, 0
         due = time.monotonic()
-        pending: list[tuple[int, bool, bytes]] = []
         while not self._stop.is_set():
             with contextlib.suppress(TimeoutError, ConnectionError):
                 data, source = self._socket.recvfrom(2048)
@@ -105,10 +110,10 @@ class RtpPeer:
                 continue
             while due <= time.monotonic():
                 due += 0.02
-                if self._digits and not pending:
-                    pending = _event(self._digits.pop(0), stamp)
-                if pending:
-                    when, marker, payload = pending.pop(0)
+                if self._digits and not self._pending:
+                    self._pending = _event(self._digits.pop(0), stamp)
+                if self._pending:
+                    when, marker, payload = self._pending.pop(0)
                     self._send(_EVENTS | (0x80 if marker else 0), sequence, when, payload)
                 elif self._sounds:
                     self._send(_PCMA, sequence, stamp, self._sounds.pop(0))

@@ -5,9 +5,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
+import soundfile
 
 from softswitch.wire.sdp import parse_sdp
 from tests.interop import listen
@@ -20,6 +20,7 @@ from tests.interop.switch_process import SwitchProcess, free_port, running_switc
 pytestmark = pytest.mark.interop
 
 TONES = {"caller": 1350.0, "alice": 600.0, "vera": 950.0, "third": 1800.0}
+MUSIC_HZ = 300.0
 HOSTS = {name: f"127.0.0.{last}" for last, name in enumerate(TONES, 2)}
 WINDOW = 0.8
 
@@ -51,7 +52,7 @@ class Person:
     def keys(self, digits: str) -> None:
         for digit in digits:
             self.rtp.press(digit)
-        time.sleep(0.24 * len(digits) + 0.3)
+        wait_until("the keys", lambda: not self.rtp.pressing, 10.0)
 
     def close(self) -> None:
         self.sip.close()
@@ -90,9 +91,13 @@ class Floor:
         ]
         return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
+    def told(self, call: str, kind: str, times: int = 1) -> None:
+        """Wait until the ledger has it."""
+        wait_until(kind, lambda: len(self.switch.get("ledger", call=call, kind=kind)["items"]) >= times, 10.0)
+
     def hear(self, **expected: str) -> tuple[float, float]:
-        """From now on for a moment each person hears exactly these, by their first letters (`m`: something else, as
-        music is). Returns the moment."""
+        """From now on for a moment each person hears exactly these, by their first letters (`m`: music).
+        Returns the moment."""
         begin = time.time() + 0.4  # what was under way
         wait_until("a moment of sound", lambda: time.time() > begin + WINDOW, 3.0)
         for name, others in expected.items():
@@ -109,14 +114,14 @@ def found(heard: listen.Samples) -> str:
     """The first letters of those whose tones are there, in order."""
     if listen.rms(heard) < 0.005:
         return ""
-    near = {name: listen.power_of(heard, hertz)[0] for name, hertz in TONES.items()}
+    near = {name: listen.power_of(heard, hertz)[0] for name, hertz in {**TONES, "music": MUSIC_HZ}.items()}
     whole = sum(listen.power_of(heard, 1000.0))
-    letters = {name[0] for name, power in near.items() if power > 0.03 * whole}
-    return "".join(sorted(letters if letters else {"m"}))
+    return "".join(sorted(name[0] for name, power in near.items() if power > 0.03 * whole))
 
 
-@pytest.fixture
-def floor(tmp_path: Path) -> Iterator[Floor]:
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SwitchProcess, dict[str, int]]]:
+    """The switch, and where the four are."""
     ports = {name: free_port(host=host) for name, host in HOSTS.items()}
     tables = f"""
 [trunks.carrier]
@@ -134,6 +139,7 @@ logged_in = true
 [queues.support]
 agents = ["alice"]
 wrap_up = 0
+music = "steady"
 [supervisors.vera]
 phone = "1009"
 queues = ["support"]
@@ -148,16 +154,28 @@ from = "trunk:carrier"
 number = "3000"
 to = "answer:"
 """
-    with running_switch(
-        tmp_path / "switch", tables, base=lambda text: text.replace("workers = 1", "workers = 2")
-    ) as it:
-        made = Floor(it, ports)
-        try:
-            yield made
-            it.calls_over()
-            it.no_faults()
-        finally:
-            made.close()
+    directory = tmp_path_factory.mktemp("floor")
+    music = directory / "var" / "prompts" / "music"
+    music.mkdir(parents=True)
+    soundfile.write(music / "steady.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
+    with running_switch(directory, tables, base=lambda text: text.replace("workers = 1", "workers = 2")) as switch:
+        yield switch, ports
+
+
+@pytest.fixture
+def floor(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Floor]:
+    """Nobody talks before and after."""
+    switch, ports = site
+    made = Floor(switch, ports)
+    try:
+        for row in switch.get("calls")["items"]:  # of a test that failed
+            switch.api.delete(f"/api/v1/calls/{row['id']}")
+        wait_until("alice", lambda: switch.get("agents")["items"][0]["state"] == "ready", 10.0)
+        yield made
+        switch.calls_over()
+        switch.no_faults()
+    finally:
+        made.close()
 
 
 def test_listen_whisper_barge_take_and_what_is_recorded(floor: Floor) -> None:
@@ -169,8 +187,10 @@ def test_listen_whisper_barge_take_and_what_is_recorded(floor: Floor) -> None:
     floor.vera.take()
     listening = floor.hear(caller="a", alice="c", vera="ac")
     floor.vera.keys("2")
+    floor.told(call, "supervise.mode")
     whispering = floor.hear(caller="a", alice="cv", vera="ac")
     floor.vera.keys("3")
+    floor.told(call, "supervise.mode", 2)
     barging = floor.hear(caller="av", alice="cv", vera="ac")
     assert floor.cli("supervise", call, "--from", "1009", "--mode", "listen").returncode == 0
     floor.hear(caller="a", alice="c", vera="ac")
@@ -181,7 +201,7 @@ def test_listen_whisper_barge_take_and_what_is_recorded(floor: Floor) -> None:
     floor.caller.sip.hang_up()
     floor.vera.sip.hung_up()
 
-    row = next(row for row in floor.switch.records(2) if row["id"] == call)
+    row = next(row for row in floor.switch.records(2, since=began - 10) if row["id"] == call)
     path = floor.switch.data_dir / "recordings" / row["recording"]
     wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"], 5.0)
     begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
@@ -195,18 +215,20 @@ def test_listen_whisper_barge_take_and_what_is_recorded(floor: Floor) -> None:
 
 
 def test_consult_three_way_and_complete_in_one_recording(floor: Floor) -> None:
+    began = time.time()
     call = floor.call()
     floor.alice.keys("*21003#")
     floor.third.take()
     private = floor.hear(caller="m", alice="t", third="a")
     assert floor.cli("transfer", call, "--three-way").returncode == 0
     three = floor.hear(caller="at", alice="ct", third="ac")
+    floor.told(call, "conference.started")
     floor.alice.keys("*3")
     floor.alice.sip.hung_up()
     after = floor.hear(caller="t", third="c")
     floor.third.sip.hang_up()
     floor.caller.sip.hung_up()
-    (row,) = floor.switch.records(1)
+    row = next(row for row in floor.switch.records(1, since=began) if row["id"] == call)
     path = floor.switch.data_dir / "recordings" / row["recording"]
     wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"], 5.0)
     begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
@@ -254,11 +276,12 @@ def test_following_an_agent_into_another_media_process(floor: Floor) -> None:
         floor.caller.rtp = RtpPeer(TONES["caller"], free_port(host=HOSTS["caller"]), HOSTS["caller"])
         floor.alice.rtp.close()
         floor.alice.rtp = RtpPeer(TONES["alice"], free_port(host=HOSTS["alice"]), HOSTS["alice"])
-        floor.call()
+        call = floor.call()
         assert floor.talk()["legs"][0]["worker"] != worker  # type: ignore[index]  # likewise
         floor.vera.move()
         floor.hear(vera="ac", caller="a", alice="c")
         floor.vera.keys("3")
+        floor.told(call, "supervise.mode")
         floor.hear(vera="ac", caller="av", alice="cv")
     finally:
         for other in held:
