@@ -22,7 +22,7 @@ from softswitch.kernel.errors import LocalError
 
 if TYPE_CHECKING:
     from softswitch.cli.client import Client
-    from softswitch.services.reporting import Progress
+    from softswitch.services.ledger_reader import Progress
 
 FORMATS: Final = ("table", "csv", "json", "xlsx", "html", "png", "svg")
 INTERVALS: Final = ("15m", "30m", "1h", "day", "week", "month")

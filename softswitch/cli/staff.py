@@ -270,7 +270,7 @@ def _read(config: Path | None, ledger: str | None, queue: str, last: str, minute
 
     from softswitch.acd.simulation.days import instant
     from softswitch.acd.staffing.weekly import KINDS, Weekly
-    from softswitch.services.ledger_days import read_facts
+    from softswitch.services.ledger_reader import read_facts
 
     settings = load_settings(need_config(config)).server if ledger is None or find_config(config) else None
     zone = ZoneInfo(settings.timezone if settings is not None else "UTC")

@@ -23,7 +23,7 @@ from softswitch.acd.simulation.run import Stretch, live_through, run_stretch
 from softswitch.acd.simulation.site import Site
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import LocalError
-from softswitch.services.ledger_days import read_facts
+from softswitch.services.ledger_reader import read_facts
 from softswitch.services.own_strategies import finder
 from softswitch.switch.settings import Settings
 

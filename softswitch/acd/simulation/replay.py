@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from softswitch.acd.followed import FactLike
 from softswitch.acd.model import (
     AcdEvent,
     AgentLogin,
@@ -24,7 +25,6 @@ from softswitch.acd.model import (
 )
 from softswitch.acd.simulation.arrivals import Arrival
 from softswitch.acd.simulation.times import NEVER
-from softswitch.acd.staffing.weekly import FactLike
 from softswitch.kernel.clock import Duration, Instant
 
 KINDS: Final = (

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import sqrt
-from typing import Final, Protocol
+from typing import Final
 from zoneinfo import ZoneInfo
 
+from softswitch.acd.followed import FactLike
 from softswitch.acd.model import CallId, QueueName
 from softswitch.acd.staffing.figures import Demand
 from softswitch.kernel.clock import Duration, Instant
@@ -23,21 +24,6 @@ KINDS: Final = (
 )
 
 _ENOUGH: Final = 20  # calls handled: below, an interval's handling time is that of the whole queue
-
-
-class FactLike(Protocol):
-    """A fact, or a row of the ledger."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def at(self) -> Instant: ...
-    @property
-    def call(self) -> CallId: ...
-    @property
-    def queue(self) -> QueueName: ...
-    @property
-    def data(self) -> Mapping[str, object]: ...
 
 
 @dataclass(slots=True)
