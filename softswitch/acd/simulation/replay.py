@@ -2,7 +2,7 @@
 
 What the day did not show is drawn: how long who was answered would have waited (patience is exponential and has no
 memory: the wait, and then a new time of the mean estimated from that day), and talk and wrap-up of who was not answered
-(those of another call of the same queue).
+(those of another call of the day). Who asked for a call-back asks again at that moment, where the policy offers it.
 """
 
 from collections.abc import Iterable
@@ -30,6 +30,7 @@ from softswitch.kernel.clock import Duration, Instant
 KINDS: Final = (
     *("queue.entered", "queue.answered", "queue.abandoned", "queue.overflowed", "queue.left"),
     *("talk.ended", "wrapup.ended", "offer.failed", "offer.withdrawn"),
+    *("callback.asked", "callback.connected", "callback.attempted"),
     *("agent.login", "agent.logout", "agent.pause", "agent.ready", "agent.restored"),
 )
 BEFORE: Final = 14 * 86400.0  # how far back the day's first state of agents is looked for
@@ -40,7 +41,7 @@ _OFFERS: Final = frozenset(("no-answer", "busy", "rejected", "unreachable", "err
 
 @dataclass(slots=True)
 class _Visit:
-    """`waited`: in all queues; `rang_for`: how long a phone had rung when the caller hung up."""
+    """`waited`: in all queues; `rang_for`: of a phone when the caller hung up; `asks` for a call-back."""
 
     at: Instant
     queue: QueueName
@@ -52,6 +53,7 @@ class _Visit:
     answered: bool = False
     rang: Duration | None = None
     rang_for: Duration = 0.0
+    asks: Duration = NEVER
     talk: Duration | None = None
     wrap_up: Duration | None = None
 
@@ -65,6 +67,10 @@ class Day:
     head_starts: dict[QueueName, float] = field(default_factory=dict)
     calls: dict[CallId, _Visit] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
+    tried: int = 0
+    reached: int = 0
+    _callbacks: dict[str, _Visit] = field(default_factory=dict)
+    _attempts: dict[CallId, _Visit] = field(default_factory=dict)
     _here: dict[AgentName, str | None] = field(default_factory=dict)
     _said: list[tuple[Instant, AcdEvent]] = field(default_factory=list)
 
@@ -73,6 +79,11 @@ class Day:
         kind = fact.kind
         if kind.startswith("agent."):
             self._agent(fact, str(getattr(fact, "agent", "")))
+        elif kind.startswith("callback."):
+            self._callback(fact)
+        elif (attempt := self._attempts.get(fact.call)) is not None:
+            if kind in ("talk.ended", "wrapup.ended"):
+                _ended(attempt, fact)
         elif kind == "queue.entered":
             if self.since <= fact.at < self.until and fact.call not in self.calls:
                 self.calls[fact.call] = self._entered(fact)
@@ -107,6 +118,9 @@ class Day:
                     visit.needs,
                     visit.head_start,
                     visit.caller,
+                    asks=visit.asks,
+                    reached=self.reached / self.tried if self.tried else 1.0,
+                    answers_after=8.0,
                 )
             )
         return found
@@ -133,6 +147,21 @@ class Day:
         answered = sum(visit.answered for visit in self.calls.values())
         whole = answered + sum(self.failures.values())
         return {cause: count / whole for cause, count in sorted(self.failures.items())} if whole else {}
+
+    def _callback(self, fact: FactLike) -> None:
+        """Who asked at what time of its wait, and how long it talked when it was called back."""
+        id = str(fact.data.get("callback"))
+        if fact.kind == "callback.asked":
+            visit = self.calls.get(fact.call)
+            if visit is not None:
+                visit.asks = fact.at - visit.at
+                self._callbacks[id] = visit
+        elif id in self._callbacks and fact.kind == "callback.connected":
+            self.tried += 1
+            self.reached += 1
+            self._attempts[fact.call] = self._callbacks[id]
+        elif id in self._callbacks and fact.kind == "callback.attempted":
+            self.tried += bool(fact.data.get("counted"))
 
     def _entered(self, fact: FactLike) -> _Visit:
         needs = fact.data.get("needs")
