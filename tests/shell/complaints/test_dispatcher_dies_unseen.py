@@ -1,7 +1,7 @@
 """Complaint: the dispatcher thread dies unseen, and queues stand still (freeswitch#1641).
 
-Ours: there is no such thread. A step that breaks is counted and told, and the next one is made; the timer goes on. That
-a process which dies is started anew stands in `test_supervisor` and `test_control`, that `/health` says so in `test_api`.
+Ours: there is no such thread. A step that breaks is counted and told, and the next one is made; the timer goes on.
+`test_supervisor` and `test_control` show that a process which dies is started anew, `test_api` that `/health` says so.
 """
 
 import asyncio

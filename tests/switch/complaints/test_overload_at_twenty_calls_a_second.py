@@ -1,7 +1,8 @@
 """Complaint: overload at about 20 calls/s, more CPUs do not help; a query per member every 100 ms
 (signalwire/freeswitch#2458).
 
-Ours: everything that a call needs is in memory; the core that serves it can ask nobody, and an agent more costs nothing.
+Ours: everything that a call needs is in memory; the core that serves it can ask nobody, and one more agent costs
+nothing.
 """
 
 import subprocess
