@@ -190,6 +190,8 @@ class MediaReports:
         call = self._switch.call_of(leg) if leg is not None and leg.up and leg.held_at is None else None
         if leg is not None and call is not None and leg.spec is not None and leg.spec.receive:
             self._office.log("warning", "no audio, hanging up", call=call.id, peer=leg.peer, seconds=report.seconds)
+            if call.stage.let_go(leg, now):
+                return
             call.end(now, 480, by="switch", reason=f"no audio from {leg.peer} for {report.seconds:.0f} s")
 
     def _latched(self, worker: int, report: LegLatched, now: Instant) -> None:

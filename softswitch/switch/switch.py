@@ -468,7 +468,7 @@ class Switch:
     def fail_leg(self, leg: Leg, error: PeerError | NoPort, now: Instant) -> None:
         """A stream that was promised cannot be had."""
         call = self.call_of(leg)
-        if call is not None:
+        if call is not None and not call.stage.let_go(leg, now):
             call.fail(error, now)
 
     def _ended(self, now: Instant) -> None:

@@ -7,7 +7,7 @@ import pytest
 from softswitch.acd.model import AgentState, Fact, QueueSettings
 from softswitch.acd.stats import Totals
 from softswitch.switch.call import Call
-from softswitch.switch.events import AgentCommand, TransferCommand
+from softswitch.switch.events import AgentCommand, Reported, TransferCommand
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import (
     Agent,
@@ -22,6 +22,7 @@ from softswitch.switch.settings import (
     Transfers,
     Trunk,
 )
+from softswitch.wire import control
 from tests.switch.site import Line, Party, Site
 
 SETTINGS = Settings(
@@ -454,4 +455,18 @@ def test_the_former_agents_talk_ends_before_the_next_ones_begins() -> None:
     totals = talk.totals()
     assert dict(totals.agent("alice").transfers) == {"consult": 1}
     assert dict(totals.queue("support").transfers) == {"consult": 1}
+    talk.site.nothing_left()
+
+
+@pytest.mark.parametrize("what", ["silence", "security"])
+def test_a_third_party_whose_stream_fails_is_all_that_goes(what: str) -> None:
+    talk = Talk()
+    talk.keys(talk.alice, "*61003#")
+    third = talk.leg(talk.carol)
+    told = control.LegSilent(third, 300.0) if what == "silence" else control.SecurityFailed(third, "no keys")
+    talk.site.give(Reported(0, (told,)))
+    assert talk.carol.line.state == "over"
+    assert (talk.hears(talk.caller), talk.hears(talk.agent)) == ({talk.agent}, {talk.caller})
+    talk.site.give(Reported(0, (control.LegSilent(talk.agent, 300.0),)))
+    assert talk.line.state == "over"
     talk.site.nothing_left()

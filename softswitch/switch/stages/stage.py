@@ -61,6 +61,10 @@ class Stage:
     def on_gone(self, leg: Leg, now: Instant, reason: str = "") -> None:
         """A leg that had answered is over (not the caller's); `reason` is its Reason header."""
 
+    def let_go(self, leg: Leg, now: Instant) -> bool:
+        """A party whose stream has failed: whether the call goes on without it."""
+        return False
+
     def on_renegotiated(self, leg: Leg, now: Instant) -> None:
         """A party offered anew; its streams may be others."""
 

@@ -154,6 +154,13 @@ class TalkStage(Stage):
             transfer.stop("third-left", now)
             self.wire(now)
 
+    def let_go(self, leg: Leg, now: Instant) -> bool:
+        if self.transfer is None or leg is not self.transfer.third:
+            return False
+        self.call.drive(leg.hang_up(now))
+        self.on_gone(leg, now)
+        return True
+
     def on_progress(self, leg: Leg, response: Response, body: bytes, now: Instant) -> None:
         if self.transfer is not None:
             self.transfer.progressed(leg, response, body, now)
