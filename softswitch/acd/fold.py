@@ -301,6 +301,7 @@ class Fold:
         if talk.opened and (case := self._cases.pop(self._case_of(talk.queue, talk.visit.caller), None)):
             for work in case.cells:
                 work.cases -= 1
+                work.reopened -= case.reopened
         self._visits[fact.call] = talk.visit
 
     def _served(self, fact: FactLike, visit: Visit, cells: list[Work]) -> bool:
