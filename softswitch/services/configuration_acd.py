@@ -1,6 +1,7 @@
 """What the ACD's settings mean: strategies that there are, skills that somebody has, rings that open in order."""
 
 from collections.abc import Collection, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +36,7 @@ def check_matching(settings: Settings, name: str, queue: QueueSettings, agents: 
         *_skills((*path, "needs"), queue.needs, settings),
         *_ring_skills((*path, "rings"), queue, settings),
         *_nobody_fits(path, queue, settings),
+        *_same_again(path, queue),
         *_of_agents((*path, "weights"), queue.weights, agents),
         *_of_agents((*path, "shares"), queue.shares, agents),
         *_numbers(path, queue),
@@ -89,6 +91,14 @@ def _nobody_fits(path: KeyPath, queue: QueueSettings, settings: Settings) -> Ite
             asked = ", ".join(f"{skill} >= {level}" for skill, level in sorted(least.items()))
             here = (*path, "rings", number) if queue.rings else (*path, "needs")
             yield Finding(here, f"none of its agents has {asked}: nobody is rung", severity="warning")
+
+
+def _same_again(path: KeyPath, queue: QueueSettings) -> Iterator[Finding]:
+    """Rings that ask the same agents for the same skills as the one before: nothing happens when they open."""
+    asked = [({**queue.needs, **ring.skills}, ring.agents, ring.to) for ring in queue.rings]
+    for number, (before, ring) in enumerate(pairwise(asked), 1):
+        if before == ring:
+            yield Finding((*path, "rings", number), "asks the same as the ring before: no effect", severity="warning")
 
 
 def _skills(path: KeyPath, skills: Mapping[str, int], settings: Settings) -> Iterator[Finding]:

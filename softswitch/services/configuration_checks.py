@@ -48,6 +48,10 @@ _DIGEST_LENGTH: Final = {"MD5": 32, "SHA-256": 64, "SHA-512-256": 64}
 _SIGNED: Final = frozenset({("queues", "priority"), ("queues", "weights")})  # numbers that may be below zero
 _FIRST_PORT: Final = 1024
 _BROWSERS: Final = ("opus", "G722", "PCMU", "PCMA")  # what every WebRTC endpoint, or Chromium, takes (RFC 7874 §3)
+_CODEC_NAMES_ELSEWHERE: Final = {  # as other switches and phones write them
+    "alaw": "PCMA", "g711a": "PCMA", "g.711a": "PCMA", "ulaw": "PCMU", "mulaw": "PCMU", "g711u": "PCMU",
+    "g711": "PCMU", "g.722": "G722", "g.729": "G729", "g729a": "G729", "slin": "L16/8000", "slin16": "L16",
+}  # fmt: skip
 _SHORT_PASSWORD: Final = 8
 
 
@@ -496,7 +500,8 @@ class _Checks:
         for index, name in enumerate(names):
             if name not in CODECS:
                 listed = ", ".join(CODECS)
-                self._error((*where, index), f'no codec "{name}"; there are {listed}', closest(name, CODECS))
+                meant = _CODEC_NAMES_ELSEWHERE.get(name.lower()) or closest(name, CODECS)
+                self._error((*where, index), f'no codec "{name}"; there are {listed}', meant)
         if names and all(name in CODECS and not CODECS[name].mixed for name in names):
             self._warn(where, "can only be passed on: no prompt, queue, music or recording in them; PCMA can")
         if isinstance(party, Phone) and party.webrtc:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
+from enum import Enum
 from functools import cache
 from math import isfinite
 from pathlib import Path
@@ -154,7 +155,7 @@ def _faults(data: Tree, details: Iterable[ErrorDetails]) -> list[Finding]:
         elif kind in ("missing", "too_short", "too_long"):
             path = path[:-1] if kind == "missing" else path
             findings[path] = Finding(path, f"must be a list of {len(get_args(_type_at(path)))} items")
-        elif kind == "literal_error":
+        elif kind in ("literal_error", "enum"):
             path = _within(data, path)
             words.setdefault(path, []).extend(_literals(_type_at(path)))
         else:
@@ -215,8 +216,15 @@ def field_names(path: KeyPath) -> tuple[str, ...]:
 
 
 def _literals(kind: Any) -> list[str]:
+    """The words that may stand there, of literals and enumerations."""
     members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-    return [str(word) for member in members if get_origin(member) is Literal for word in get_args(member)]
+    words = [str(word) for member in members if get_origin(member) is Literal for word in get_args(member)]
+    return words + [
+        str(word.value)
+        for member in members
+        if isinstance(member, type) and issubclass(member, Enum)
+        for word in member
+    ]
 
 
 @cache
