@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NUMBER = re.compile(r"\+?[0-9]{2,20}")
 _LATER = 60.0  # seconds, while draining or shut
+_NO_PORT = 3.0  # seconds; after a restart media processes are back within one or two
 
 
 class Callbacks:
@@ -108,7 +109,7 @@ class Callbacks:
             worker = office.fabric.pick()
         except NoPort as error:
             office.log("error", "call-back put off", callback=offer.callback, reason=str(error))
-            office.acd(CallbackFailed(offer.call, "stopped"), now)
+            office.acd(CallbackFailed(offer.call, "stopped", now + _NO_PORT), now)
             return None
         source = f"callback:{offer.queue}"
         stand_in = StreamPolicy(office.settings.media.codecs, "")

@@ -7,11 +7,11 @@ import pytest
 from msgspec.structs import replace as replace_struct
 
 from softswitch.acd.model import CallbackSettings, Fact, QueueSettings
-from softswitch.switch.events import CancelCallback, Drain, RecordingRoom
+from softswitch.switch.events import AskCallback, CancelCallback, Drain, MediaLost, RecordingRoom, Reported
 from softswitch.switch.records import CallRecord, SavedRecording
 from softswitch.switch.settings import Agent, Phone, Route, Settings, Sip, Trunk, Voicemail
 from softswitch.wire import control
-from tests.switch.site import Line, Party, Site
+from tests.switch.site import Line, MediaProcess, Party, Site
 
 PASSWORD = "correct horse"
 RULES = CallbackSettings(to="trunk:carrier", pause=60.0, ring_seconds=20.0)
@@ -536,3 +536,18 @@ def test_the_caller_leaves_at_any_moment_and_nothing_is_left(moment: Moment, fir
     assert line.state == "over"
     assert not site.switch.calls
     site.nothing_left()
+
+
+def test_a_callback_waits_seconds_for_media_that_are_not_there_yet() -> None:
+    """After a restart the ledger's call-backs are there before the media processes are; it was put off for a minute,
+    and others went before."""
+    site, alice, _ = site_with()
+    alice.on_invite = "ring"
+    site.give(MediaLost(0))
+    site.give(AskCallback("support", "+37061234567"))
+    (wanted,) = site.switch.office.engine.callbacks(site.now)
+    assert (wanted.state, wanted.attempts) == ("paused", 0)
+    site.media = MediaProcess()
+    site.give(Reported(0, (site.media.ready(),)))
+    site.run(4.0)
+    assert alice.line.state == "ringing"
