@@ -100,7 +100,10 @@ def report(
 
 def _by_ending(output: Path | None) -> str:
     ending = output.suffix[1:].lower() if output is not None else ""
-    return {"htm": "html", "txt": "table", "": "table"}.get(ending, ending if ending in FORMATS else "table")
+    form = {"htm": "html", "txt": "table", "": "table"}.get(ending, ending)
+    if form not in FORMATS:
+        raise click.UsageError(f"{output}: no format .{ending}; there are {', '.join(FORMATS)} (--format)")
+    return form
 
 
 def _zone(timezone: str | None, config: Path | None) -> str:
@@ -192,7 +195,11 @@ def _write(found: Report, form: str, output: Path | None, everything: bool) -> N
         output.write_bytes(data)
     except OSError as error:
         raise LocalError(f"{output}: cannot be written: {error.strerror}") from error
-    click.echo(f"{output}: {len(found.rows)} rows, {period(found.question)}", err=True)
+    click.echo(f"{output}: {_rows(len(found.rows))}, {period(found.question)}", err=True)
+
+
+def _rows(number: int) -> str:
+    return f"{number} row{'' if number == 1 else 's'}"
 
 
 def as_file(found: Report, form: str) -> bytes:

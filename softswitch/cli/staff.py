@@ -226,7 +226,7 @@ def _week(asked: _Asked, config: Path | None, ledger: str | None, queue: str | N
         raise click.UsageError("--from-ledger needs --queue")
     weekly = _read(config, ledger, queue, last, minutes)
     if not weekly.total.calls:
-        raise LocalError(f"the ledger has no calls for queue {queue} in the last {last}")
+        raise LocalError(f"the ledger has no calls for queue {queue} in the {last} before today")
     patience = weekly.patience()
     mean = asked.patience if asked.patience is not None else patience.mean if patience is not None else None
     target = _target(asked)

@@ -168,3 +168,11 @@ def test_no_database_and_no_such_zone(run, tmp_path: Path) -> None:
     bad.write_bytes(b"not a database at all" * 100)
     done = CliRunner().invoke(cli, ["report", "--database", str(bad)])
     assert (done.exit_code, "cannot be read" in done.output) == (1, True)
+
+
+def test_a_file_of_a_format_that_there_is_not_is_refused(run):
+    """It was a table of text in a file that no reader of PDF takes."""
+    assert "no format .pdf; there are table, csv" in run("queues", *SPAN, "-o", "q.pdf", code=2).stderr
+    assert not Path("q.pdf").exists()
+    assert "rows, " in run("queues", *SPAN, "-o", "q.pdf", "--format", "csv").stderr
+    assert "q.txt: 1 row, " in run("intervals", "--interval", "month", *SPAN, "-o", "q.txt").stderr
