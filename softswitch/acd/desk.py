@@ -97,6 +97,12 @@ def pause(state: State, event: AgentPause, at: Instant) -> None:
     state.publish(agent, at)
 
 
+def pause_refusal(state: State, said: str) -> str:
+    """Why nobody can pause for that reason; empty when one can."""
+    listed = ", ".join(state.settings.pause_reasons)
+    return "" if _reason(state, said) is not None else f'no pause reason "{said}"; there are {listed}'
+
+
 def ready(state: State, event: AgentReady, at: Instant) -> None:
     """Ends a pause, a wrap-up and the rest after a failed offer."""
     agent = _logged_in(state, event, at)

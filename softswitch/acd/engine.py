@@ -189,6 +189,10 @@ class Engine:
         found = desk.outcome_of(self._state, AgentOutcome(agent, call, code))
         return found if isinstance(found, str) else ""
 
+    def pause_refusal(self, reason: str) -> str:
+        """Why nobody can pause for that reason; empty when one can."""
+        return desk.pause_refusal(self._state, reason)
+
     def talks(self, name: AgentName, call: str) -> bool:
         """Whether the agent is in conversation with that call."""
         agent = self._state.agents.get(name)

@@ -66,7 +66,7 @@ async def call(call: str, operator: TheOperator) -> Response:
     """One live call."""
     view = operator.views.call(call, operator.now)
     if view is None:
-        raise HTTPException(404, f"no live call {call}; ended calls are under /api/v1/records")
+        raise HTTPException(404, f"no live call {call}; of an ended one: softswitch records {call}, /api/v1/records")
     return json(view)
 
 

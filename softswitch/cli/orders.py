@@ -60,7 +60,8 @@ def _order(client: "Client", verb: str, names: tuple[str, ...], reason: str, as_
         return
     for row in rows:
         because = f" ({row['reason']})" if row["reason"] else ""
-        click.echo(f"{row['name']}: {_SAID[verb]}; now {row['state']}{because}")
+        stays = verb in ("pause", "ready") and row["state"] == "logged-out"
+        click.echo(f"{row['name']}: {'stays' if stays else _SAID[verb] + '; now'} {row['state']}{because}")
 
 
 def _verb(verb: str, text: str) -> None:

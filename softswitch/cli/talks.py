@@ -34,7 +34,11 @@ def transfer(client: "Client", call: str, target: str, verb: str | None, as_json
     if as_json:
         emit_json(view)
     else:
-        click.echo(f"{call}: {view['state']} {view['at']}, {len(view['legs'])} parties")
+        click.echo(f"{call}: {view['state']} {view['at']}, {_parties(len(view['legs']))}")
+
+
+def _parties(number: int) -> str:
+    return f"{number} {'party' if number == 1 else 'parties'}"
 
 
 @click.command(short_help="Listen to an agent, whisper, speak with all, take over.")

@@ -90,6 +90,9 @@ class Views(LiveViews, Protocol):
     def outcome_refusal(self, agent: str, call: str, code: str) -> str:
         """Why the agent cannot note that outcome; empty when it can."""
 
+    def pause_refusal(self, reason: str) -> str:
+        """Why nobody can pause for that reason; empty when one can."""
+
     def queues(self, now: Instant) -> Sequence[QueueRow]:
         """All queues."""
 
@@ -251,10 +254,12 @@ class Operator:
         self, name: str, verb: Verb, reason: str = "", by: str = "operator", phone: str = ""
     ) -> AgentRow | None:
         """Set an agent's state (`phone`: log in there); what it is then, or None when there is no such agent. Raises
-        `PeerError` 409 when the agent cannot log in there."""
+        `PeerError` 409 when the agent cannot log in there, or there is no such reason for a pause."""
         if self.agent(name) is None:
             return None
         if verb == "login" and (refusal := self.views.seat_refusal(name, phone, self.now)):
+            raise PeerError(refusal, status=409)
+        if verb == "pause" and (refusal := self.views.pause_refusal(reason)):
             raise PeerError(refusal, status=409)
         self._driver.give(AgentCommand(name, verb, reason, by, phone))
         return self.agent(name)

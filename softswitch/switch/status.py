@@ -175,6 +175,10 @@ class Desk:
         """Why the agent cannot note that outcome; empty when it can."""
         return self._switch.office.engine.outcome_refusal(agent, call, code)
 
+    def pause_refusal(self, reason: str) -> str:
+        """Why nobody can pause for that reason; empty when one can."""
+        return self._switch.office.engine.pause_refusal(reason)
+
     def why_agent(self, name: str, now: Instant) -> AgentStory | None:
         """An agent's offers, and why it does not have the calls that wait."""
         return self._switch.office.engine.why_agent(name, now)

@@ -58,6 +58,9 @@ password = "a-long-enough-secret"
 [phones.1002]
 password = "another-long-secret"
 
+[acd]
+pause_reasons = ["tea", "training"]
+
 [agents.anna]
 name = "Anna"
 phone = "1001"

@@ -101,6 +101,8 @@ def test_an_agent_is_logged_in_paused_and_out(ask):
     assert agents["anna"]["state"] == "paused"
     assert agents["anna"]["reason"] == "tea"
     assert agents["boris"]["state"] == "logged-out", "who is logged out stays so"
+    assert 'no pause reason "foo"; there are tea, training' in ask("agent", "pause", "anna", "-r", "foo", code=1)
+    assert "boris: stays logged-out" in ask("agent", "pause", "boris")
     assert "now unreachable" in ask("agent", "ready", "anna")
     assert "now logged-out" in ask("agent", "logout", "anna")
     wait_until_written(ask)
