@@ -224,11 +224,12 @@ def queue_cells(row: Row) -> list[Cell]:
         "" if row[name] < 0 else f"{row[name]:.0f} %" for name in ("service_level", "abandonment", "occupancy")
     )
     handling = duration(row["average_handling"]) if row["average_handling"] >= 0 else ""
+    name: Cell = row["name"] if row["open"] else (f"{row['name']} (closed)", "yellow")
     waiting: Cell = (str(row["waiting"]), "yellow" if row["waiting"] else "")
     longest = duration(row["longest_wait"]) if row["waiting"] else ""
     counts = [str(row[name]) for name in ("ready", "talking", "logged_in", "offered", "answered", "abandoned")]
     return [
-        *(row["name"], waiting, longest, *counts, str(row["overflowed"]), level, duration(row["average_wait"])),
+        *(name, waiting, longest, *counts, str(row["overflowed"]), level, duration(row["average_wait"])),
         *(abandonment, handling, occupancy),
     ]
 

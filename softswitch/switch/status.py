@@ -256,6 +256,7 @@ class Desk:
                     occupancy=_percent(ratio(at_work, staffed)),
                     callbacks=view.callbacks,
                     resumed=totals.resumed,
+                    open=self.open_queue(name, now),
                     **estimates(engine.estimate(name, now), totals),
                 )
             )

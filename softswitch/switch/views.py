@@ -77,7 +77,8 @@ class QueueRow:
     `callbacks` wait now without a line; `resumed` callers came back after a drop. `estimate`: seconds that a caller who
     comes now would wait if no agent is free, with its interval (−1: nothing can be said); of those that were given
     today, `estimate_error` is how far off they were and `estimate_bias` how much too short, mean seconds,
-    `estimate_held` the percentage that the interval held (it is made for 80)."""
+    `estimate_held` the percentage that the interval held (it is made for 80). `open`: takes calls now, neither shut
+    nor outside its hours."""
 
     name: str
     waiting: int
@@ -105,6 +106,7 @@ class QueueRow:
     estimate_error: float = -1.0
     estimate_bias: float = 0.0
     estimate_held: float = -1.0
+    open: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

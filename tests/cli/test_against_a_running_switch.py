@@ -275,7 +275,10 @@ def test_a_queue_is_changed_while_the_switch_runs(ask):
     assert "anna, boris" in ask("queue", "add", "support", "boris")
     assert "closed (storm)" in ask("queue", "close", "support", "--reason", "storm")
     assert "closed: storm" in ask("queue", "show", "support")
+    assert "support (closed)" in ask("queues")
+    assert [row["open"] for row in json.loads(ask("queues", "--json"))] == [False]
     assert "takes calls" in ask("queue", "open", "support")
+    assert "(closed)" not in ask("queues")
     ask("agent", "set", "anna", "skills.english=80")
     assert json.loads(ask("diff", "--json"))["live"][0]["path"] == "agents.anna.skills.english"
     ask("agent", "unset", "anna", "skills.english")
