@@ -1,13 +1,16 @@
 """Why a call waits or who got it; why an agent gets no calls."""
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
 from softswitch.cli.client import part
+from softswitch.cli.failures import OutOfReach
 from softswitch.cli.output import Rows, emit_json, emit_pairs, emit_table, state
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import age, duration, moment
+from softswitch.kernel.errors import LocalError
 
 if TYPE_CHECKING:
     from softswitch.cli.client import Client
@@ -29,7 +32,13 @@ def why(client: "Client", name: str, skipped: bool, as_json: bool) -> None:
     if name in agents:
         _agent(client.get(f"/why/agents/{part(name)}"), as_json)
         return
-    found = client.get(f"/why/calls/{part(name)}")
+    try:
+        found = client.get(f"/why/calls/{part(name)}")
+    except OutOfReach:
+        raise
+    except LocalError as error:
+        meant = get_close_matches(name, agents, n=1)
+        raise LocalError(f"{error}, and no such agent" + (f'; did you mean "{meant[0]}"?' if meant else "")) from error
     if as_json:
         emit_json(found)
         return

@@ -134,7 +134,8 @@ def test_the_ledger_can_be_followed(switch, ask):
 
 
 def test_why_wrap_up_and_outcome_of_nobody(ask):
-    assert "no call nobody in a queue lately" in ask("why", "nobody", code=1)
+    assert "no call nobody in a queue lately, and no such agent\n" in ask("why", "nobody", code=1)
+    assert 'and no such agent; did you mean "anna"?' in ask("why", "ana", code=1)
     assert "agent anna is not in wrap-up" in ask("agent", "wrap-up", "anna", "30", code=1)
     assert "neither talks nor wraps up" in ask("agent", "outcome", "anna", "sold", code=1)
 
