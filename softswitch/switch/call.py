@@ -37,7 +37,8 @@ MAX_TARGETS = 30  # targets one call may pass: menus loop, forwardings must not
 
 @dataclass(slots=True)
 class Facts:
-    """What the record will say, gathered on the way."""
+    """What the record will say, gathered on the way. `broken`: a stream that was promised could not be had, and what
+    was counted as talk until then was none."""
 
     destination: str = ""
     queue: str = ""
@@ -50,6 +51,7 @@ class Facts:
     outcome: Outcome | None = None
     cause: int = 0
     reason: str = ""
+    broken: bool = False
     collected: dict[str, str] = field(default_factory=dict)
 
 
@@ -260,6 +262,7 @@ class Call:
         status = error.status if isinstance(error, PeerError) else 503
         self.office.log("warning", "call failed", call=self.id, source=self.source, error=str(error), status=status)
         self.facts.outcome = "failed"
+        self.facts.broken = True
         self.facts.cause = status
         self.end(now, status, by="switch", reason=str(error))
 
@@ -412,7 +415,7 @@ class Call:
         outcome = facts.outcome
         if outcome is None:
             outcome = "answered" if facts.answered else "abandoned" if self.hung_up_by == "caller" else "failed"
-        elif facts.talk_seconds:
+        elif facts.talk_seconds and not facts.broken:
             outcome = "answered"  # whatever a transfer led to afterwards
         ring_seconds = facts.ring_seconds
         if not facts.talk_seconds:  # nobody: what counts is who was rung last

@@ -137,6 +137,7 @@ def test_a_call_without_its_keys_ends_with_a_clear_cause(site: Site) -> None:
     assert line.state == "up"
     (call,) = site.switch.calls.values()
     assert [leg.srtp for leg in call.view(site.now).legs] == ["AEAD_AES_128_GCM", ""]
+    site.run(0.5)  # talk, as far as SIP knows
     site.give(Reported(0, (control.SecurityFailed(leg, "the DTLS certificate is not the one that SIP told of"),)))
     site.give(Reported(0, (control.SecurityFailed(leg, "again"), control.SecurityFailed(999, "nobody"))))
     assert line.state == plain.line.state == "over"
