@@ -157,6 +157,9 @@ def _pool(workers: int, context: Any, counter: Any) -> Iterator[ProcessPoolExecu
         yield pool
     except BaseException:
         processes = list((pool._processes or {}).values())  # shutdown alone waits for what is running
+        # A job on its way into a pipe that nobody reads any more would hold up our end (Python before 3.12, gh-109047).
+        waiting: Any = pool
+        waiting._call_queue.cancel_join_thread()
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
