@@ -5,8 +5,9 @@ import multiprocessing
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -29,7 +30,8 @@ from softswitch.switch.settings import Settings
 
 Tell: TypeAlias = Callable[[Duration], None]
 
-_POLL: Final = 0.2
+_POLL: Final = 0.02
+_AHEAD: Final = 16  # jobs a worker that are handed over
 _AFTER: Final = 6 * 3600.0  # a call may end after midnight
 
 _counter: Any = None  # of a worker process: virtual seconds done, shared with all
@@ -140,9 +142,15 @@ def run_jobs(jobs: Sequence[Job], workers: int, tell: Tell) -> Iterator[tuple[tu
     counter = context.Value("d", 0.0)
     told = 0.0
     with _pool(workers, context, counter) as pool:
-        left: dict[Future[Outcome], Job] = {pool.submit(_work, job): job for job in jobs}
-        while left:
-            done, _ = wait(left, _POLL, FIRST_COMPLETED)
+        # `concurrent.futures.wait` holds the locks of all futures: Ctrl-C meanwhile would leave them held for ever.
+        ahead, left = deque(jobs), dict[Future[Outcome], Job]()
+        while ahead or left:
+            while ahead and len(left) < _AHEAD * workers:
+                job = ahead.popleft()
+                left[pool.submit(_work, job)] = job
+            done = [future for future in left if future.done()]
+            if not done:
+                time.sleep(_POLL)
             reached = float(counter.value)
             tell(reached - told)
             told = reached
@@ -157,9 +165,11 @@ def _pool(workers: int, context: Any, counter: Any) -> Iterator[ProcessPoolExecu
         yield pool
     except BaseException:
         processes = list((pool._processes or {}).values())  # shutdown alone waits for what is running
-        # A job on its way into a pipe that nobody reads any more would hold up our end (Python before 3.12, gh-109047).
-        waiting: Any = pool
-        waiting._call_queue.cancel_join_thread()
+        # What stands half-written in a pipe when workers go would hold up our end: a job that nobody reads any more, a
+        # result of which the rest never comes as long as we could write it ourselves (Python before 3.12, gh-109047).
+        inside: Any = pool
+        inside._call_queue.cancel_join_thread()
+        inside._result_queue._writer.close()
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.terminate()
