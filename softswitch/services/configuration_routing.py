@@ -12,8 +12,8 @@ from softswitch.kernel.errors import LocalError
 from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.sip.numbers import Pattern, plain_number
-from softswitch.switch.routing_settings import Hook, NumberList
 from softswitch.switch.settings import Route, Settings
+from softswitch.switch.settings.routing import Hook, NumberList
 
 _MOST_TIMEOUT: Final = 10.0  # seconds that a caller hears nothing
 _MOST_LIST: Final = 1_000_000

@@ -1,6 +1,5 @@
 """What the user agent says, brought to calls, registrations and trunks; and how a new call is let in."""
 
-import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -31,19 +30,15 @@ from softswitch.sip.events import (
 )
 from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.call import Call
-from softswitch.switch.directory import ANONYMOUS
-from softswitch.switch.referrals import refer
+from softswitch.switch.identity import calling_party, vouched, wants_privacy
+from softswitch.switch.requests import Requests
 from softswitch.switch.stages.codes import code_stage, without_pin
 from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.targets import Target
 from softswitch.switch.wishes import identify
-from softswitch.wire import info
-from softswitch.wire.sip import NameAddr, Request
 
 if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
-
-ALLOW = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REGISTER, REFER"
 
 
 class Signalling:
@@ -52,6 +47,7 @@ class Signalling:
     def __init__(self, switch: "Switch") -> None:
         self._switch = switch
         self._office = switch.office
+        self._requests = Requests(switch, self.find)
         self._on: dict[type, Callable[[Any, Instant], None]] = {
             Invited: self._invited,
             Progressed: self._progressed,
@@ -64,9 +60,9 @@ class Signalling:
             OfferAnswered: self._offer_answered,
             OfferRejected: self._offer_rejected,
             Ended: self._ended,
-            InDialog: self._in_dialog,
+            InDialog: self._requests.within,
             InDialogAnswered: _ignore,
-            Requested: self._requested,
+            Requested: self._requests.outside,
             Responded: self._responded,
             TimedOut: self._timed_out,
             SessionClosed: self._session_closed,
@@ -111,7 +107,7 @@ class Signalling:
         id = f"{int(now):x}{token(office.dice, 40)}"
         leg = Leg(id, str(source), worker, stream, office.ua, office.fabric)
         leg.invited(event.session, request, request.body)
-        caller, name = self._caller(source, request)
+        caller, name = calling_party(office, source, request)
         number = request.uri.username
         if source.kind == "trunk" and office.trunks.by_contact_user(number) is not None:
             number = request.to.uri.username  # carriers call the contact that we registered; To has the number
@@ -124,8 +120,8 @@ class Signalling:
             id, office, leg, source=str(source), caller=caller, caller_name=name, called=shown, language=language,
             max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
         )  # fmt: skip
-        call.private = _wants_privacy(request)
-        call.vouched = _vouched(request, caller)
+        call.private = wants_privacy(request)
+        call.vouched = vouched(request, caller)
         office.fact("call.started", now, id, source=str(source), caller=caller, called=shown)
         self._route(call, source, number, now)
 
@@ -160,24 +156,6 @@ class Signalling:
         else:
             switch.begin(call, decision.target, now)
 
-    def _caller(self, source: Target, request: Request) -> tuple[str, str]:
-        """Number and name of who calls. A phone is what we know it to be; a trunk is believed what it asserts."""
-        settings = self._office.settings
-        if source.kind == "phone":
-            phone = settings.phones[source.name]
-            return phone.number or source.name, phone.name or ""
-        identity = request.from_
-        asserted = (request.headers.all("P-Asserted-Identity") or ("",))[0]
-        if asserted:
-            try:
-                identity = NameAddr.parse(asserted)
-            except PeerError:
-                self._office.log("debug", "unreadable P-Asserted-Identity", peer=str(source))
-        user = identity.uri.username
-        if not user or user.lower() == ANONYMOUS or _wants_privacy(request):
-            return ANONYMOUS, ""
-        return self._office.directory.normal(source.name, user), identity.display or ""
-
     def _full(self, source: Target) -> str:
         """Why no more calls are taken now; empty when they are."""
         switch, settings = self._switch, self._office.settings
@@ -196,20 +174,21 @@ class Signalling:
 
     # -------------------------------------------------------------------------------------------------- legs of calls
 
-    def _find(self, session: int) -> tuple[Leg | None, Call | None]:
+    def find(self, session: int) -> tuple[Leg | None, Call | None]:
+        """The leg of a session that is not over, and its call."""
         leg = self._office.fabric.sessions.get(session)
         if leg is None or leg.over:
             return None, None
         return leg, self._switch.call_of(leg)
 
     def _progressed(self, event: Progressed, now: Instant) -> None:
-        leg, call = self._find(event.session)
+        leg, call = self.find(event.session)
         if leg is not None and call is not None:
             call.stage.on_progress(leg, event.response, event.response.body, now)
             call.rearm()
 
     def _accepted(self, event: Accepted, now: Instant) -> None:
-        leg, call = self._find(event.session)
+        leg, call = self.find(event.session)
         if leg is not None and leg.peer.startswith("trunk:"):
             self._office.trunks.observed(leg.peer.removeprefix("trunk:"), 200, now)
         if leg is not None and call is not None:
@@ -217,7 +196,7 @@ class Signalling:
             call.rearm()
 
     def _rejected(self, event: Rejected, now: Instant) -> None:
-        leg, call = self._find(event.session)
+        leg, call = self.find(event.session)
         if leg is not None and leg.peer.startswith("trunk:") and (event.response is None or event.status != 503):
             # A refusal proves that somebody is there; 503 may be about one number only and proves nothing.
             self._office.trunks.observed(
@@ -228,7 +207,7 @@ class Signalling:
             call.rearm()
 
     def _cancelled(self, event: Cancelled, now: Instant) -> None:
-        leg, call = self._find(event.session)
+        leg, call = self.find(event.session)
         if leg is not None and call is not None:
             call.facts.outcome = "abandoned"
             call.facts.cause = 487
@@ -236,7 +215,7 @@ class Signalling:
             call.end(now, 487, by="caller", reason="caller gave up", header=event.request.headers.get("Reason") or "")
 
     def _confirmed(self, event: Confirmed, now: Instant) -> None:
-        leg, call = self._find(event.session)
+        leg, call = self.find(event.session)
         if leg is None or call is None:
             return
         try:
@@ -248,7 +227,7 @@ class Signalling:
             call.stage.on_hold(leg, changed, now)
 
     def _reinvited(self, event: Reinvited, now: Instant) -> None:
-        leg, call = self._find(event.session)
+        leg, call = self.find(event.session)
         if leg is None or call is None:
             return
         outputs, changed = leg.reinvited(event.request.body, now)
@@ -265,7 +244,7 @@ class Signalling:
 
     def _reanswered(self, session: int, body: bytes, now: Instant) -> None:
         """A party whose stream was to go on in another media process, and who does not agree, would hear nothing."""
-        leg, call = self._find(session)
+        leg, call = self.find(session)
         if leg is None or call is None:
             return
         leg.reanswered(body, now)
@@ -278,7 +257,7 @@ class Signalling:
                 call.stage.on_gone(leg, now)
 
     def _ended(self, event: Ended, now: Instant) -> None:
-        leg, call = self._find(event.session)
+        leg, call = self.find(event.session)
         if leg is None or call is None:
             return
         reason = (event.request.headers.get("Reason") or "") if event.request is not None else ""
@@ -292,45 +271,7 @@ class Signalling:
     def _session_closed(self, event: SessionClosed, now: Instant) -> None:
         self._office.fabric.sessions.pop(event.session, None)
 
-    # ------------------------------------------------------------------------------------------------- other requests
-
-    def _in_dialog(self, event: InDialog, now: Instant) -> None:
-        ua = self._office.ua
-        if event.request.method == "OPTIONS":  # a keep-alive of the dialog, RFC 3261 §11.2
-            fields = (("Allow", ALLOW), ("Accept", "application/sdp"))
-            self._office.drive(ua.respond(event.tx, 200, now, headers=fields))
-            return
-        if event.request.method == "REFER":
-            refer(self._office, event, *self._find(event.session), now)
-            return
-        if event.request.method != "INFO":
-            self._office.drive(ua.respond(event.tx, 405, now, headers=(("Allow", ALLOW),)))
-            return
-        signal = info.parse(event.request.content_type or "", event.request.body)
-        if signal is None and event.request.body:
-            accept = (("Accept", "application/dtmf-relay, application/dtmf"),)
-            self._office.drive(ua.respond(event.tx, 415, now, headers=accept))
-            return
-        self._office.drive(ua.respond(event.tx, 200, now))
-        leg, call = self._find(event.session)
-        if signal is None or leg is None or call is None:
-            return
-        if leg.pressed(signal.digit, "info", now, signal.duration_ms):
-            call.stage.on_digit(leg, signal.digit, "info", now, signal.duration_ms)
-            call.rearm()
-
-    def _requested(self, event: Requested, now: Instant) -> None:
-        office = self._office
-        match event.request.method:
-            case "REGISTER":
-                for phone in office.registrations.register(event.tx, event.request, event.flow, now):
-                    self._switch.office.tell_reachable(phone, now)
-            case "OPTIONS":
-                status = 503 if self._switch.draining else 200
-                fields = (("Allow", ALLOW), ("Accept", "application/sdp"))
-                office.drive(office.ua.respond(event.tx, status, now, headers=fields))
-            case _:
-                office.drive(office.ua.respond(event.tx, 405, now, headers=(("Allow", ALLOW),)))
+    # -------------------------------------------------------------------------------------------------- our requests
 
     def _responded(self, event: Responded, now: Instant) -> None:
         if not self._office.trunks.responded(event.tx, event.response, now):
@@ -339,21 +280,6 @@ class Signalling:
     def _timed_out(self, event: TimedOut, now: Instant) -> None:
         if not self._office.trunks.timed_out(event.tx, now):
             self._office.registrations.answered(event.tx)
-
-
-def _wants_privacy(request: Request) -> bool:
-    """RFC 3325 §9.3: the asserted identity is for nobody's eyes."""
-    privacy = request.headers.get("Privacy")
-    return privacy is not None and "id" in re.split(r"[;,\s]+", privacy.lower())
-
-
-def _vouched(request: Request, caller: str) -> bool:
-    """Whether the number is the caller's as far as can be told: not hidden, and not one whose signature the carrier
-    found to be wrong (ATIS-1000074 §5.3.1, `verstat`)."""
-    if caller == ANONYMOUS or not caller.lstrip("+").isdigit():
-        return False
-    identities = (*request.headers.all("P-Asserted-Identity"), request.headers.get("From") or "")
-    return not any("verstat=tn-validation-failed" in identity.lower() for identity in identities)
 
 
 def _ignore(event: Output, now: Instant) -> None:

@@ -22,8 +22,8 @@ from softswitch.switch.events import (
     Retune,
     SendAway,
 )
-from softswitch.switch.routing_settings import Hook
 from softswitch.switch.settings import Settings
+from softswitch.switch.settings.routing import Hook
 from tests.switch.site import Site
 from tests.switch.test_random_days import SETTINGS as DAY
 from tests.switch.test_random_days import SILENT_AT, Day

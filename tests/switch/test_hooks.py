@@ -8,8 +8,8 @@ import pytest
 from softswitch.acd.model import Fact, QueueSettings
 from softswitch.switch.customers import Customer
 from softswitch.switch.events import CustomersChanged, HookAnswered
-from softswitch.switch.routing_settings import Hook
 from softswitch.switch.settings import Agent, Collect, Menu, Phone, Route, Settings, Sip, Trunk
+from softswitch.switch.settings.routing import Hook
 from tests.switch.site import Party, Site
 
 PASSWORD = "correct horse"

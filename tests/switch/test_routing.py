@@ -9,8 +9,8 @@ from softswitch.kernel.errors import LocalError
 from softswitch.switch.customers import Customer, LastAgents
 from softswitch.switch.events import CustomersChanged, MoveCall, PrioritiseCall, Retune, SendAway
 from softswitch.switch.records import SavedSetting
-from softswitch.switch.routing_settings import NumberList
 from softswitch.switch.settings import Agent, Collect, Hours, Menu, Phone, Route, Settings, Sip, Trunk
+from softswitch.switch.settings.routing import NumberList
 from softswitch.switch.templates import by_default, filled
 from tests.switch.site import Line, Party, Site
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-STRICT = {"extra": "forbid"}
+from softswitch.switch.settings.common import STRICT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,81 @@
+"""The settings of a switch as plain values: what the configuration file says, after checking.
+
+Field names are the configuration's keys. `services/configuration` reads TOML into these classes (pydantic validates
+the annotations, unknown keys are errors) and finds the line of every fault. Times are seconds. Targets are strings
+`kind:name`, parsed by `switch/targets.py`.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from softswitch.acd.model import DEFAULT_ACD, AcdSettings, QueueSettings
+from softswitch.switch.settings.common import STRICT, Target
+from softswitch.switch.settings.menus import Collect, Consent, Hours, Menu, Route, Voicemail
+from softswitch.switch.settings.parties import Agent, Phone, RingGroup, Trunk
+from softswitch.switch.settings.routing import Hook, NumberList
+from softswitch.switch.settings.server import Api, Log, Server
+from softswitch.switch.settings.sip import Media, Sip
+from softswitch.switch.settings.surveys import Statistics, Survey, SurveyQuestion
+from softswitch.switch.settings.talks import Codes, InCall, Recording, Supervising, Supervisor, Transfers
+
+__all__ = [
+    "STRICT",
+    "Agent",
+    "Api",
+    "Codes",
+    "Collect",
+    "Consent",
+    "Hook",
+    "Hours",
+    "InCall",
+    "Log",
+    "Media",
+    "Menu",
+    "NumberList",
+    "Phone",
+    "Recording",
+    "RingGroup",
+    "Route",
+    "Server",
+    "Settings",
+    "Sip",
+    "Statistics",
+    "Supervising",
+    "Supervisor",
+    "Survey",
+    "SurveyQuestion",
+    "Target",
+    "Transfers",
+    "Trunk",
+    "Voicemail",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole file."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    server: Server = field(default_factory=Server)
+    sip: Sip = field(default_factory=Sip)
+    media: Media = field(default_factory=Media)
+    api: Api = field(default_factory=Api)
+    log: Log = field(default_factory=Log)
+    recording: Recording = field(default_factory=Recording)
+    codes: Codes = field(default_factory=Codes)
+    acd: AcdSettings = DEFAULT_ACD
+    statistics: Statistics = field(default_factory=Statistics)
+    transfers: Transfers = field(default_factory=Transfers)
+    phones: dict[str, Phone] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    trunks: dict[str, Trunk] = field(default_factory=dict)
+    queues: dict[str, QueueSettings] = field(default_factory=dict)
+    groups: dict[str, RingGroup] = field(default_factory=dict)
+    ivr: dict[str, Menu] = field(default_factory=dict)
+    surveys: dict[str, Survey] = field(default_factory=dict)
+    voicemail: dict[str, Voicemail] = field(default_factory=dict)
+    hours: dict[str, Hours] = field(default_factory=dict)
+    supervisors: dict[str, Supervisor] = field(default_factory=dict)
+    lists: dict[str, NumberList] = field(default_factory=dict)
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()

@@ -1,0 +1,109 @@
+"""Who calls and is called: phones, agents, trunks, ring groups."""
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from softswitch.acd.model import AgentSettings
+from softswitch.sip.secure_media import Srtp
+from softswitch.switch.settings.common import STRICT, Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phone:
+    """A device. With `password` (or `ha1`, digests as `softswitch` prints them) it registers; with `contact` it has a
+    fixed address. `number` is its extension, the section's name unless given. Caller id to trunks: `caller_id`.
+
+    `srtp`: `off`; `accept` what it offers; `optional`: our offers have keys too, beside plain RTP (RFC 8643);
+    `required`. `webrtc`: a browser, so DTLS-SRTP and ICE and nothing else."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    password: str | None = field(default=None, repr=False)
+    ha1: dict[str, str] = field(default_factory=dict, repr=False)
+    contact: str | None = None
+    name: str | None = None
+    number: str | None = None
+    caller_id: str | None = None
+    max_calls: int = 4
+    ring_seconds: float | None = None
+    language: str | None = None
+    codecs: tuple[str, ...] | None = None
+    packet_ms: int | None = None
+    passthrough: bool | None = None
+    video: bool | None = None
+    srtp: Srtp = "accept"
+    webrtc: bool = False
+    dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
+    no_answer: Target | None = None
+    busy: Target | None = None
+    unavailable: Target | None = None
+    accept_from: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agent(AgentSettings):
+    """A person who serves queues from a phone, and from further `phones`: all ring `together`, or each `in-turn` for
+    its part of the ring time. `logged_in`: state at the first start; afterwards it is remembered. What the engine must
+    know of it is in `AgentSettings`. `number` is dialled after the code to log in at any phone, then `*` or `#` and
+    the `pin`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    phone: str
+    phones: tuple[str, ...] = ()
+    ring: Literal["together", "in-turn"] = "together"
+    name: str | None = None
+    logged_in: bool = False
+    pin: str | None = field(default=None, repr=False)
+    number: str | None = None
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """All its phones, the first one first."""
+        return tuple(dict.fromkeys((self.phone, *self.phones)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trunk:
+    """A carrier. `caller_id` replaces the caller's number outward unless `pass_caller_id`; `identity` chooses the
+    header that carries it. `strip`/`prefix` shape the called number; `country`/`national_prefix` turn what comes in
+    into E.164. `backup`: the trunk tried next when this one is down or refuses with 5xx/timeout. `detect`: `tones` ends
+    calls whose line says busy, congestion or no such number (gateways to analogue lines tell it in no other way);
+    `answer` guesses whether a person or a machine has answered (`call.heard` in the ledger)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    address: str
+    accept_from: tuple[str, ...] = ()
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    register: bool = False
+    register_expires: int = 600
+    domain: str | None = None
+    caller_id: str | None = None
+    pass_caller_id: bool = False
+    identity: Literal["from", "p-asserted-identity", "both"] = "both"
+    country: str | None = None
+    national_prefix: str = "0"
+    international_prefix: str = "00"
+    strip: int = 0
+    prefix: str = ""
+    max_calls: int = 0
+    options_seconds: float = 30.0
+    timeout_seconds: float = 4.0
+    backup: str | None = None
+    codecs: tuple[str, ...] | None = None
+    packet_ms: int | None = None
+    passthrough: bool | None = None
+    video: bool | None = None
+    srtp: Srtp = "off"
+    dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
+    detect: tuple[Literal["tones", "answer"], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingGroup:
+    """`all` rings every member at once; `in-order` one after the other, each for `ring_seconds`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    members: tuple[Target, ...]
+    mode: Literal["all", "in-order"] = "all"
+    ring_seconds: float = 20.0
+    no_answer: Target | None = None

@@ -1,0 +1,60 @@
+"""SIP and media of the whole switch."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from softswitch.switch.settings.common import STRICT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sip:
+    """`domain` is the digest realm and the host of our addresses of record. `reject_unknown`: INVITEs from nobody we
+    know get 403; False drops them in silence. `registration` bounds: RFC 3261 §10.2.8 and 423. `digest_algorithms` are
+    offered in this order; MD5 alone by default, because baresip 1.0 and SIPp give up on a challenge that names another
+    (RFC 8760 asks them to skip it)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    domain: str = "softswitch.local"
+    listen: tuple[str, ...] = ("udp:0.0.0.0:5060", "tcp:0.0.0.0:5060")
+    external_address: str | None = None
+    local_networks: tuple[str, ...] = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
+    user_agent: str = "softswitch"
+    min_expires: int = 60
+    max_expires: int = 3600
+    default_expires: int = 600
+    max_contacts: int = 5
+    nonce_seconds: int = 300
+    digest_algorithms: tuple[Literal["MD5", "SHA-256", "SHA-512-256"], ...] = ("MD5",)
+    keep_alive: float = 30.0
+    max_forwards: int = 70
+    ring_seconds: float = 60.0
+    invite_seconds: float = 180.0
+    max_message: int = 65535
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """`ports` is inclusive. `codecs` are names of `sip.codec_table.CODECS`. `packet_ms`: audio in a packet of ours when
+    the peer has no wish. `passthrough`: parties may agree on codecs that we do not decode. `video`: they may agree on
+    video. `align`: a caller who was answered before is asked for the codec of whom it talks with. `latch`: see
+    `wire.control.LegSpec`. `silence`: hang up a talking call after that long without RTP from a side that should send
+    (0 = never). `speech_facts`: of which calls talk, silence, overtalk and levels are measured (decoding what is only
+    passed on costs more than measuring it). `dead_air`: seconds of silence on both sides of such a call until the
+    ledger is told (0 = never)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    address: str = "0.0.0.0"
+    external_address: str | None = None
+    ports: tuple[int, int] = (20000, 39999)
+    codecs: tuple[str, ...] = ("PCMA", "PCMU")
+    packet_ms: int = 20
+    passthrough: bool = True
+    video: bool = True
+    align: bool = False
+    workers: int | Literal["auto"] = "auto"
+    backend: Literal["auto", "epoll", "uring"] = "auto"
+    latch: Literal["learn", "signalled"] = "learn"
+    silence: float = 300.0
+    speech_facts: Literal["none", "recorded", "all"] = "recorded"
+    dead_air: float = 10.0
+    tick_ms: int = 20
