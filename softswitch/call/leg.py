@@ -1,35 +1,25 @@
 """A leg: one party's SIP session and its stream in the media process, moved together.
 
 The session lives in the user agent, the stream in the fabric; the leg knows which belong together, what was
-negotiated and what the party hears. A port is taken when the first SDP is written and opened in the media process
-when both sides of it are known, so a call that nobody answers costs media nothing.
+negotiated (`description`) and what the party hears. A port is opened in the media process when both sides of it are
+known, so a call that nobody answers costs media nothing.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
-from functools import partial
 
 import msgspec
 
+from softswitch.call.description import Description
 from softswitch.call.fabric import Fabric, NoPort, Port
 from softswitch.call.stream_policy import StreamPolicy
 from softswitch.call.streams import Streams
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.codec_table import Format, match
-from softswitch.sip.counterpart import SWITCH, Counterpart, counterpart_of
+from softswitch.sip.codec_table import match
+from softswitch.sip.counterpart import SWITCH, Counterpart
 from softswitch.sip.events import Output
-from softswitch.sip.offer_answer import (
-    Capabilities,
-    Negotiated,
-    accept,
-    answer,
-    first_common,
-    formats_in,
-    make_offer,
-)
-from softswitch.sip.relayed_media import sections_of
-from softswitch.sip.secure_media import Means
+from softswitch.sip.offer_answer import Negotiated
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire import info
 from softswitch.wire.control import (
@@ -62,15 +52,13 @@ class Leg:
     """`owner` is the call's id; `peer` who it is, as `phone:1001` or `trunk:carrier`; `id` is also its media id."""
 
     __slots__ = (
-        "_capable", "_checked", "_keys", "_keys_by_us", "_keys_in_media", "_means", "_origin", "_reoffered",
-        "answered_at", "ended_at", "fabric", "far", "figures", "hears", "held_at", "id", "known", "negotiated",
-        "offer", "opened", "owner", "peer", "pending", "policy", "port", "ring_at", "sdp", "sdp_version", "session",
-        "sip_call_id", "spec", "state", "stats", "streams", "suite", "ua", "was_open", "wishes", "worker",
+        "_keys", "_keys_by_us", "_keys_in_media", "answered_at", "description", "ended_at", "fabric", "far", "figures",
+        "hears", "held_at", "id", "opened", "owner", "peer", "policy", "ring_at", "session", "sip_call_id", "spec",
+        "state", "stats", "suite", "ua", "was_open", "wishes", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: str, peer: str, worker: int, policy: StreamPolicy, ua: UserAgent, fabric: Fabric) -> None:
         self.id = fabric.new_id()
-        self._origin = self.id  # of our descriptions (RFC 4566 §5.2): the same through the leg's life
         self.owner = owner
         self.peer = peer
         self.worker = worker
@@ -80,21 +68,11 @@ class Leg:
         self.session = 0
         self.sip_call_id = ""
         self.state = LegState.TRYING
-        self.port: Port | None = None
+        self.description = Description(self.id, worker, policy, fabric)
         self.opened = False
         self.was_open = False  # media owes us `LegClosed`
         self.spec: LegSpec | None = None
-        self.negotiated: Negotiated | None = None
-        self.offer: bytes = b""  # theirs, until we answer it
-        self._checked = False
-        self._reoffered: bytes = b""  # ours in a re-INVITE, until it is answered
-        self.known: tuple[Format, ...] = ()  # the codecs of its first offer
         self.far: Leg | None = None  # the party that it is bridged with
-        self.streams: Streams | None = None  # beside the sound
-        self._capable: Capabilities | None = None  # as long as the port is ours
-        self.pending: bytes = b""  # ours in a 2xx, until the ACK answers it
-        self.sdp: bytes = b""  # what we said last
-        self.sdp_version = 0
         self.hears: frozenset[int] = frozenset()
         self.figures: LegStats | None = None  # what media told last while it lives
         self.stats: LegStats | None = None  # its last word
@@ -103,7 +81,6 @@ class Leg:
         self._keys_in_media = False
         self._keys_by_us = False
         self.suite = ""  # of SRTP, once there are keys
-        self._means: Means | None = None  # our keys stay the same through the leg's life
         self.ring_at: Instant | None = None
         self.answered_at: Instant | None = None
         self.ended_at: Instant | None = None
@@ -121,23 +98,31 @@ class Leg:
         return self.state is LegState.OVER
 
     @property
+    def negotiated(self) -> Negotiated | None:
+        """What was agreed last."""
+        return self.description.negotiated
+
+    @property
     def codec(self) -> str:
         return self.negotiated.codec if self.negotiated is not None else ""
 
-    def check_offer(self) -> None:
-        """Whether the caller's offer can be met at all, before anybody is rung. Raises `PeerError` (400, 488)."""
-        if self.offer and not self._checked:
-            self.known = formats_in(self.offer, self.means)
-            if not self.counterpart(True).formats:
-                first_common(self.offer, self.policy.codecs, self.means)  # says what was wrong
-            self._checked = True
+    @property
+    def sdp(self) -> bytes:
+        """What we said last."""
+        return self.description.sdp
 
     @property
-    def means(self) -> Means:
-        """What we may secure its stream with."""
-        if self._means is None:
-            self._means = self.fabric.means(self.id, self.worker, self.policy.srtp, self.policy.webrtc)
-        return self._means
+    def port(self) -> Port | None:
+        return self.description.port
+
+    @property
+    def streams(self) -> Streams | None:
+        """Those beside the sound."""
+        return self.description.streams
+
+    def check_offer(self) -> None:
+        """Whether the caller's offer can be met at all, before anybody is rung. Raises `PeerError` (400, 488)."""
+        self.description.check_offer()
 
     @property
     def audible(self) -> bool:
@@ -145,21 +130,12 @@ class Leg:
         return self.negotiated is None or self.negotiated.format.mixed
 
     def counterpart(self, through: bool) -> Counterpart:
-        """What another party should be offered, to be bridged with this one. `through`: what we cannot decode may pass
-        from end to end, which it must where nothing else is in common."""
-        if self.negotiated is not None:
-            format = self.negotiated.format
-            return Counterpart((format,), format.mixed, not format.mixed)
-        if not self.known:
-            return SWITCH
-        policy = self.policy
-        return counterpart_of(self.known, policy.codecs, passthrough=policy.passthrough, through=through)
+        """What another party should be offered, to be bridged with this one: see `Description.counterpart`."""
+        return self.description.counterpart(through)
 
     def further_offered(self) -> Mapping[str, Media]:
         """The sections beside the sound that another party should be offered, by kind."""
-        if self.negotiated is not None or not self.offer or not self.policy.video:
-            return {}
-        return {kind: section.media for kind, section in sections_of(self.offer).items()}
+        return self.description.further_offered()
 
     # -------------------------------------------------------------------------------------------------- as called (UAS)
 
@@ -168,8 +144,7 @@ class Leg:
         self.session = session
         self.fabric.sessions[session] = self
         self.sip_call_id = request.call_id
-        self.offer = offer
-        self._checked = False
+        self.description.received(offer)
 
     def ring(self, now: Instant, status: int = 180) -> list[Output]:
         if self.state is LegState.TRYING:
@@ -183,7 +158,7 @@ class Leg:
         Raises `PeerError` (488) or `NoPort`."""
         if self.state is LegState.EARLY or self.up:
             return []
-        if not self.offer and not self.sdp:
+        if not self.description.offer and not self.sdp:
             return self.ring(now)
         sdp = self._answer_sdp(like)
         self.state = LegState.EARLY
@@ -194,11 +169,11 @@ class Leg:
         Raises `PeerError` (488) or `NoPort`."""
         if self.up:
             return []
-        if self.offer or self.sdp:
+        if self.description.offer or self.sdp:
             sdp = self._answer_sdp(like)
         else:
             far = SWITCH if like is None else like.counterpart(True)
-            sdp = self.pending = self.prepare_offer(far)
+            sdp = self.description.pending = self.prepare_offer(far)
             self._open(LegSpec())  # others may listen from here on; the ACK tells what is sent
         self._answered(now)
         return self.ua.accept(self.session, sdp, now, headers=headers)
@@ -207,14 +182,15 @@ class Leg:
         """ACK came; when our 2xx carried the offer, the ACK has their answer. Says of hold what `reinvited` says.
         Raises `PeerError` when the first answer of a delayed offer is missing or unusable; a later one that cannot
         be used changes nothing."""
-        if not self.pending:
+        said = self.description
+        if not said.pending:
             return None
-        offer, self.pending = self.pending, b""
+        offer, said.pending = said.pending, b""
         first = self.negotiated is None
         try:
             if not body:
                 raise PeerError("no answer in the ACK to our offer", status=488)
-            negotiated = self._accepted(body, offer)
+            negotiated = said.accepted(body, offer)
         except PeerError:
             if first:
                 raise
@@ -227,13 +203,7 @@ class Leg:
     def prepare_offer(self, far: Counterpart = SWITCH, further: Mapping[str, Media] | None = None) -> bytes:
         """Our offer for an INVITE, made for a bridge with `far`, who also offers the sections `further`.
         Raises `NoPort`, and `PeerError` (488) when nothing fits `far`."""
-        capable = self._capabilities()
-        sections: list[str] = []
-        if further and self.policy.video:
-            self.streams = Streams(self.worker, self.policy.latch, self.fabric)
-            sections = self.streams.offer(further)
-        self.sdp = make_offer(capable, self._origin, self.sdp_version, far=far, sections=sections)
-        return self.sdp
+        return self.description.first_offer(far, further)
 
     def inviting(self, session: int, sip_call_id: str) -> None:
         self.session = session
@@ -248,7 +218,7 @@ class Leg:
         if not body:
             return False
         try:
-            self._settle(self._accepted(body, self.sdp))
+            self._settle(self.description.accepted(body, self.sdp))
         except PeerError:
             return False
         self.state = LegState.EARLY
@@ -258,7 +228,7 @@ class Leg:
         """200 to our INVITE. Raises `PeerError` (488) when no usable answer came with it or before."""
         self.listen(self.policy.detect & LISTEN_ANSWER)
         if body:
-            self._settle(self._accepted(body, self.sdp))
+            self._settle(self.description.accepted(body, self.sdp))
         elif self.negotiated is None:
             raise PeerError("no answer in the 200", status=488)
         self._answered(now)
@@ -270,21 +240,21 @@ class Leg:
         neither. An offer that cannot be met is refused and nothing changes (RFC 3261 §14.2)."""
         if not body:
             # RFC 3261 §14.2: no offer means that they want ours; it is the stream as it stands.
-            self.pending = self._reoffer()
+            self.description.pending = self.description.same_again()
             return self.ua.accept_offer(self.session, self.sdp, now), None
         try:
-            sdp, negotiated = self._reanswer(body)
+            far = None if self.far is None else self.far.description
+            sdp, negotiated = self.description.later_answer(body, far)
         except PeerError as error:
             return self.ua.reject_offer(self.session, error.status, now), None
-        self._said(sdp)
+        self.description.said(sdp)
         self._settle(negotiated)
         return self.ua.accept_offer(self.session, sdp, now), self._hold_changed(negotiated.held_by_remote, now)
 
     def fall_back(self, now: Instant) -> list[Output] | None:
         """We have something to say to the party, in whose codec we cannot: a re-INVITE offers those of its own that
         we know, None if there are none. Nothing changes until `reanswered`."""
-        policy = self.policy
-        far = counterpart_of(self.known, policy.mixed, passthrough=False, through=False)
+        far = self.description.spoken()
         return self._offer_again(far, now) if far.formats else None
 
     def align(self, now: Instant) -> list[Output]:
@@ -292,28 +262,25 @@ class Leg:
         ours, theirs = self.negotiated, None if self.far is None else self.far.negotiated
         if ours is None or theirs is None or not self.up or ours.format.same(theirs.format):
             return []
-        far = counterpart_of(self.known, self.policy.mixed, passthrough=False, through=False)
-        if match(theirs.format, far.formats) is None:
+        if match(theirs.format, self.description.spoken().formats) is None:
             return []
         return self._offer_again(Counterpart((theirs.format,), theirs.format.mixed), now)
 
     def _offer_again(self, far: Counterpart, now: Instant) -> list[Output]:
-        sections = [] if self.streams is None else self.streams.again()
-        self._reoffered = make_offer(
-            self._capabilities(), self._origin, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
-        )
-        return self.ua.reinvite(self.session, self._reoffered, now)
+        self.description.reoffered = offer = self.description.later_offer(far)
+        return self.ua.reinvite(self.session, offer, now)
 
     def reanswered(self, body: bytes, now: Instant) -> None:
         """2xx to our re-INVITE. An answer that cannot be used changes nothing, nor does a refusal (no answer)."""
-        offer, self._reoffered = self._reoffered, b""
+        said = self.description
+        offer, said.reoffered = said.reoffered, b""
         if not offer or not body:
             return
         try:
-            negotiated = self._accepted(body, offer)
+            negotiated = said.accepted(body, offer)
         except PeerError:
             return
-        self._said(offer)
+        said.said(offer)
         self._settle(negotiated)
 
     def send_digits(self, digits: str, now: Instant, duration_ms: int = 160) -> list[Output]:
@@ -382,17 +349,18 @@ class Leg:
         `NoPort` when there is none, or when the leg cannot be moved now."""
         if worker == self.worker:
             return []
+        said = self.description
         if self.port is None and not self.sdp:  # nothing was promised yet
-            self.worker, self._means = worker, None
+            self.worker = worker
+            said.elsewhere(worker)
             return []
-        if not self.up or self.negotiated is None or self.pending or self._reoffered or self.streams is not None:
+        if not self.up or self.negotiated is None or said.pending or said.reoffered or self.streams is not None:
             raise NoPort(f"{self.peer} cannot be moved to media process {worker} now")
-        port, said = self.fabric.take(worker), self._said_format()
+        port, far = self.fabric.take(worker), said.as_said()
         self.close_stream()
-        self.id, self.worker, self.port = self.fabric.new_id(), worker, port
-        self.hears, self._capable, self._means = frozenset(), None, None
+        self.id, self.worker, self.hears = self.fabric.new_id(), worker, frozenset()
+        said.moved(self.id, worker, port)
         self._open(self._listened(LegSpec()))  # others may listen from here on; the answer tells what is sent
-        far = SWITCH if said is None else Counterpart((said,), said.mixed, not said.mixed)
         return self._offer_again(far, now)
 
     @property
@@ -430,110 +398,27 @@ class Leg:
             self.fabric.close_leg(self.id, self.port)
         else:
             self.fabric.give_back(self.port)
-        self.port = None
+        self.description.port = None
         self.opened = False
 
     def not_opened(self) -> None:
         """Media could not open the stream, or lost it: it will tell nothing more of it."""
-        self.port = None
+        self.description.port = None
         self.opened = self.was_open = False
 
     # ---------------------------------------------------------------------------------------------------------- within
 
-    def _capabilities(self) -> Capabilities:
-        if self.port is None:
-            self.port = self.fabric.take(self.worker)
-            self._capable = None
-        if self._capable is None:
-            policy = self.policy
-            self._capable = Capabilities(
-                policy.codecs,
-                policy.dtmf in ("auto", "rfc4733"),
-                policy.address,
-                self.port.number,
-                packet_times=policy.packet_times,
-                through=policy.passthrough,
-                means=self.means,
-            )
-        return self._capable
-
     def _answer_sdp(self, like: "Leg | None") -> bytes:
-        if self.offer:
-            agreed = None if like is None else like.negotiated
-            capable = self._capabilities()  # the sound's port comes first
-            sections = self._answer_sections(self.offer, like)
-            self.sdp, negotiated = answer(
-                self.offer,
-                capable,
-                self._origin,
-                self.sdp_version,
-                codecs=self.policy.mixed,
-                like=None if agreed is None else agreed.format,
-                sections=sections,
-            )
-            self.offer = b""
+        agreed = None if like is None else like.negotiated
+        negotiated = self.description.first_answer(
+            None if agreed is None else agreed.format, None if like is None else like.streams
+        )
+        if negotiated is not None:
             self._settle(negotiated)
         return self.sdp
 
-    def _reanswer(self, offer: bytes) -> tuple[bytes, Negotiated]:
-        """Our answer to a later offer: the codec stays if it can; what passes from end to end must stay."""
-        said = self._said_format()
-        far = None if self.far is None else self.far.negotiated
-        reply = partial(
-            answer,
-            offer,
-            self._capabilities(),
-            self._origin,
-            self.sdp_version + 1,
-            codecs=self.policy.mixed if said is None or said.mixed else (),
-            like=said,
-            prefer=None if far is None else far.format.name,
-            previous=self.sdp,
-        )
-        if self.streams is not None:
-            reply()  # raises before anything has changed
-        return reply(sections=self._answer_sections(offer, self.far))
-
-    def _answer_sections(self, offer: bytes, far: "Leg | None") -> dict[int, str]:
-        """Our sections beside the sound for what they offer."""
-        sections = sections_of(offer) if self.policy.video else {}
-        if self.streams is None:
-            if not sections or far is None or far.streams is None:
-                return {}
-            self.streams = Streams(self.worker, self.policy.latch, self.fabric)
-        return self.streams.answer(sections, None if far is None else far.streams)
-
-    def _accepted(self, body: bytes, offer: bytes) -> Negotiated:
-        """Their answer to `offer`, which is ours. Raises `PeerError`."""
-        negotiated = accept(body, offer, self._capabilities().packet_times)
-        if self.streams is not None:
-            self.streams.accept(body, offer)
-        return negotiated
-
-    def _said_format(self) -> Format | None:
-        """The codec in use as our last description has it."""
-        if self.negotiated is None or not self.sdp:
-            return None
-        return match(self.negotiated.format, formats_in(self.sdp, self.means))
-
-    def _reoffer(self) -> bytes:
-        """The stream as it stands, and what we could change to."""
-        said = self._said_format()
-        far = SWITCH if said is None else Counterpart((said,), said.mixed, not said.mixed)
-        sections = [] if self.streams is None else self.streams.again()
-        sdp = make_offer(
-            self._capabilities(), self._origin, self.sdp_version + 1, far=far, previous=self.sdp, sections=sections
-        )
-        self._said(sdp)
-        return sdp
-
-    def _said(self, sdp: bytes) -> None:
-        if sdp != self.sdp:
-            self.sdp_version += 1
-            self.sdp = sdp
-
     def _settle(self, negotiated: Negotiated) -> None:
-        self.negotiated = negotiated
+        self.description.negotiated = negotiated
         spec = self._listened(negotiated.to_leg_spec(latch=self.policy.latch, silence=self.policy.silence))
         if not self.opened:
             self._open(spec)

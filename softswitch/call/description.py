@@ -1,0 +1,224 @@
+"""What a party and we have said of the stream: offers and answers (RFC 3264), whose turn it is, and what was agreed.
+
+Nothing here is told anybody: the leg sends what this writes, and opens the stream as agreed. A port is taken when the
+first description is written.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from softswitch.call.fabric import Fabric, Port
+from softswitch.call.stream_policy import StreamPolicy
+from softswitch.call.streams import Streams
+from softswitch.sip.codec_table import Format, match
+from softswitch.sip.counterpart import SWITCH, Counterpart, counterpart_of
+from softswitch.sip.offer_answer import (
+    Capabilities,
+    Negotiated,
+    accept,
+    answer,
+    first_common,
+    formats_in,
+    make_offer,
+)
+from softswitch.sip.relayed_media import sections_of
+from softswitch.sip.secure_media import Means
+from softswitch.wire.sdp import Media
+
+
+class Description:
+    """`stream` is the leg's id in the media process `worker`. `offer` is theirs until we answer it; `pending` ours in
+    a 2xx until the ACK answers it; `reoffered` ours in a re-INVITE until it is answered. `sdp` is what we said last,
+    `known` the codecs of their first offer, `streams` what is beside the sound."""
+
+    __slots__ = (
+        "_capable", "_checked", "_fabric", "_means", "_origin", "_policy", "_stream", "_version", "_worker", "known",
+        "negotiated", "offer", "pending", "port", "reoffered", "sdp", "streams",
+    )  # fmt: skip
+
+    def __init__(self, stream: int, worker: int, policy: StreamPolicy, fabric: Fabric) -> None:
+        self._stream = stream
+        self._origin = stream  # of our descriptions (RFC 4566 §5.2): the same through the leg's life
+        self._worker = worker
+        self._policy = policy
+        self._fabric = fabric
+        self._checked = False
+        self._capable: Capabilities | None = None  # as long as the port is ours
+        self._means: Means | None = None  # our keys stay the same through the leg's life
+        self._version = 0
+        self.port: Port | None = None
+        self.negotiated: Negotiated | None = None
+        self.known: tuple[Format, ...] = ()
+        self.offer: bytes = b""
+        self.pending: bytes = b""
+        self.reoffered: bytes = b""
+        self.sdp: bytes = b""
+        self.streams: Streams | None = None
+
+    # ------------------------------------------------------------------------------------------------- what fits whom
+
+    @property
+    def means(self) -> Means:
+        """What we may secure the stream with."""
+        if self._means is None:
+            self._means = self._fabric.means(self._stream, self._worker, self._policy.srtp, self._policy.webrtc)
+        return self._means
+
+    def received(self, offer: bytes) -> None:
+        """The INVITE's offer; it may be empty (delayed offer)."""
+        self.offer = offer
+        self._checked = False
+
+    def check_offer(self) -> None:
+        """Whether their offer can be met at all, before anybody is rung. Raises `PeerError` (400, 488)."""
+        if self.offer and not self._checked:
+            self.known = formats_in(self.offer, self.means)
+            if not self.counterpart(True).formats:
+                first_common(self.offer, self._policy.codecs, self.means)  # says what was wrong
+            self._checked = True
+
+    def counterpart(self, through: bool) -> Counterpart:
+        """What another party should be offered, to be bridged with this one. `through`: what we cannot decode may pass
+        from end to end, which it must where nothing else is in common."""
+        if self.negotiated is not None:
+            format = self.negotiated.format
+            return Counterpart((format,), format.mixed, not format.mixed)
+        if not self.known:
+            return SWITCH
+        policy = self._policy
+        return counterpart_of(self.known, policy.codecs, passthrough=policy.passthrough, through=through)
+
+    def spoken(self) -> Counterpart:
+        """Those codecs of their first offer that we speak ourselves."""
+        return counterpart_of(self.known, self._policy.mixed, passthrough=False, through=False)
+
+    def further_offered(self) -> Mapping[str, Media]:
+        """The sections beside the sound that another party should be offered, by kind."""
+        if self.negotiated is not None or not self.offer or not self._policy.video:
+            return {}
+        return {kind: section.media for kind, section in sections_of(self.offer).items()}
+
+    # --------------------------------------------------------------------------------------------------- what we write
+
+    def first_offer(self, far: Counterpart, further: Mapping[str, Media] | None) -> bytes:
+        """Our offer for a bridge with `far`, who also offers the sections `further`. Raises `NoPort`, and `PeerError`
+        (488) when nothing fits `far`."""
+        capable = self._capabilities()
+        sections: list[str] = []
+        if further and self._policy.video:
+            self.streams = Streams(self._worker, self._policy.latch, self._fabric)
+            sections = self.streams.offer(further)
+        self.sdp = make_offer(capable, self._origin, self._version, far=far, sections=sections)
+        return self.sdp
+
+    def first_answer(self, like: Format | None, far: Streams | None) -> Negotiated | None:
+        """Our answer to the INVITE's offer is `sdp` from here on; None: it was given already. `like` is the codec that
+        is wanted, `far` what the other end of the bridge has beside the sound.
+        Raises `PeerError` (488) or `NoPort`."""
+        if not self.offer:
+            return None
+        capable = self._capabilities()  # the sound's port comes first
+        sections = self._answer_sections(self.offer, far)
+        self.sdp, negotiated = answer(
+            self.offer, capable, self._origin, self._version, codecs=self._policy.mixed, like=like, sections=sections
+        )
+        self.offer = b""
+        return negotiated
+
+    def later_answer(self, offer: bytes, far: "Description | None") -> tuple[bytes, Negotiated]:
+        """Our answer to a later offer: the codec stays if it can; what passes from end to end must stay. It counts
+        once `said`. Raises `PeerError`."""
+        said = self.said_format()
+        theirs = None if far is None else far.negotiated
+        reply = partial(
+            answer,
+            offer,
+            self._capabilities(),
+            self._origin,
+            self._version + 1,
+            codecs=self._policy.mixed if said is None or said.mixed else (),
+            like=said,
+            prefer=None if theirs is None else theirs.format.name,
+            previous=self.sdp,
+        )
+        if self.streams is not None:
+            reply()  # raises before anything has changed
+        return reply(sections=self._answer_sections(offer, None if far is None else far.streams))
+
+    def later_offer(self, far: Counterpart) -> bytes:
+        """A later offer of ours, made for `far`. It counts once `said`."""
+        sections = [] if self.streams is None else self.streams.again()
+        return make_offer(
+            self._capabilities(), self._origin, self._version + 1, far=far, previous=self.sdp, sections=sections
+        )
+
+    def same_again(self) -> bytes:
+        """The stream as it stands, and what we could change to: `sdp` from here on."""
+        sdp = self.later_offer(self.as_said())
+        self.said(sdp)
+        return sdp
+
+    def said(self, sdp: bytes) -> None:
+        """That is what we have said."""
+        if sdp != self.sdp:
+            self._version += 1
+            self.sdp = sdp
+
+    def said_format(self) -> Format | None:
+        """The codec in use as our last description has it."""
+        if self.negotiated is None or not self.sdp:
+            return None
+        return match(self.negotiated.format, formats_in(self.sdp, self.means))
+
+    def as_said(self) -> Counterpart:
+        """Whom an offer is for that is to change nothing."""
+        said = self.said_format()
+        return SWITCH if said is None else Counterpart((said,), said.mixed, not said.mixed)
+
+    # ------------------------------------------------------------------------------------------------ what they answer
+
+    def accepted(self, body: bytes, offer: bytes) -> Negotiated:
+        """Their answer to `offer`, which is ours. Raises `PeerError`."""
+        negotiated = accept(body, offer, self._capabilities().packet_times)
+        if self.streams is not None:
+            self.streams.accept(body, offer)
+        return negotiated
+
+    # --------------------------------------------------------------------------------------------------------- the way
+
+    def elsewhere(self, worker: int) -> None:
+        """Nothing was promised yet, and it will be written for another media process."""
+        self._worker, self._means = worker, None
+
+    def moved(self, stream: int, worker: int, port: Port) -> None:
+        """The stream goes on as another one, in another media process."""
+        self._stream, self._worker, self.port = stream, worker, port
+        self._capable = self._means = None
+
+    # ---------------------------------------------------------------------------------------------------------- within
+
+    def _capabilities(self) -> Capabilities:
+        if self.port is None:
+            self.port = self._fabric.take(self._worker)
+            self._capable = None
+        if self._capable is None:
+            policy = self._policy
+            self._capable = Capabilities(
+                policy.codecs,
+                policy.dtmf in ("auto", "rfc4733"),
+                policy.address,
+                self.port.number,
+                packet_times=policy.packet_times,
+                through=policy.passthrough,
+                means=self.means,
+            )
+        return self._capable
+
+    def _answer_sections(self, offer: bytes, far: Streams | None) -> dict[int, str]:
+        """Our sections beside the sound for what they offer."""
+        sections = sections_of(offer) if self._policy.video else {}
+        if self.streams is None:
+            if not sections or far is None:
+                return {}
+            self.streams = Streams(self._worker, self._policy.latch, self._fabric)
+        return self.streams.answer(sections, far)
