@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -95,6 +96,8 @@ def report(
     else:
         with connect(Where(config, url, token)) as client:
             found = _from_switch(client, question(client.get("/status")["timezone"]))
+            if not found.rows:
+                _check_names(client, found.question)
     _write(found, form, output, everything)
 
 
@@ -144,6 +147,17 @@ def _from_switch(client: "Client", question: Question) -> Report:
     ]
     with _patience():
         return msgspec.convert(client.query(f"/reports/{question.kind}", pairs, timeout=_LONGEST), Report)
+
+
+def _check_names(client: "Client", question: Question) -> None:
+    """Nothing was found: because nobody has that name? Raises `LocalError`."""
+    for kind, names in (("queue", question.queues), ("agent", question.agents)):
+        known = {row["name"] for row in client.all(f"/{kind}s")} if names else set()
+        for name in names:
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                hint = f'; did you mean "{close[0]}"?' if close else ""
+                raise LocalError(f"no {kind} {name} now, and nothing of one in that time{hint}")
 
 
 def _from_file(database: Path, question: Question) -> Report:

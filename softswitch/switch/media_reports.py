@@ -234,7 +234,8 @@ class MediaReports:
             return
         call, path = running.call, running.path
         if report.cause != "stopped":
-            office.log("error", "recording failed, the call goes on", call=call, path=path, reason=report.reason)
+            goes_on = "the call goes on" if call in self._switch.calls else "its call has ended"
+            office.log("error", f"recording failed, {goes_on}", call=call, path=path, reason=report.reason)
         office.fact(
             "recording.ended", now, call, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3)
         )

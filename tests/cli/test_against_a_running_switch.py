@@ -346,6 +346,8 @@ def test_a_report_of_the_running_switch(switch, ask, tmp_path):
     ask("report", "intervals", "--last", "2h", "-o", str(page))
     assert page.read_text().count("<svg") == 5
     assert "cannot be written" in ask("report", "--last", "1h", "-o", str(tmp_path / "no" / "x.csv"), code=1)
+    assert 'did you mean "support"?' in ask("report", "queues", "-q", "suport", code=1)
+    assert "no agent nobody now" in ask("report", "agents", "--agent", "nobody", code=1)
 
 
 def test_call_backs_are_asked_for_listed_and_cancelled(ask):
