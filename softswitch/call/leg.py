@@ -146,11 +146,11 @@ class Leg:
         self.sip_call_id = request.call_id
         self.description.received(offer)
 
-    def ring(self, now: Instant, status: int = 180) -> list[Output]:
+    def ring(self, now: Instant, status: int = 180, headers: tuple[tuple[str, str], ...] = ()) -> list[Output]:
         if self.state is LegState.TRYING:
             self.state = LegState.RINGING
             self.ring_at = now
-        return self.ua.ring(self.session, status, now)
+        return self.ua.ring(self.session, status, now, headers=headers)
 
     def play_early(self, now: Instant, like: "Leg | None" = None) -> list[Output]:
         """Open the stream before the answer: 183 with our SDP. Without their offer there is only 180. `like`: the party

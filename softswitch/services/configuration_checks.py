@@ -23,6 +23,7 @@ from softswitch.services.configuration_graph import (
     trunk_cycles,
     unreachable,
 )
+from softswitch.services.configuration_identity import check_identity
 from softswitch.services.configuration_routing import check_routing
 from softswitch.services.configuration_talks import check_codes, check_supervisor, dialled_codes
 from softswitch.services.faults import Finding, Severity, closest
@@ -94,6 +95,7 @@ class _Checks:
         self._api()
         self._recording()
         self.findings += check_codes(self.settings)
+        self.findings += check_identity(self.settings)
         for name, phone in self.settings.phones.items():
             self._phone(name, phone)
         self._extensions()

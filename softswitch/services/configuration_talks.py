@@ -8,6 +8,7 @@ from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.switch.settings import Codes, Settings, Supervisor
 
+_TAKE_NUMBERS: Final = ("supervise", "supervise_on", "hide_caller_id", "show_caller_id")
 _KEYS: Final = frozenset("0123456789*#ABCD")
 
 
@@ -23,7 +24,7 @@ def check_codes(settings: Settings) -> Iterator[Finding]:
     yield from _table(("codes",), codes, [item.name for item in fields(Codes) if item.name != "in_call"])
     for code, name in dialled_codes(codes).items():
         for longer, other in dialled_codes(codes).items():
-            if name in ("supervise", "supervise_on") and other != name and longer.startswith(code):
+            if name in _TAKE_NUMBERS and other != name and longer.startswith(code):
                 yield Finding(("codes", other), f'"{longer}" begins with codes.{name}, which takes a number')
     if codes.in_call is not None:
         path = ("codes", "in_call")

@@ -9,7 +9,7 @@ from softswitch.services.own_strategies import finder
 from softswitch.services.prompts import PromptLibrary
 from softswitch.services.store import Store
 from softswitch.sip.flow import Addressing
-from softswitch.switch.directory import ANONYMOUS
+from softswitch.sip.privacy import ANONYMOUS
 from softswitch.switch.settings import Settings
 from softswitch.switch.status import midnight_before
 from softswitch.switch.switch import Switch

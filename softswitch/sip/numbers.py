@@ -1,9 +1,11 @@
 """Telephone numbers: normalising to E.164, patterns of dial plans, and shaping of what is dialled outward."""
 
 import re
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from softswitch.kernel.errors import LocalError
+
+NumberForm: TypeAlias = Literal["as-is", "e164", "digits", "national"]
 
 _SEPARATORS = str.maketrans("", "", " -.()/\u00a0")  # visual separators, RFC 3966 §5.1.1, and what people add
 _MAX_DIGITS = 15  # ITU-T E.164 §6.2.1
@@ -38,6 +40,20 @@ def e164(number: str, country: str | None, national_prefix: str = "0", internati
     if not 0 < len(digits) <= _MAX_DIGITS or digits[0] == "0":  # no calling code begins with 0
         return plain
     return "+" + digits
+
+
+def written(number: str, form: NumberForm, country: str | None, national_prefix: str = "0") -> str:
+    """A number as a carrier wants it: `e164` as "+37061234567", `digits` as "37061234567", `national` as "061234567"
+    when it is of that `country` and `00`-international otherwise; `as-is` unchanged, as is what is no E.164 number."""
+    if form == "as-is":
+        return number
+    full = e164(number, country, national_prefix)
+    if not full.startswith("+") or form == "e164":
+        return full
+    code = "+" + (country or "").lstrip("+")
+    if form == "national":
+        return national_prefix + full[len(code) :] if len(code) > 1 and full.startswith(code) else "00" + full[1:]
+    return full[1:]
 
 
 def plain_number(text: str) -> str:

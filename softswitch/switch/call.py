@@ -15,8 +15,11 @@ from softswitch.call.leg import Leg, LegState
 from softswitch.call.tones import tone
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
+from softswitch.sip.diversion import Diversion
 from softswitch.sip.events import Output
+from softswitch.switch import presentation
 from softswitch.switch.dial_plan import Ringing
+from softswitch.switch.identity import told
 from softswitch.switch.office import Office
 from softswitch.switch.quality import quality
 from softswitch.switch.recording import CallRecording, stars
@@ -103,6 +106,11 @@ class Call:
         self.waited_since: Instant | None = None  # it overflowed from a queue that keeps the place
         self.callback = ""  # this call is an attempt of that call-back
         self.vouched = False  # the number is the caller's own as far as a trunk or a digest can tell
+        self.diversions: tuple[Diversion, ...] = ()  # who passed it on before it came here, or here
+        self.diverted_before = 0  # how many of them were told when it came
+        self.verstat = ""  # what a signature proved of the number (ATIS-1000074 §5.3.1); empty: nobody looked
+        self.attestation = ""  # A, B or C of a signature that is good (RFC 8588 §4)
+        self.user_to_user = ""  # from the caller's side for the callee's (RFC 7433)
         self.private = False  # the caller asked that the number be shown to nobody (RFC 3323)
         self.language_chosen = False
         self.offers: list[OfferId] = []
@@ -242,7 +250,8 @@ class Call:
         if self.leg.up:
             return True
         try:
-            self.drive(self.leg.take(now, like, headers=(("X-Call-Id", self.id),)))
+            connected = presentation.connected(self, like, "") if like is not None else ()
+            self.drive(self.leg.take(now, like, headers=(("X-Call-Id", self.id), *connected)))
         except (PeerError, NoPort) as error:
             self.fail(error, now)
             return False
@@ -441,9 +450,8 @@ class Call:
             reason=facts.reason,
             hung_up_by=self.hung_up_by,
             language=self.language,
-            collected={
-                name: stars(value) if name in self.secrets else value for name, value in facts.collected.items()
-            },
+            collected={name: stars(value) if name in self.secrets else value for name, value in facts.collected.items()}
+            | told(self),
             recording=self.recording.name,
             legs=tuple(_leg_record(leg, status, self._talks.get(leg, ())) for leg, status in self.ended_legs),
         )

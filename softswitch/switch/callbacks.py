@@ -14,7 +14,7 @@ from softswitch.call.stream_policy import StreamPolicy
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.sip.numbers import Pattern
-from softswitch.switch.directory import ANONYMOUS
+from softswitch.sip.privacy import ANONYMOUS
 from softswitch.switch.targets import parse_target
 
 if TYPE_CHECKING:

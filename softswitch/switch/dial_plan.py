@@ -94,6 +94,11 @@ class DialPlan:
             listed = (lists[route.callers],) if route.callers is not None else ()
             if own or listed:
                 self._callers[index] = own + listed
+        self._diverted = {
+            index: Pattern(route.diverted_from)
+            for index, route in enumerate(settings.routes)
+            if route.diverted_from is not None
+        }
         self._extensions = {phone.number or name: name for name, phone in settings.phones.items()} | {
             name: name for name in settings.phones
         }
@@ -102,18 +107,29 @@ class DialPlan:
         """The phone that has this number."""
         return self._extensions.get(number)
 
-    def decide(self, source: Target, numbers: tuple[str, ...], now: Instant, caller: str = "") -> Decision | None:
+    def decide(
+        self,
+        source: Target,
+        numbers: tuple[str, ...],
+        now: Instant,
+        caller: str = "",
+        diverted_from: str | None = None,
+        hidden: bool = False,
+    ) -> Decision | None:
         """The route for a call from `source` (a trunk or a phone), whose number is `caller`, to the number, given in
-        every spelling it may have in the configuration (as dialled, E.164). Phones reach extensions without a route.
-        None: nobody is there."""
+        every spelling it may have in the configuration (as dialled, E.164). `diverted_from`: who was dialled first.
+        Phones reach extensions without a route. None: nobody is there."""
         found = [index for number in numbers for index in self._exact.get(number, ())]
-        best = min((index for index in found if self._fits(index, source, caller)), default=len(self._routes))
+        fitting = (index for index in found if self._fits(index, source, caller, diverted_from))
+        best = min(fitting, default=len(self._routes))
         for index, pattern in self._patterns:
             if index >= best:
                 break
-            if self._fits(index, source, caller) and any(pattern.match(number) for number in numbers):
+            if self._fits(index, source, caller, diverted_from) and any(pattern.match(number) for number in numbers):
                 best = index
                 break
+        if best < len(self._routes) and hidden and self._routes[best].reject_anonymous:
+            return Decision("hangup:433", numbers[0])
         if best < len(self._routes):
             return self._decision(self._routes[best], numbers[0], now)
         if source.kind == "phone":
@@ -130,10 +146,13 @@ class DialPlan:
         shaped = route.prefix + number[route.strip :]
         return Decision(target, shaped, route.record, route.caller_id, route.language, route.hook)
 
-    def _fits(self, index: int, source: Target, caller: str) -> bool:
-        return _comes_from(self._routes[index], source) and all(
-            caller in numbers for numbers in self._callers.get(index, ())
-        )
+    def _fits(self, index: int, source: Target, caller: str, diverted_from: str | None) -> bool:
+        if not _comes_from(self._routes[index], source):
+            return False
+        diverted = self._diverted.get(index)
+        if diverted is not None and (diverted_from is None or not diverted.match(diverted_from)):
+            return False
+        return all(caller in numbers for numbers in self._callers.get(index, ()))
 
 
 def _is_pattern(number: str) -> bool:

@@ -4,7 +4,6 @@ Sources are told by what they cannot forge at will: a trunk by its network or by
 it, a phone by its fixed address or its digest (`switch/admission.py`).
 """
 
-import re
 from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
@@ -15,20 +14,21 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.sip.digest import Credentials
 from softswitch.sip.numbers import e164
+from softswitch.sip.privacy import ANONYMOUS
+from softswitch.switch import presentation
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
 from softswitch.switch.targets import Target, parse_target
 from softswitch.wire.control import LISTEN_ANSWER, LISTEN_PROGRESS
 from softswitch.wire.sip import NameAddr, Uri
+from softswitch.wire.sip.uri import escaped, escaped_user
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
     from softswitch.switch.office import Office
 
 Network: TypeAlias = IPv4Network | IPv6Network
-ANONYMOUS = "anonymous"
 _LEAVE_IT = 5.0  # seconds longer than the ACD lets an offer ring: it is the ACD's to say that nobody answered
-_PLAIN_USER = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/#]*")  # "#" is dialled unescaped by many phones
 
 
 class Directory:
@@ -120,6 +120,8 @@ class Directory:
         target = f"phone:{name}"
         fallbacks = (("busy", phone.busy), ("no-answer", phone.no_answer), ("unavailable", phone.unavailable))
         seconds = phone.ring_seconds or self._settings.sip.ring_seconds
+        if phone.reject_anonymous and (call.private or call.caller in (ANONYMOUS, "")):
+            return Ringing(target, refusal=433)  # RFC 5079
         if phone.max_calls and self._calls_at(name) >= phone.max_calls:
             return Ringing(target, fallbacks=fallbacks, refusal=486)
         destinations = self._phone_destinations(name, target, call, (), now)
@@ -271,11 +273,10 @@ class Directory:
         self, name: str, peer: str, call: "Call", headers: tuple[tuple[str, str], ...], now: Instant
     ) -> tuple[Destination, ...]:
         phone = self._settings.phones[name]
-        domain = self._settings.sip.domain
-        caller = ANONYMOUS if call.private else _user(call.caller or ANONYMOUS)
-        from_ = NameAddr("" if call.private else call.caller_name, Uri("sip", caller, None, domain))
-        to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, domain))
-        contact_user = caller
+        from_, identity = presentation.to_phone(call, phone, self._settings.sip.domain)
+        headers += identity
+        to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, self._settings.sip.domain))
+        contact_user = from_.uri.user or ANONYMOUS
         if phone.contact is not None:
             uri = Uri.parse(phone.contact)
             flow = self._office.flow_to(uri)
@@ -299,31 +300,18 @@ class Directory:
     def _trunk_destination(self, name: str, trunk: Trunk, call: "Call", number: str) -> Destination:
         address = Uri.parse(trunk.address)
         flow = self._office.flow_to(address)
-        dialled = _user(trunk.prefix + number[trunk.strip :])
-        shown = _user(self.shown_number(trunk, call))
+        dialled = escaped_user(trunk.prefix + number[trunk.strip :])
         domain = trunk.domain or address.host
-        nobody = call.caller == ANONYMOUS and not (trunk.caller_id or call.caller_id)
-        hidden = nobody or call.private
-        headers: list[tuple[str, str]] = []
-        identity = NameAddr("", Uri("sip", shown, None, domain))
-        if trunk.identity in ("p-asserted-identity", "both") and not nobody:
-            # RFC 3325 §7: the carrier is told who calls, and by Privacy that it tells nobody.
-            headers.append(("P-Asserted-Identity", str(identity)))
-        user = shown
-        if hidden:
-            headers.append(("Privacy", "id"))
-            user = ANONYMOUS
-        elif trunk.identity == "p-asserted-identity":
-            user = trunk.username or shown
+        from_, headers = presentation.to_trunk(call, trunk, self.shown_number(trunk, call), dialled, domain)
         return Destination(
             f"trunk:{name}",
             Uri("sip", dialled, None, address.host, address.port, address.params),
             flow,
-            NameAddr("" if hidden else call.caller_name, Uri("sip", user, None, domain)),
+            from_,
             NameAddr("", Uri("sip", dialled, None, domain)),
             self.trunk_stream(name, flow.remote[0]),
             self._office.trunks.contact_user(name),
-            headers=tuple(headers),
+            headers=headers,
             credentials=Credentials(trunk.username, trunk.password) if trunk.username and trunk.password else None,
         )
 
@@ -371,20 +359,9 @@ def _answer_after(domain: str) -> list[tuple[str, str]]:
     ]
 
 
-def _user(text: str) -> str:
-    """The user part of a URI (RFC 3261 §25.1): what others sent us was unescaped, and goes out escaped again."""
-    if _PLAIN_USER.fullmatch(text):
-        return text
-    return "".join(sign if _PLAIN_USER.fullmatch(sign) else _escaped(sign) for sign in text)
-
-
 def _escaped_value(text: str) -> str:
     """A value in `X-Collected`: what would end the pair or the header goes as in URIs."""
-    return "".join(_escaped(sign) if sign in ";=%" or not sign.isprintable() else sign for sign in text)
-
-
-def _escaped(sign: str) -> str:
-    return "".join(f"%{octet:02X}" for octet in sign.encode("utf-8", "surrogateescape"))
+    return "".join(escaped(sign) if sign in ";=%" or not sign.isprintable() else sign for sign in text)
 
 
 def _wishes(detect: tuple[str, ...]) -> int:

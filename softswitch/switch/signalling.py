@@ -28,9 +28,10 @@ from softswitch.sip.events import (
     SessionClosed,
     TimedOut,
 )
+from softswitch.sip.privacy import ANONYMOUS
 from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.call import Call
-from softswitch.switch.identity import calling_party, vouched, wants_privacy
+from softswitch.switch.identity import calling_party, shown, take
 from softswitch.switch.requests import Requests
 from softswitch.switch.stages.codes import code_stage, without_pin
 from softswitch.switch.stages.hook import HookStage
@@ -104,25 +105,31 @@ class Signalling:
             stream = directory.trunk_stream(source.name, remote_host)
         else:
             stream = directory.phone_stream(source.name, remote_host)
+        try:
+            who = calling_party(office, source, request)
+        except PeerError as error:
+            office.log("warning", "call refused", peer=str(source), status=error.status, reason=str(error))
+            self._refuse(event.session, error.status, now)
+            return
         id = f"{int(now):x}{token(office.dice, 40)}"
         leg = Leg(id, str(source), worker, stream, office.ua, office.fabric)
         leg.invited(event.session, request, request.body)
-        caller, name = calling_party(office, source, request)
         number = request.uri.username
         if source.kind == "trunk" and office.trunks.by_contact_user(number) is not None:
             number = request.to.uri.username  # carriers call the contact that we registered; To has the number
         language = office.settings.server.language
         if source.kind == "phone":
             language = office.settings.phones[source.name].language or language
+            number, hidden = shown(office, source.name, number, who.hidden)
+            who = who._replace(hidden=hidden)
         hops = request.max_forwards
-        shown = without_pin(office.settings.codes, number) if source.kind == "phone" else number
+        called = without_pin(office.settings.codes, number) if source.kind == "phone" else number
         call = Call(
-            id, office, leg, source=str(source), caller=caller, caller_name=name, called=shown, language=language,
-            max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
+            id, office, leg, source=str(source), caller=who.number, caller_name=who.name, called=called,
+            language=language, max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
         )  # fmt: skip
-        call.private = wants_privacy(request)
-        call.vouched = vouched(request, caller)
-        office.fact("call.started", now, id, source=str(source), caller=caller, called=shown)
+        take(call, who)
+        office.fact("call.started", now, id, source=str(source), caller=call.caller, called=called)
         self._route(call, source, number, now)
 
     def _route(self, call: Call, source: Target, number: str, now: Instant) -> None:
@@ -141,13 +148,16 @@ class Signalling:
         if source.kind == "phone" and number and number == office.settings.codes.echo:
             switch.begin(call, "echo:", now)
             return
-        decision = office.plan.decide(source, office.directory.spellings(str(source), number), now, call.caller)
+        spellings = office.directory.spellings(str(source), number)
+        first = call.diversions[0].who if call.diversions else None
+        hidden = call.private or call.caller == ANONYMOUS
+        decision = office.plan.decide(source, spellings, now, call.caller, first, hidden)
         if decision is None:
             call.facts.reason = "no route"
             switch.begin(call, "hangup:404", now)
             return
         call.number = decision.number
-        call.caller_id = decision.caller_id
+        call.caller_id = decision.caller_id or call.caller_id
         call.route_record = decision.record
         call.language = decision.language or call.language
         identify(call)

@@ -27,10 +27,10 @@ from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant, is_due
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.flow import Addressing, Send
+from softswitch.sip.privacy import ANONYMOUS
 from softswitch.switch import seats
 from softswitch.switch.call import Call
 from softswitch.switch.customers import Customer
-from softswitch.switch.directory import ANONYMOUS
 from softswitch.switch.events import (
     AgentCommand,
     Arrived,

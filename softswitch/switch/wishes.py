@@ -12,6 +12,7 @@ from softswitch.acd.model import CallQueued, Needs, QueueSettings
 from softswitch.acd.pools import crew
 from softswitch.kernel.clock import Instant
 from softswitch.switch.customers import Customer
+from softswitch.switch.identity import told
 from softswitch.switch.templates import filled
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def take_customer(call: "Call", customer: Customer | None) -> None:
 
 def variables(call: "Call") -> dict[str, str]:
     """By name: what menus collected and hooks told, and what we know ourselves, which goes before."""
-    known = dict(call.facts.collected)
+    known = call.facts.collected | told(call)
     customer = call.wishes.customer
     if customer is not None:
         known |= {"customer": customer.id, "customer_name": customer.name}

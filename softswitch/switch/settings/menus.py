@@ -90,7 +90,9 @@ class Route:
     """The first route that fits decides. `source` (the file says `from`): `trunk:NAME`, `phone:NAME`, `trunk:*`,
     `phone:*` or `any`. `number`: an exact number, or a pattern where `X` is a digit, `Z` 1–9, `N` 2–9, `[..]` a set,
     `.` one or more of anything, `*` alone all. `caller`: a pattern, and `callers` a `[lists.NAME]`, for the number of
-    who calls; with both it must fit both. Hours as in menus. `hook` is asked before the call goes on to `to`."""
+    who calls; with both it must fit both. `diverted_from`: a pattern for the number that was dialled first, of calls
+    that somebody passed on to us. Hours as in menus. `hook` is asked before the call goes on to `to`.
+    `reject_anonymous`: who hides the number gets 433 (RFC 5079)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     source: str = "any"
@@ -105,4 +107,6 @@ class Route:
     language: str | None = None
     caller: str | None = None
     callers: str | None = None
+    diverted_from: str | None = None
+    reject_anonymous: bool = False
     hook: str | None = None

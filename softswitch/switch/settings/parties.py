@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from softswitch.acd.model import AgentSettings
+from softswitch.sip.numbers import NumberForm
 from softswitch.sip.secure_media import Srtp
 from softswitch.switch.settings.common import STRICT, Target
 
@@ -14,7 +15,11 @@ class Phone:
     fixed address. `number` is its extension, the section's name unless given. Caller id to trunks: `caller_id`.
 
     `srtp`: `off`; `accept` what it offers; `optional`: our offers have keys too, beside plain RTP (RFC 8643);
-    `required`. `webrtc`: a browser, so DTLS-SRTP and ICE and nothing else."""
+    `required`. `webrtc`: a browser, so DTLS-SRTP and ICE and nothing else.
+
+    `trusted`: a system of ours that is believed whom it asserts as caller (RFC 3325), and told hidden ones. `numbers`
+    are its own, one of which it may prefer to show. `verstat`: it is told what callers' signatures proved.
+    `connected_id`: it is told whom it reached."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     password: str | None = field(default=None, repr=False)
@@ -23,6 +28,12 @@ class Phone:
     name: str | None = None
     number: str | None = None
     caller_id: str | None = None
+    numbers: tuple[str, ...] = ()
+    trusted: bool = False
+    hide_caller_id: bool = False
+    reject_anonymous: bool = False
+    connected_id: bool = True
+    verstat: bool = False
     max_calls: int = 4
     ring_seconds: float | None = None
     language: str | None = None
@@ -67,7 +78,11 @@ class Trunk:
     header that carries it. `strip`/`prefix` shape the called number; `country`/`national_prefix` turn what comes in
     into E.164. `backup`: the trunk tried next when this one is down or refuses with 5xx/timeout. `detect`: `tones` ends
     calls whose line says busy, congestion or no such number (gateways to analogue lines tell it in no other way);
-    `answer` guesses whether a person or a machine has answered (`call.heard` in the ledger)."""
+    `answer` guesses whether a person or a machine has answered (`call.heard` in the ledger).
+
+    `trusted`: unset, it is believed what it asserts of callers; true: it is also told hidden numbers that are not its
+    own; false: neither. `numbers` are ours with this carrier. `number_form`: how callers' numbers are written.
+    `diversion`: how it is told who passed a call on. `user_to_user`: RFC 7433 data is passed through."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str
@@ -79,7 +94,12 @@ class Trunk:
     domain: str | None = None
     caller_id: str | None = None
     pass_caller_id: bool = False
-    identity: Literal["from", "p-asserted-identity", "both"] = "both"
+    identity: Literal["from", "p-asserted-identity", "both", "remote-party-id"] = "both"
+    trusted: bool | None = None
+    numbers: tuple[str, ...] = ()
+    number_form: NumberForm = "as-is"
+    diversion: Literal["none", "diversion", "history-info", "both"] = "none"
+    user_to_user: bool = False
     country: str | None = None
     national_prefix: str = "0"
     international_prefix: str = "00"

@@ -11,7 +11,7 @@ class Sip:
     """`domain` is the digest realm and the host of our addresses of record. `reject_unknown`: INVITEs from nobody we
     know get 403; False drops them in silence. `registration` bounds: RFC 3261 §10.2.8 and 423. `digest_algorithms` are
     offered in this order; MD5 alone by default, because baresip 1.0 and SIPp give up on a challenge that names another
-    (RFC 8760 asks them to skip it)."""
+    (RFC 8760 asks them to skip it). `max_diversions`: a call that was passed on so often is refused (482)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     domain: str = "softswitch.local"
@@ -27,6 +27,7 @@ class Sip:
     digest_algorithms: tuple[Literal["MD5", "SHA-256", "SHA-512-256"], ...] = ("MD5",)
     keep_alive: float = 30.0
     max_forwards: int = 70
+    max_diversions: int = 10
     ring_seconds: float = 60.0
     invite_seconds: float = 180.0
     max_message: int = 65535

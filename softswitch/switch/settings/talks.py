@@ -27,7 +27,8 @@ class InCall:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Codes:
     """Feature codes dialled from a phone; empty switches one off. After `supervise` and `supervise_on` (which stays
-    with the agent call after call) comes the agent's number. `in_call`: keys during a call; none without it."""
+    with the agent call after call) comes the agent's number, after `hide_caller_id` and `show_caller_id` the number to
+    call. `in_call`: keys during a call; none without it."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     login: str = "*45"
@@ -40,6 +41,8 @@ class Codes:
     resume_recording: str = "*42"
     supervise: str = "*50"
     supervise_on: str = "*51"
+    hide_caller_id: str = "#31#"
+    show_caller_id: str = "*31#"
     in_call: InCall | None = None
 
 

@@ -10,7 +10,9 @@ from softswitch.call.tones import tone
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
+from softswitch.switch import presentation
 from softswitch.switch.dial_plan import Ringing
+from softswitch.switch.diverting import fall_back
 from softswitch.switch.records import Outcome
 from softswitch.switch.stages.stage import Stage
 from softswitch.wire.sip import Response
@@ -125,7 +127,8 @@ class DialStage(Stage):
             if not self._rings_heard:
                 self.call.play(tone("ringback", self.call.office.settings.server.tones), loops=0)
         elif not self._rings_heard:
-            self.call.drive(caller.ring(now, status if status in (181, 182) else 180))
+            reached = presentation.connected(self.call, None, self.at)
+            self.call.drive(caller.ring(now, status if status in (181, 182) else 180, reached))
         self._rings_heard = True
 
     def _failed(self, failure: Fails, now: Instant) -> None:
@@ -136,7 +139,10 @@ class DialStage(Stage):
         self.call.office.fact("dial.failed", now, self.call.id, target=self.at, status=failure.status, how=how)
         fallback = self._ringing.fallback(how)
         if fallback:
-            self.call.go(fallback, now)
+            if fall_back(self.call, self.at, how):
+                self.call.go(fallback, now)
+            else:
+                self.call.refuse(now, 482)
             return
         self.call.facts.reason = f"{self.at}: {how}"
         self.call.refuse(now, told(failure.status), header=failure.reason)

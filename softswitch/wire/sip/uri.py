@@ -52,6 +52,8 @@ _sip = _expression("")
 _sip_escaped = _expression("%[0-9A-Fa-f]{2}")
 _other = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):([^\s<>\"]++)")
 
+_PLAIN_USER: Final = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/#]*")  # "#" is dialled unescaped by many phones
+
 # RFC 3261 §19.1.4: these never match when only one URI has them
 _MUST_AGREE: Final = ("user", "ttl", "method", "maddr")
 
@@ -166,3 +168,15 @@ def _parse_other(text: str) -> Uri:
         return Uri(scheme, rest)
     number, semicolon, params = rest.partition(";")  # RFC 3966 §3
     return Uri(scheme, number, None, "", None, plain_params(f";{params}") if semicolon else {})
+
+
+def escaped_user(text: str) -> str:
+    """The user part of a URI (RFC 3261 §25.1): what others sent us was unescaped, and goes out escaped again."""
+    if _PLAIN_USER.fullmatch(text):
+        return text
+    return "".join(sign if _PLAIN_USER.fullmatch(sign) else escaped(sign) for sign in text)
+
+
+def escaped(text: str) -> str:
+    """Every octet as `%HH`."""
+    return "".join(f"%{octet:02X}" for octet in text.encode("utf-8", "surrogateescape"))
