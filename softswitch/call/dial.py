@@ -21,6 +21,7 @@ from softswitch.sip.counterpart import Counterpart
 from softswitch.sip.digest import Credentials
 from softswitch.sip.events import Invitation, Output
 from softswitch.sip.flow import Flow
+from softswitch.sip.session_terms import PLAIN, Terms
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire.sdp import Media
 from softswitch.wire.sip import NameAddr, Response, Uri
@@ -39,6 +40,7 @@ class Destination(msgspec.Struct, frozen=True):
     route: tuple[str, ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     credentials: Credentials | None = None
+    terms: Terms = PLAIN
 
 
 class Wave(msgspec.Struct, frozen=True):
@@ -222,6 +224,7 @@ class Dial:
             credentials=to.credentials,
             max_forwards=self._max_forwards,
             call_id=token(self._dice, 96),
+            terms=to.terms,
         )
         session, outputs = self._ua.invite(invitation, to.flow, now)
         leg.inviting(session, invitation.call_id or "")

@@ -150,7 +150,11 @@ class Leg:
         if self.state is LegState.TRYING:
             self.state = LegState.RINGING
             self.ring_at = now
-        return self.ua.ring(self.session, status, now, headers=headers)
+        body = b""
+        if self.ua.must_offer(self.session) and not self.sdp:
+            body = self.description.pending = self.prepare_offer()
+            self._open(LegSpec())  # the PRACK tells what is sent
+        return self.ua.ring(self.session, status, now, body=body, headers=headers)
 
     def play_early(self, now: Instant, like: "Leg | None" = None) -> list[Output]:
         """Open the stream before the answer: 183 with our SDP. Without their offer there is only 180. `like`: the party
@@ -269,6 +273,14 @@ class Leg:
     def _offer_again(self, far: Counterpart, now: Instant) -> list[Output]:
         self.description.reoffered = offer = self.description.later_offer(far)
         return self.ua.reinvite(self.session, offer, now)
+
+    def refresh(self, now: Instant) -> list[Output]:
+        """The session is due (RFC 4028 §7.4): a re-INVITE with what we said last, which changes nothing."""
+        said = self.description
+        if said.reoffered or said.pending:
+            return []  # a re-INVITE that is under way refreshes, too
+        said.reoffered = said.sdp
+        return self.ua.reinvite(self.session, said.sdp, now)
 
     def reanswered(self, body: bytes, now: Instant) -> None:
         """2xx to our re-INVITE. An answer that cannot be used changes nothing, nor does a refusal (no answer)."""

@@ -25,6 +25,7 @@ from softswitch.services.configuration_graph import (
 )
 from softswitch.services.configuration_identity import check_identity
 from softswitch.services.configuration_routing import check_routing
+from softswitch.services.configuration_sessions import check_sessions
 from softswitch.services.configuration_talks import check_codes, check_supervisor, dialled_codes
 from softswitch.services.faults import Finding, Severity, closest
 from softswitch.services.key_lines import KeyPath
@@ -127,6 +128,7 @@ class _Checks:
         for index, route in enumerate(self.settings.routes):
             self._route(index, route)
         self.findings += check_routing(self.settings, self.known.names)
+        self.findings += check_sessions(self.settings)
         for path, text in targets_of(self.settings):
             self._target(path, text)
         for path, name, language in prompts_of(self.settings):

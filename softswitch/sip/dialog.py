@@ -139,6 +139,11 @@ def uas_dialog(request: Request, local_tag: str, flow: Flow, contact: str) -> Di
     )
 
 
+def takes_update(message: Request | Response) -> bool:
+    """Whether the sender says that it takes UPDATE (RFC 3311 §5.1)."""
+    return "UPDATE" in message.headers.all("Allow")
+
+
 def _routes(message: Request | Response) -> tuple[str, ...]:
     return tuple(message.headers.all("Record-Route")) if "Record-Route" in message.headers else ()
 

@@ -14,12 +14,13 @@ import msgspec
 
 from softswitch.sip.digest import Credentials
 from softswitch.sip.flow import Flow, Send
+from softswitch.sip.session_terms import PLAIN, Terms
 from softswitch.wire.sip import NameAddr, Request, Response, Uri
 
 SessionId: TypeAlias = int
 TxId: TypeAlias = int
 Fields: TypeAlias = Sequence[tuple[str, str]]
-EndCause: TypeAlias = Literal["bye", "no-ack", "timeout", "transport", "dialog-gone"]
+EndCause: TypeAlias = Literal["bye", "no-ack", "no-prack", "expired", "timeout", "transport", "dialog-gone"]
 
 
 class Invitation(msgspec.Struct, frozen=True):
@@ -38,6 +39,7 @@ class Invitation(msgspec.Struct, frozen=True):
     call_id: str | None = None
     max_forwards: int = 70
     contact_user: str = ""
+    terms: Terms = PLAIN
 
 
 class Invited(msgspec.Struct, frozen=True):
@@ -79,18 +81,26 @@ class Cancelled(msgspec.Struct, frozen=True):
 
 
 class Confirmed(msgspec.Struct, frozen=True):
-    """ACK for our 2xx (to INVITE or re-INVITE). `body` is the answer if our 2xx carried the offer, else empty."""
+    """ACK for our 2xx (to INVITE or re-INVITE). `body` is the answer if our 2xx carried the offer, else empty. If a
+    reliable provisional response carried it, the answer comes as this, too, with its PRACK."""
 
     session: SessionId
     body: bytes
 
 
 class Reinvited(msgspec.Struct, frozen=True):
-    """re-INVITE, or UPDATE with an offer: answer with `accept_offer` or `reject_offer`. An empty body asks for our
-    offer; its answer comes as `Confirmed`."""
+    """re-INVITE, or UPDATE or PRACK with an offer: answer with `accept_offer` or `reject_offer`. An empty body asks
+    for our offer; its answer comes as `Confirmed`."""
 
     session: SessionId
     request: Request
+
+
+class RefreshDue(msgspec.Struct, frozen=True):
+    """The session must be refreshed by a re-INVITE (the peer takes no UPDATE): `reinvite` with the description as it
+    stands (RFC 4028 §7.4)."""
+
+    session: SessionId
 
 
 class OfferWithdrawn(msgspec.Struct, frozen=True):
@@ -116,7 +126,8 @@ class OfferRejected(msgspec.Struct, frozen=True):
 class Ended(msgspec.Struct, frozen=True):
     """The session is over, not by us. `bye`: BYE came (already answered), `request` is it. `no-ack`: our 2xx was never
     acknowledged. `timeout`, `transport`: a request of ours in the dialog got no answer or could not be sent.
-    `dialog-gone`: the peer answered 481. BYE is sent where it can still help."""
+    `dialog-gone`: the peer answered 481. `no-prack`: a reliable response was never acknowledged. `expired`: nobody
+    refreshed the session (RFC 4028). BYE is sent where it can still help."""
 
     session: SessionId
     cause: EndCause
@@ -175,6 +186,7 @@ SipEvent: TypeAlias = (
     | Cancelled
     | Confirmed
     | Reinvited
+    | RefreshDue
     | OfferWithdrawn
     | OfferAnswered
     | OfferRejected

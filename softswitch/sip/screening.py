@@ -28,7 +28,9 @@ def screen(request: Request, allow: frozenset[str], allow_value: str, supported:
         wanted = [option for option in headers.all("Require") if option.lower() not in supported]
         if wanted:
             return Refusal(420, (("Unsupported", ", ".join(wanted)),))  # §8.2.2.3
-    if method in ("INVITE", "UPDATE") and request.body:
+    if method != "INVITE" and "Replaces" in headers:
+        return Refusal(400)  # RFC 3891 §3
+    if method in ("INVITE", "UPDATE", "PRACK") and request.body:
         if "Content-Encoding" in headers and (headers.get("Content-Encoding") or "").lower() != "identity":
             return Refusal(415, (("Accept-Encoding", "identity"),))  # §8.2.3
         if not session_description(request):

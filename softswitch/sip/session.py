@@ -5,7 +5,7 @@ offer's place within the established session is §14, RFC 3311 and RFC 6337. The
 `session_offer.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, auto
 
 import msgspec
@@ -14,7 +14,8 @@ from softswitch.kernel.clock import Duration, Instant
 from softswitch.sip.dialog import Dialog
 from softswitch.sip.digest import Credentials
 from softswitch.sip.events import Fields
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import Flow, Send
+from softswitch.sip.session_terms import PLAIN, Terms
 from softswitch.sip.transaction import ClientTransaction, ServerTransaction
 from softswitch.wire.sip import Request, Response
 
@@ -28,6 +29,7 @@ class Phase(IntEnum):
     CANCELLING = auto()  # UAC: CANCEL is out, the final response is awaited
     CONFIRMING = auto()  # UAC: the 2xx brought the offer, ACK waits for our answer
     INCOMING = auto()  # UAS: no final response yet
+    ACCEPTING = auto()  # UAS: answered, but the 2xx waits for a PRACK (RFC 3262 §3)
     ANSWERED = auto()  # UAS: 2xx is out, ACK is awaited
     LEAVING = auto()  # UAS: hung up before ACK, BYE must wait for it (§15)
     ESTABLISHED = auto()
@@ -48,22 +50,26 @@ class What(IntEnum):
     CONFIRM = auto()  # verb
     RING = auto()  # verb
     ACCEPT = auto()  # verb
+    ACCEPT_LATER = auto()  # verb, while a reliable response with SDP is not acknowledged
+    PRACKED = auto()  # it is
+    NO_PRACK = auto()  # 64*T1 without PRACK
     REJECT = auto()  # verb
     HANG_UP = auto()  # verb
     CANCEL = auto()
     ACK = auto()
     NO_ACK = auto()  # 64*T1 without ACK
     BYE = auto()
+    EXPIRED = auto()  # nobody refreshed the session in time (RFC 4028 §10)
     GONE = auto()  # 481 to a request of ours in the dialog
     LOST = auto()  # time-out of a request of ours in the dialog
     BROKEN = auto()  # transport failure of a request of ours in the dialog
 
 
 class Offer(IntEnum):
-    """Whose turn it is in an established session."""
+    """Whose turn it is in an established session, or in an early dialog whose first offer was answered reliably."""
 
     STABLE = auto()
-    OURS = auto()  # our re-INVITE is out
+    OURS = auto()  # our re-INVITE or UPDATE is out
     TO_CONFIRM = auto()  # its 2xx brought the offer, ACK waits for our answer
     WAITING = auto()  # 491 came, we try again later (§14.1)
     THEIRS = auto()  # re-INVITE or UPDATE came, the floor above thinks
@@ -79,10 +85,11 @@ class Turn(IntEnum):
     ANSWERED_WITH_OFFER = auto()  # 2xx to our re-INVITE, which had none
     CONFIRM = auto()  # verb
     GLARE = auto()  # 491
+    TOO_SHORT = auto()  # 422: again, with a longer interval (RFC 4028 §7.4)
     REFUSED = auto()  # other final responses
-    RECEIVED = auto()  # re-INVITE, or UPDATE with a body
+    RECEIVED = auto()  # re-INVITE, or UPDATE or PRACK with a body
     ACCEPT_INVITE = auto()  # verb
-    ACCEPT_UPDATE = auto()  # verb
+    ACCEPT_UPDATE = auto()  # verb, for an offer in UPDATE or PRACK
     REJECT = auto()  # verb
     ACKED = auto()
     WITHDRAWN = auto()  # CANCEL for their re-INVITE
@@ -95,6 +102,8 @@ class Role(IntEnum):
     INVITE = auto()
     REINVITE = auto()
     IN_DIALOG = auto()
+    PRACK = auto()
+    REFRESH = auto()
     BYE = auto()
 
 
@@ -120,12 +129,45 @@ class Unacknowledged:
     give_up_at: Instant
 
 
+@dataclass(slots=True, eq=False)
+class Reliable:
+    """RFC 3262 §3 at the UAS: provisional responses that must arrive. `rseq` numbers the last one of INVITE `cseq`;
+    `data` is it while no PRACK came, with SDP if `described`, which is our offer if `offered`. `waiting` are those
+    that go next, `accepting` the answer that waits behind them. `required`: all of them must be reliable."""
+
+    session: "Session"
+    cseq: int
+    required: bool
+    rseq: int
+    data: Send | None = None
+    described: bool = False
+    offered: bool = False
+    waiting: list[Verb] = field(default_factory=list)
+    accepting: Verb | None = None
+    interval: Duration = 0.0
+    repeat_at: Instant = 0.0
+    give_up_at: Instant = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class SessionTimer:
+    """RFC 4028: the session ends at `expire_at` unless it is refreshed, by us at `refresh_at` if `ours`."""
+
+    session: "Session"
+    interval: int
+    ours: bool
+    refresh_at: Instant
+    expire_at: Instant
+
+
 class Session:
     """`early` are the responses that made early dialogs at the UAC, by remote tag; `forks` their dialogs, and after
     the 2xx those that came too late. `invite` is the first INVITE's transaction, `reinvite` that of our re-INVITE,
     `answering` that of their re-INVITE or UPDATE. `offering` is what our re-INVITE carries, `wanted` what the next
     one will that waits for its turn. `live` counts transactions. `pending` are their requests that the floor above
-    still owes a response. `parting` are header fields for our CANCEL or BYE."""
+    still owes a response. `parting` are header fields for our CANCEL or BYE. `terms` is what may be used beside RFC
+    3261. `reliable` is the UAS's part of RFC 3262, `rseqs` the UAC's: the last RSeq by remote tag. `settled` is the
+    remote tag of the early dialog whose first offer has been answered reliably. `updates`: the peer takes UPDATE."""
 
     __slots__ = (
         "answering",
@@ -146,9 +188,15 @@ class Session:
         "pending",
         "phase",
         "reinvite",
+        "reliable",
         "request",
+        "rseqs",
+        "settled",
+        "terms",
+        "timer",
         "uac",
         "unacknowledged",
+        "updates",
         "wanted",
     )
 
@@ -174,4 +222,10 @@ class Session:
         self.wanted: tuple[bytes, Fields] | None = None
         self.parting: Fields = ()
         self.pending: dict[int, ServerTransaction] = {}
+        self.terms: Terms = PLAIN
+        self.reliable: Reliable | None = None
+        self.rseqs: dict[str, int] | None = None
+        self.settled: str | None = None
+        self.timer: SessionTimer | None = None
+        self.updates = False
         self.live = 0

@@ -5,13 +5,16 @@ from math import inf
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
+from softswitch.sip import session_reliable, session_timer
 from softswitch.sip.authentication import authorized, proof_of
 from softswitch.sip.dialog import Dialog, contact_value, uac_dialog, uas_dialog
 from softswitch.sip.events import Fields, InDialog, InDialogAnswered, Invitation, Invited, Output, SessionClosed
 from softswitch.sip.flow import Flow, Send
+from softswitch.sip.screening import Refusal
 from softswitch.sip.session import Offer, Phase, Role, Session, Turn, Unacknowledged, Verb, What
 from softswitch.sip.session_offer import OFFERS, receive_offer, receive_offer_response
 from softswitch.sip.session_phases import PHASES
+from softswitch.sip.session_terms import PLAIN, Terms, invite_fields, refusal_of
 from softswitch.sip.session_uac import invite_input
 from softswitch.sip.transaction import ClientTransaction, ServerTransaction
 from softswitch.sip.transaction_layer import COOKIE, TransactionLayer
@@ -61,6 +64,7 @@ class SessionLayer:
         contact = contact_value(flow, layer.addressing.signalling(flow), invitation.contact_user)
         session = self._new(uac=True, call_id=call_id, local_tag=tag, flow=flow, contact=contact)
         session.credentials = invitation.credentials
+        session.terms = invitation.terms
         headers = Headers()
         for route in invitation.route:
             headers.add("Route", route)
@@ -74,6 +78,8 @@ class SessionLayer:
             headers.add(name, value)
         if "Allow" not in headers:
             headers.add("Allow", self.allow)
+        for name, value in invite_fields(invitation.terms):
+            headers.add(name, value)
         if invitation.body:
             headers.add("Content-Type", invitation.content_type)
         session.request = request = Request("INVITE", _uri(invitation.uri), headers, invitation.body)
@@ -97,6 +103,17 @@ class SessionLayer:
         self._own(session, tx)
         tx.to_tag = session.local_tag
         self.emit(Invited(session.id, request, flow))
+
+    def adopt(self, session: Session, terms: Terms) -> Refusal | None:
+        """Take the peer's INVITE on these terms; why not, if it cannot be. Raises `PeerError` (400)."""
+        request = session.request
+        if request is None or session.phase is not Phase.INCOMING:
+            return None
+        refusal = refusal_of(request, terms)
+        if refusal is None:
+            session.terms = terms
+            session_reliable.prepared(self, session, request)
+        return refusal
 
     def _new(self, *, uac: bool, call_id: str, local_tag: str, flow: Flow, contact: str) -> Session:
         layer = self.transactions
@@ -123,7 +140,7 @@ class SessionLayer:
     def step_offer(self, session: Session, what: Turn, message: Request | Response | Verb | None, now: Instant) -> None:
         """Take the offer's row for `what`; then let a re-INVITE of ours go that waits for its turn."""
         row = OFFERS.get((session.offer, what))
-        if row is None or session.phase is not Phase.ESTABLISHED:
+        if row is None or not negotiable(session):
             return
         session.offer, action = row
         if action is not None:
@@ -131,9 +148,15 @@ class SessionLayer:
         self.settle(session, now)
 
     def settle(self, session: Session, now: Instant) -> None:
-        """Send what waits, when the session is established and nobody's offer is open."""
-        if session.offer is not Offer.STABLE or session.phase is not Phase.ESTABLISHED:
+        """Send what waits, when nobody's offer is open and the session is established, or its early dialog takes an
+        UPDATE (RFC 3311 §5.1; the caller's only: a callee's early dialog may not be the one that wins)."""
+        if session.offer is not Offer.STABLE:
             return
+        if session.phase is not Phase.ESTABLISHED:
+            session_reliable.go_on(self, session, now)
+            updatable = session.phase is Phase.INCOMING and session.settled is not None and session.updates
+            if not updatable or session.dialog is None or session.wanted is None or not session.wanted[0]:
+                return
         if self.transactions.deadlines.get(session) is not None:
             session.offer = Offer.WAITING
         elif session.wanted is not None:
@@ -159,6 +182,8 @@ class SessionLayer:
         """The session is over: nothing of it is repeated, and their open requests get 487 (§15.1.2)."""
         layer = self.transactions
         layer.deadlines.cancel(session)
+        session_reliable.stop(self, session)
+        session_timer.stop(self, session)
         self.acknowledged(session)
         session.wanted = None
         session.request = None
@@ -207,6 +232,8 @@ class SessionLayer:
             self.respond(session, tx, 200, now)
             if dialog is session.dialog or session.dialog is None:
                 self.step(session, What.BYE, request, now)
+        elif method == "PRACK":
+            session_reliable.receive_prack(self, session, tx, request, now)
         elif session.phase in _PARTING or (session.dialog is not None and dialog is not session.dialog):
             self.respond(session, tx, 481, now)
         elif method in ("INVITE", "UPDATE"):
@@ -243,17 +270,26 @@ class SessionLayer:
         if status in (401, 407) and (tx.role == Role.BYE or session.phase not in _PARTING):
             again = authorized(tx, response, session.credentials, self.transactions.dice)
             if again is not None:
-                self._retry(session, tx, again, now)
+                self._retry(session, tx, again, now, 1)
                 return
         match tx.role:
             case Role.INVITE:
                 if flow.reliable:
                     session.flow = flow
+                if 100 < status < 200 and not session_reliable.take(self, session, response, now):
+                    return
+                if status == 422 and session.phase in (Phase.CALLING, Phase.PROCEEDING):
+                    longer = session_timer.longer_invite(tx, response)
+                    if longer is not None:
+                        self._retry(session, tx, longer, now)
+                        return
                 self.step(session, invite_input(status, tx.offered), response, now)
             case Role.REINVITE:
                 receive_offer_response(self, session, tx, response, now)
             case Role.IN_DIALOG if status >= 200:
                 self.answered_in_dialog(session, tx, status, response, now)
+            case Role.REFRESH if status >= 200:
+                session_timer.refreshed(self, session, tx, response, now)
             case _:
                 pass
 
@@ -263,9 +299,14 @@ class SessionLayer:
             case Role.INVITE:
                 self.step(session, What.TIMEOUT if timeout else What.UNREACHABLE, None, now)
             case Role.REINVITE:
-                if tx is session.reinvite:
+                if tx is session.reinvite and session.phase is not Phase.ESTABLISHED:
+                    session.reinvite = None
+                    self.step_offer(session, Turn.REFUSED, None, now)  # the INVITE's own end is awaited all the same
+                elif tx is session.reinvite:
                     session.reinvite = None
                     self.step(session, What.LOST if timeout else What.BROKEN, None, now)
+            case Role.REFRESH:
+                self.step(session, What.LOST if timeout else What.BROKEN, None, now)
             case Role.IN_DIALOG:
                 self.answered_in_dialog(session, tx, 408 if timeout else 503, None, now)
             case _:
@@ -285,14 +326,16 @@ class SessionLayer:
         elif response is None:
             self.step(session, What.BROKEN, None, now)
 
-    def _retry(self, session: Session, tx: ClientTransaction, again: Request, now: Instant) -> None:
-        """The same request with credentials, in a new transaction (§22.2)."""
-        if session.dialog is not None:
-            session.dialog.local_cseq = again.cseq.number
+    def _retry(self, session: Session, tx: ClientTransaction, again: Request, now: Instant, tries: int = 0) -> None:
+        """The same request in a new transaction: with credentials (§22.2), or what else the response asked for.
+        `tries` counts those with credentials."""
+        dialog = session.dialog or session.forks.get(again.to.tag or "")
+        if dialog is not None:
+            dialog.local_cseq = again.cseq.number
         # A large request began on UDP, and may switch to TCP again.
         flow = tx.flow if tx.fallback is None or tx.fallback.reliable else tx.fallback
         fresh = self.start(session, again, flow, tx.role, now)
-        fresh.tries = tx.tries + 1
+        fresh.tries = tx.tries + tries
         fresh.proof = proof_of(again)
         if tx.role is Role.INVITE:
             session.invite, session.request = fresh, again
@@ -343,6 +386,8 @@ class SessionLayer:
             fields.add("Contact", session.contact)
             if status >= 200:
                 fields.add("Allow", self.allow)
+                if session.terms is not PLAIN:
+                    fields.add("Supported", session.terms.supported)
         for name, value in headers:
             fields.add(name, value)
         if body:
@@ -395,9 +440,23 @@ class SessionLayer:
         if not session.uac:
             session.dialog = uas_dialog(session.request, session.local_tag, session.flow, session.contact)
             return session.dialog if session.dialog.remote_tag == tag else None
+        return self.early_dialog(session, tag)
+
+    def early_dialog(self, session: Session, tag: str) -> Dialog | None:
+        """The UAC's early dialog with that remote tag; each fork has its own (§12.1)."""
+        if session.request is None:
+            return None
         if tag not in session.forks and (early := session.early.get(tag)) is not None:
             session.forks[tag] = uac_dialog(session.request, early, session.flow, session.contact)
         return session.forks.get(tag)
+
+
+def negotiable(session: Session) -> bool:
+    """Whether offers may be made: the session is established, or the first offer in its early dialog has been answered
+    in a way that arrives for certain (RFC 3311 §5.1, RFC 6337 §3)."""
+    if session.phase is Phase.ESTABLISHED:
+        return True
+    return session.settled is not None and session.phase in (Phase.INCOMING, Phase.ACCEPTING, Phase.PROCEEDING)
 
 
 def _uri(uri: Uri | str) -> Uri:

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from softswitch.kernel.clock import Instant
+from softswitch.sip import session_timer
 from softswitch.sip.dialog import Dialog
 from softswitch.sip.events import Confirmed, OfferAnswered, OfferRejected, OfferWithdrawn, Reinvited
 from softswitch.sip.session import Offer, Phase, Role, Session, Turn, Verb, What
 from softswitch.sip.session_body import session_description
+from softswitch.sip.session_terms import too_short
 from softswitch.sip.transaction import ClientTransaction, ServerTransaction
 from softswitch.wire.sip import Request, Response
 
@@ -26,11 +28,17 @@ Action: TypeAlias = Callable[..., None]
 def receive_offer(
     layer: SessionLayer, session: Session, dialog: Dialog, tx: ServerTransaction, request: Request, now: Instant
 ) -> None:
-    """A re-INVITE or UPDATE in `dialog`."""
-    if tx.method == "UPDATE" and not request.body:
+    """A re-INVITE or UPDATE in `dialog`. Raises `PeerError` (400)."""
+    short = too_short(request, session.terms)
+    early = session.phase is not Phase.ESTABLISHED
+    if short is not None:
+        layer.respond(session, tx, short.status, now, headers=short.headers)
+    elif tx.method == "UPDATE" and not request.body:
         dialog.refresh(request)
-        layer.respond(session, tx, 200, now)
-    elif session.phase is not Phase.ESTABLISHED:
+        # In an early dialog the timer is not agreed on yet.
+        fields = () if early else session_timer.granted(layer, session, request, now)
+        layer.respond(session, tx, 200, now, headers=fields)
+    elif early and (tx.method == "INVITE" or not _settled(session, dialog)):
         # The INVITE's own offer is open: 491 if it is ours (RFC 3311 §5.2), or if our 2xx waits for its ACK
         # (RFC 6337 §4.3); 500 if the peer still waits for our answer.
         if session.uac or session.phase is Phase.ANSWERED:
@@ -50,7 +58,7 @@ def receive_offer(
 def receive_offer_response(
     layer: SessionLayer, session: Session, tx: ClientTransaction, response: Response, now: Instant
 ) -> None:
-    """A response to our re-INVITE."""
+    """A response to our re-INVITE, or to our UPDATE with an offer."""
     status = response.status
     if status < 200:
         if session.phase is Phase.OVER:
@@ -59,20 +67,30 @@ def receive_offer_response(
     if status < 300 and (ack := tx.acks.get(response.to.tag or "")) is not None:
         layer.emit(ack)
     elif session.phase is Phase.OVER:
-        if status < 300 and session.dialog is not None:
+        if status < 300 and session.dialog is not None and tx.method == "INVITE":
             layer.acknowledge(session.dialog, tx, response.cseq.number)
     elif tx is not session.reinvite:
         return  # a repeated 2xx whose ACK waits for `confirm`
     elif status >= 300:
         session.reinvite = None
-        if status in (481, 408):
+        if status in (481, 408) and session.phase is Phase.ESTABLISHED:
             layer.step(session, What.GONE if status == 481 else What.LOST, response, now)
+        elif status == 422 and (seconds := session_timer.longer(session, response)) and session.timer is not None:
+            session.timer.interval = seconds
+            layer.step_offer(session, Turn.TOO_SHORT, response, now)
         else:
             layer.step_offer(session, Turn.GLARE if status == 491 else Turn.REFUSED, response, now)
     elif session.offer is Offer.OURS:
         assert session.dialog is not None
         session.dialog.refresh(response)
+        if session.phase is Phase.ESTABLISHED:
+            session_timer.agreed(layer, session, response, now)
         layer.step_offer(session, Turn.ANSWERED if tx.offered else Turn.ANSWERED_WITH_OFFER, response, now)
+
+
+def _settled(session: Session, dialog: Dialog) -> bool:
+    """Whether an UPDATE may carry an offer in this early dialog."""
+    return session.settled is not None and session.settled == dialog.remote_tag
 
 
 def _refuse_for_now(layer: SessionLayer, session: Session, tx: ServerTransaction, now: Instant) -> None:
@@ -84,7 +102,7 @@ def _refuse_for_now(layer: SessionLayer, session: Session, tx: ServerTransaction
 
 
 def _send(layer: SessionLayer, session: Session, message: Any, now: Instant) -> None:
-    """The re-INVITE goes out."""
+    """The re-INVITE goes out; in an early dialog an UPDATE instead."""
     dialog = session.dialog
     assert dialog is not None
     assert session.wanted is not None
@@ -92,7 +110,11 @@ def _send(layer: SessionLayer, session: Session, message: Any, now: Instant) -> 
     body, headers = session.offering
     if not any(name.lower() == "allow" for name, _ in headers):
         headers = (*headers, ("Allow", layer.allow))
-    request = dialog.request("INVITE", headers, body, "application/sdp")
+    if session.phase is Phase.ESTABLISHED:
+        headers = (*headers, *session_timer.again(session))
+        request = dialog.request("INVITE", headers, body, "application/sdp")
+    else:
+        request = dialog.request("UPDATE", headers, body, "application/sdp")
     session.reinvite = layer.start_within(session, dialog, request, Role.REINVITE, now)
 
 
@@ -114,7 +136,8 @@ def _acknowledge(layer: SessionLayer, session: Session, body: bytes) -> None:
     assert tx is not None
     assert dialog is not None
     session.reinvite = session.offering = None
-    layer.acknowledge(dialog, tx, tx.number, body)
+    if tx.method == "INVITE":
+        layer.acknowledge(dialog, tx, tx.number, body)
 
 
 def _glare(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
@@ -126,9 +149,15 @@ def _glare(layer: SessionLayer, session: Session, response: Response, now: Insta
     layer.transactions.deadlines.set(session, now + pause / 100)
 
 
-def _refused(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
+def _again(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
+    if session.wanted is None:
+        session.wanted = session.offering
     session.offering = None
-    layer.emit(OfferRejected(session.id, response.status))
+
+
+def _refused(layer: SessionLayer, session: Session, response: Response | None, now: Instant) -> None:
+    session.offering = None
+    layer.emit(OfferRejected(session.id, 408 if response is None else response.status))
 
 
 def _received(layer: SessionLayer, session: Session, request: Request, now: Instant) -> None:
@@ -139,7 +168,10 @@ def _accept(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> 
     tx = _take_answering(session)
     assert tx.request is not None
     cseq = tx.request.cseq.number
-    layer.respond(session, tx, 200, now, None, verb.headers, verb.body)
+    fields = verb.headers
+    if tx.method != "PRACK" and session.phase is Phase.ESTABLISHED:
+        fields = (*fields, *session_timer.granted(layer, session, tx.request, now))
+    layer.respond(session, tx, 200, now, None, fields, verb.body)
     if tx.method == "INVITE":
         layer.await_ack(session, tx, cseq, now)
 
@@ -169,6 +201,7 @@ OFFERS: dict[tuple[Offer, Turn], tuple[Offer, Action | None]] = {
     (Offer.OURS, Turn.ANSWERED): (Offer.STABLE, _answered),
     (Offer.OURS, Turn.ANSWERED_WITH_OFFER): (Offer.TO_CONFIRM, _answered_with_offer),
     (Offer.OURS, Turn.GLARE): (Offer.WAITING, _glare),
+    (Offer.OURS, Turn.TOO_SHORT): (Offer.STABLE, _again),
     (Offer.OURS, Turn.REFUSED): (Offer.STABLE, _refused),
     (Offer.TO_CONFIRM, Turn.CONFIRM): (Offer.STABLE, _confirm),
     (Offer.WAITING, Turn.RETRY): (Offer.OURS, _send),

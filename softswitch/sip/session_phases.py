@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import TypeAlias
 
+from softswitch.sip import session_reliable as reliable
+from softswitch.sip import session_timer as timer
 from softswitch.sip import session_uac as uac
 from softswitch.sip import session_uas as uas
 from softswitch.sip.session import Phase, What
@@ -46,10 +48,17 @@ PHASES: dict[tuple[Phase, What], PhaseRow] = {
     # UAS: §13.3, §9.2
     (Phase.INCOMING, What.RING): (Phase.INCOMING, uas.ring),
     (Phase.INCOMING, What.ACCEPT): (Phase.ANSWERED, uas.accept),
+    (Phase.INCOMING, What.ACCEPT_LATER): (Phase.ACCEPTING, reliable.accept_later),
+    (Phase.INCOMING, What.NO_PRACK): (Phase.OVER, reliable.not_acknowledged),
     (Phase.INCOMING, What.REJECT): (Phase.OVER, uas.refuse),
     (Phase.INCOMING, What.HANG_UP): (Phase.OVER, uas.refuse),
     (Phase.INCOMING, What.CANCEL): (Phase.OVER, uas.cancelled),
     (Phase.INCOMING, What.BYE): (Phase.OVER, uas.ended_unanswered),
+    (Phase.ACCEPTING, What.PRACKED): (Phase.ANSWERED, uas.accept),
+    (Phase.ACCEPTING, What.NO_PRACK): (Phase.OVER, reliable.not_acknowledged),
+    (Phase.ACCEPTING, What.HANG_UP): (Phase.OVER, uas.refuse),
+    (Phase.ACCEPTING, What.CANCEL): (Phase.OVER, uas.cancelled),
+    (Phase.ACCEPTING, What.BYE): (Phase.OVER, uas.ended_unanswered),
     (Phase.ANSWERED, What.ACK): (Phase.ESTABLISHED, uas.confirmed),
     (Phase.ANSWERED, What.HANG_UP): (Phase.LEAVING, None),
     (Phase.ANSWERED, What.BYE): (Phase.OVER, uas.ended),
@@ -66,6 +75,7 @@ PHASES: dict[tuple[Phase, What], PhaseRow] = {
     (Phase.ESTABLISHED, What.HANG_UP): (Phase.OVER, uas.leave),
     (Phase.ESTABLISHED, What.BYE): (Phase.OVER, uas.ended),
     (Phase.ESTABLISHED, What.NO_ACK): (Phase.OVER, uas.not_acknowledged),
+    (Phase.ESTABLISHED, What.EXPIRED): (Phase.OVER, timer.expired),
     (Phase.ESTABLISHED, What.GONE): (Phase.OVER, uas.gone),
     (Phase.ESTABLISHED, What.LOST): (Phase.OVER, uas.lost),
     (Phase.ESTABLISHED, What.BROKEN): (Phase.OVER, uas.broken),

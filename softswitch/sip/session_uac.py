@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from softswitch.kernel.clock import Instant
+from softswitch.sip import session_timer
 from softswitch.sip.dialog import uac_dialog
 from softswitch.sip.events import Accepted, Ended, Progressed, Rejected
 from softswitch.sip.session import Session, Verb, What
@@ -29,6 +30,12 @@ def invite_input(status: int, offered: bool) -> What:
 def progress(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
     """Each To tag is an early dialog of its own (§12.1, forking)."""
     tag = response.to.tag or ""
+    if response.status == 199:  # RFC 6228 §4: that early dialog is over, and says nothing of the others
+        session.early.pop(tag, None)
+        session.forks.pop(tag, None)
+        if session.settled == tag:
+            session.settled = None
+        return
     if tag:
         session.early[tag] = response
     layer.emit(Progressed(session.id, response, tag))
@@ -38,6 +45,7 @@ def accepted(layer: SessionLayer, session: Session, response: Response, now: Ins
     """2xx with the answer: the ACK goes at once."""
     _confirm_dialog(session, response)
     _acknowledge(layer, session, _dialog(session))
+    session_timer.agreed(layer, session, response, now)
     layer.emit(Accepted(session.id, response))
     layer.settle(session, now)
 
@@ -45,6 +53,7 @@ def accepted(layer: SessionLayer, session: Session, response: Response, now: Ins
 def accepted_with_offer(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
     """2xx with the offer: the ACK carries our answer and waits for `confirm`."""
     _confirm_dialog(session, response)
+    session_timer.agreed(layer, session, response, now)
     layer.emit(Accepted(session.id, response))
 
 

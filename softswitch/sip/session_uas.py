@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from softswitch.kernel.clock import Instant
+from softswitch.sip import session_reliable, session_timer
 from softswitch.sip.dialog import Dialog, uas_dialog
 from softswitch.sip.events import Cancelled, Confirmed, Ended
 from softswitch.sip.session import Session, Verb
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 def ring(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:
     """A provisional response; its To tag makes the early dialog (§13.3.1.1)."""
-    layer.respond(session, _invite(session), verb.status, now, verb.reason, verb.headers, verb.body)
+    if not session_reliable.ring(layer, session, verb, now):
+        layer.respond(session, _invite(session), verb.status, now, verb.reason, verb.headers, verb.body)
 
 
 def accept(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:
@@ -29,7 +31,10 @@ def accept(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> N
     assert request is not None
     if session.dialog is None:
         session.dialog = uas_dialog(request, session.local_tag, session.flow, session.contact)
-    layer.respond(session, tx, verb.status, now, verb.reason, verb.headers, verb.body)
+    session_reliable.stop(layer, session)
+    fields = (*verb.headers, *session_timer.granted(layer, session, request, now))
+    # RFC 6337 §3.1.1: an answer that has arrived for certain is not repeated.
+    layer.respond(session, tx, verb.status, now, verb.reason, fields, verb.body if session.settled is None else b"")
     session.request = None
     layer.await_ack(session, tx, request.cseq.number, now)
 

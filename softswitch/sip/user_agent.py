@@ -9,6 +9,7 @@ from random import Random
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
+from softswitch.sip import session_reliable, session_timer
 from softswitch.sip.authentication import authorized
 from softswitch.sip.digest import Credentials
 from softswitch.sip.events import (
@@ -23,17 +24,18 @@ from softswitch.sip.events import (
     TxId,
 )
 from softswitch.sip.flow import Addressing, Flow, Send
-from softswitch.sip.screening import hops_used_up, screen
-from softswitch.sip.session import Phase, Role, Session, Turn, Unacknowledged, Verb, What
+from softswitch.sip.screening import Refusal, hops_used_up, screen
+from softswitch.sip.session import Phase, Reliable, Role, Session, SessionTimer, Turn, Unacknowledged, Verb, What
 from softswitch.sip.session_body import SDP, session_description
 from softswitch.sip.session_layer import SessionLayer
+from softswitch.sip.session_terms import Terms
 from softswitch.sip.timers import Timers
 from softswitch.sip.transaction import ClientTransaction, Input, ServerTransaction, Transaction
 from softswitch.sip.transaction_layer import TransactionLayer
 from softswitch.sip.via import response_flow
 from softswitch.wire.sip import BadMessage, Request, Response
 
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "UPDATE", "INFO", "REGISTER", "REFER")
+ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO", "REGISTER", "REFER")
 _CHALLENGES = (401, 407)
 _TIMEOUTS = (Input.TIMER_B, Input.TIMER_F)
 
@@ -116,6 +118,10 @@ class UserAgent:
                 self._sessions.wake_unacknowledged(key, now)
             elif isinstance(key, Session):
                 self._sessions.wake(key, now)
+            elif isinstance(key, Reliable):
+                session_reliable.wake(self._sessions, key, now)
+            elif isinstance(key, SessionTimer):
+                session_timer.wake(self._sessions, key, now)
         return self._take()
 
     def counts(self) -> dict[str, int]:
@@ -193,6 +199,17 @@ class UserAgent:
         session = self._sessions.invite(invitation, flow, now)
         return session.id, self._take()
 
+    def adopt(self, session: SessionId, terms: Terms) -> Refusal | None:
+        """The terms on which an `Invited` is taken, before anything else is done with it. Returns what it must be
+        rejected with, None if it can be taken. Raises `PeerError` (400) when what it says of them is garbage."""
+        one = self._sessions.get(session)
+        return None if one is None else self._sessions.adopt(one, terms)
+
+    def must_offer(self, session: SessionId) -> bool:
+        """Whether the next `ring` must carry our offer (RFC 3261 §13.2.1): its answer comes as `Confirmed`."""
+        one = self._sessions.get(session)
+        return one is not None and session_reliable.must_offer(one)
+
     def ring(
         self, session: SessionId, status: int, now: Instant, body: bytes = b"", headers: Fields = ()
     ) -> list[Output]:
@@ -201,8 +218,10 @@ class UserAgent:
 
     def accept(self, session: SessionId, body: bytes, now: Instant, headers: Fields = ()) -> list[Output]:
         """200 to an `Invited`, repeated until its ACK comes as `Confirmed`. `body` is the answer, or the offer when
-        the INVITE had none."""
-        return self._verb(session, What.ACCEPT, Verb(200, None, headers, body), now)
+        the INVITE had none. It waits while a reliable response with SDP is not acknowledged."""
+        one = self._sessions.get(session)
+        later = one is not None and session_reliable.holds_answer(one)
+        return self._verb(session, What.ACCEPT_LATER if later else What.ACCEPT, Verb(200, None, headers, body), now)
 
     def reject(
         self, session: SessionId, status: int, now: Instant, reason: str | None = None, headers: Fields = ()

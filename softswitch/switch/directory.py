@@ -15,6 +15,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.sip.digest import Credentials
 from softswitch.sip.numbers import e164
 from softswitch.sip.privacy import ANONYMOUS
+from softswitch.sip.session_terms import Terms
 from softswitch.switch import presentation
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
@@ -44,6 +45,7 @@ class Directory:
             (network, name) for name, phone in settings.phones.items() for network in _phone_networks(phone)
         ]
         self._trunk_hosts: dict[str, set[str]] = {}  # resolved addresses of trunks named by host
+        self._terms: dict[Target, Terms] = {}
         self.agents_of_phone: dict[str, list[str]] = {}
         self.reseat(settings)
 
@@ -227,6 +229,17 @@ class Directory:
         trunk = self._settings.trunks[name]
         return self._policy(trunk, remote_host)
 
+    def terms(self, peer: Target) -> Terms:
+        """What may be used with that trunk or phone beside RFC 3261."""
+        known = self._terms.get(peer)
+        if known is None:
+            sip = self._settings.sip
+            parties = self._settings.trunks if peer.kind == "trunk" else self._settings.phones
+            party = parties[peer.name]
+            expires = sip.session_expires if party.session_expires is None else party.session_expires
+            known = self._terms[peer] = Terms(party.reliable or sip.reliable, expires, sip.min_session_expires)
+        return known
+
     def _policy(self, party: Phone | Trunk, remote_host: str) -> StreamPolicy:
         """What the party says for itself, else what `[media]` says for all."""
         media = self._settings.media
@@ -277,11 +290,12 @@ class Directory:
         headers += identity
         to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, self._settings.sip.domain))
         contact_user = from_.uri.user or ANONYMOUS
+        terms = self.terms(Target("phone", name))
         if phone.contact is not None:
             uri = Uri.parse(phone.contact)
             flow = self._office.flow_to(uri)
             stream = self.phone_stream(name, flow.remote[0])
-            return (Destination(peer, uri, flow, from_, to, stream, contact_user, headers=headers),)
+            return (Destination(peer, uri, flow, from_, to, stream, contact_user, headers=headers, terms=terms),)
         return tuple(
             Destination(
                 peer,
@@ -293,6 +307,7 @@ class Directory:
                 contact_user,
                 route=binding.route,
                 headers=headers,
+                terms=terms,
             )
             for binding in self._office.registrations.bindings(name, now)
         )
@@ -313,6 +328,7 @@ class Directory:
             self._office.trunks.contact_user(name),
             headers=headers,
             credentials=Credentials(trunk.username, trunk.password) if trunk.username and trunk.password else None,
+            terms=self.terms(Target("trunk", name)),
         )
 
     def shown_number(self, trunk: Trunk, call: "Call") -> str:

@@ -18,6 +18,7 @@ from softswitch.kernel.deadlines import Deadlines
 from softswitch.kernel.errors import LocalError
 from softswitch.sip.events import Output
 from softswitch.sip.flow import Addressing, Flow
+from softswitch.sip.session_terms import OPTIONS
 from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.admission import Admission
 from softswitch.switch.callbacks import Callbacks
@@ -63,7 +64,7 @@ class Office:
         self.seats = Seats(settings)
         self.addressing = addressing
         self.dice = dice
-        self.ua = UserAgent(addressing, dice)
+        self.ua = UserAgent(addressing, dice, supported=OPTIONS)
         self.fabric = Fabric(now, vault or dice)
         self.engine = Engine(settings.queues, settings.agents, now, dice, settings.acd, find_strategy)
         self.outbox: list[Effect] = []

@@ -21,6 +21,7 @@ from softswitch.sip.events import (
     OfferWithdrawn,
     Output,
     Progressed,
+    RefreshDue,
     Reinvited,
     Rejected,
     Requested,
@@ -57,6 +58,7 @@ class Signalling:
             Cancelled: self._cancelled,
             Confirmed: self._confirmed,
             Reinvited: self._reinvited,
+            RefreshDue: self._refresh,
             OfferWithdrawn: _ignore,
             OfferAnswered: self._offer_answered,
             OfferRejected: self._offer_rejected,
@@ -83,6 +85,14 @@ class Signalling:
         if isinstance(ruling, Refusal):
             office.log("warning", "call refused", source=event.flow.remote[0], status=ruling.status, reason=ruling.why)
             self._refuse(event.session, ruling.status, now)
+            return
+        try:
+            refusal = office.ua.adopt(event.session, office.directory.terms(ruling))
+        except PeerError as error:
+            self._refuse(event.session, error.status, now)
+            return
+        if refusal is not None:
+            self._refuse(event.session, refusal.status, now, headers=refusal.headers)
             return
         full = self._full(ruling)
         if full:
@@ -251,6 +261,11 @@ class Signalling:
 
     def _offer_rejected(self, event: OfferRejected, now: Instant) -> None:
         self._reanswered(event.session, b"", now)
+
+    def _refresh(self, event: RefreshDue, now: Instant) -> None:
+        leg, _ = self.find(event.session)
+        if leg is not None:
+            self._office.drive(leg.refresh(now))
 
     def _reanswered(self, session: int, body: bytes, now: Instant) -> None:
         """A party whose stream was to go on in another media process, and who does not agree, would hear nothing."""

@@ -188,7 +188,11 @@ def test_a_file_that_is_not_there_or_is_not_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [fault for part in ("", "_acd", "_callers", "_talks", "_routing") for fault in cases(f"errors{part}.txt")],
+    [
+        fault
+        for part in ("", "_acd", "_callers", "_talks", "_routing", "_sessions")
+        for fault in cases(f"errors{part}.txt")
+    ],
 )
 def test_a_fault_has_its_line_its_key_and_a_hint(faults, text: str, fault: str) -> None:
     assert [found for found in faults(text) if "warning" not in found] == [fault]

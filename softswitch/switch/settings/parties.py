@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from softswitch.acd.model import AgentSettings
 from softswitch.sip.numbers import NumberForm
 from softswitch.sip.secure_media import Srtp
+from softswitch.sip.session_terms import Reliable
 from softswitch.switch.settings.common import STRICT, Target
 
 
@@ -19,7 +20,10 @@ class Phone:
 
     `trusted`: a system of ours that is believed whom it asserts as caller (RFC 3325), and told hidden ones. `numbers`
     are its own, one of which it may prefer to show. `verstat`: it is told what callers' signatures proved.
-    `connected_id`: it is told whom it reached."""
+    `connected_id`: it is told whom it reached.
+
+    `reliable` and `session_expires`: as in `[sip]`. `redirect`: it may answer a call with the numbers where it is to be
+    rung instead (302), which it could dial itself."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     password: str | None = field(default=None, repr=False)
@@ -48,6 +52,9 @@ class Phone:
     busy: Target | None = None
     unavailable: Target | None = None
     accept_from: tuple[str, ...] = ()
+    redirect: bool = True
+    reliable: Reliable | None = None
+    session_expires: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +89,10 @@ class Trunk:
 
     `trusted`: unset, it is believed what it asserts of callers; true: it is also told hidden numbers that are not its
     own; false: neither. `numbers` are ours with this carrier. `number_form`: how callers' numbers are written.
-    `diversion`: how it is told who passed a call on. `user_to_user`: RFC 7433 data is passed through."""
+    `diversion`: how it is told who passed a call on. `user_to_user`: RFC 7433 data is passed through.
+
+    `reliable` and `session_expires`: as in `[sip]`. `redirect`: its redirections (302) to other numbers at its own
+    address are followed."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str
@@ -116,6 +126,9 @@ class Trunk:
     srtp: Srtp = "off"
     dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
     detect: tuple[Literal["tones", "answer"], ...] = ()
+    reliable: Reliable | None = None
+    session_expires: int | None = None
+    redirect: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from softswitch.sip.session_terms import Reliable
 from softswitch.switch.settings.common import STRICT
 
 
@@ -11,7 +12,11 @@ class Sip:
     """`domain` is the digest realm and the host of our addresses of record. `reject_unknown`: INVITEs from nobody we
     know get 403; False drops them in silence. `registration` bounds: RFC 3261 §10.2.8 and 423. `digest_algorithms` are
     offered in this order; MD5 alone by default, because baresip 1.0 and SIPp give up on a challenge that names another
-    (RFC 8760 asks them to skip it). `max_diversions`: a call that was passed on so often is refused (482)."""
+    (RFC 8760 asks them to skip it). `max_diversions`: a call that was passed on so often is refused (482).
+
+    `reliable`: PRACK (RFC 3262) is `off`, `supported` (used for early media with peers that know it) or `required`.
+    `session_expires`: seconds within which a call must be refreshed (RFC 4028), 0 = never; a peer may ask for others,
+    but for no fewer than `min_session_expires`."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     domain: str = "softswitch.local"
@@ -31,6 +36,9 @@ class Sip:
     ring_seconds: float = 60.0
     invite_seconds: float = 180.0
     max_message: int = 65535
+    reliable: Reliable = "supported"
+    session_expires: int = 1800
+    min_session_expires: int = 90
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
