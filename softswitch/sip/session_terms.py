@@ -76,7 +76,9 @@ def refusal_of(request: Request, terms: Terms) -> Refusal | None:
 
 def too_short(request: Request, terms: Terms) -> Refusal | None:
     """RFC 4028 §9: 422 when the sender could repeat the request with a longer interval. Raises `PeerError` (400)."""
-    asked = session_expires(request)
+    if "Session-Expires" not in request.headers and "Min-SE" not in request.headers:
+        return None
+    asked, _ = session_expires(request), min_se(request)
     if asked is None or not terms.session_expires or asked[0] >= terms.min_se or "timer" not in options_of(request):
         return None
     return Refusal(422, (("Min-SE", str(terms.min_se)),))

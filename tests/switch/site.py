@@ -28,6 +28,7 @@ from softswitch.sip.events import (
 )
 from softswitch.sip.flow import Flow, Send
 from softswitch.sip.offer_answer import Capabilities, answer, make_offer
+from softswitch.sip.session_terms import OPTIONS, PLAIN
 from softswitch.sip.user_agent import ALLOW, UserAgent
 from softswitch.switch.events import Arrived, AskHook, Drain, Effect, Log, Reported, Save, SwitchEvent, ToMedia
 from softswitch.switch.settings import Settings
@@ -171,7 +172,8 @@ class Party:
         self.name = name
         self.remote = (host, port)
         self.flow = Flow("udp", (HOST, 5060))
-        self.ua = UserAgent(At(host, port), Random(f"{name}@{host}:{port}"), allow=(*ALLOW, "NOTIFY"))
+        self.ua = UserAgent(At(host, port), Random(f"{name}@{host}:{port}"), None, (*ALLOW, "NOTIFY"), OPTIONS)
+        self.terms = PLAIN
         self.credentials = Credentials(name, password) if password else None
         self.lines: dict[int, Line] = {}
         self.on_invite: str | int = "answer"
@@ -205,6 +207,7 @@ class Party:
         invitation = Invitation(
             f"sip:{number}@{HOST}", f"<sip:{self.name}@{self.remote[0]}>", f"<sip:{number}@{HOST}>", body=offer,
             credentials=self.credentials, contact_user=self.name, headers=headers, max_forwards=hops,
+            terms=self.terms,
         )  # fmt: skip
         session, outputs = self.ua.invite(invitation, self.flow, self.site.now)
         line = Line(session, "calling", offer=offer)
@@ -266,6 +269,7 @@ class Party:
         match event:
             case Invited(session, request):
                 line = self.lines[session] = Line(session, "ringing", request=request)
+                assert self.ua.adopt(session, self.terms) is None
                 if isinstance(self.on_invite, int):
                     line.state = "over"
                     self.perform(self.ua.reject(session, self.on_invite, now))
