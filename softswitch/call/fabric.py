@@ -85,6 +85,7 @@ class Fabric:
         self.parties: Counter[str] = Counter()  # legs a party has now
         self._calls: dict[str, dict[str, int]] = {}  # party -> calls it is in -> its legs there
         self.changed: dict[str, None] = {}  # parties whose count changed since somebody looked
+        self.moved: dict[Leg, None] | None = None  # legs with another state since somebody looked; None: nobody watches
         self.sessions: dict[int, Leg] = {}  # by SIP session, until its last timer is gone
         self.players: dict[int, str] = {}  # who waits for the end of a player
         self.legs: dict[int, Leg] = {}  # by media id, until media has closed them

@@ -52,9 +52,9 @@ class Leg:
     """`owner` is the call's id; `peer` who it is, as `phone:1001` or `trunk:carrier`; `id` is also its media id."""
 
     __slots__ = (
-        "_keys", "_keys_by_us", "_keys_in_media", "answered_at", "description", "ended_at", "fabric", "far", "figures",
-        "hears", "held_at", "id", "opened", "owner", "peer", "policy", "ring_at", "session", "sip_call_id", "spec",
-        "state", "stats", "suite", "ua", "was_open", "wishes", "worker",
+        "_keys", "_keys_by_us", "_keys_in_media", "_state", "answered_at", "description", "ended_at", "fabric", "far",
+        "figures", "hears", "held_at", "id", "opened", "owner", "peer", "policy", "ring_at", "session", "sip_call_id",
+        "spec", "stats", "suite", "ua", "was_open", "wishes", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: str, peer: str, worker: int, policy: StreamPolicy, ua: UserAgent, fabric: Fabric) -> None:
@@ -88,6 +88,17 @@ class Leg:
         fabric.came(peer, owner)
 
     # ------------------------------------------------------------------------------------------------------ properties
+
+    @property
+    def state(self) -> LegState:
+        """Who watches legs is told of each new one."""
+        return self._state
+
+    @state.setter
+    def state(self, state: LegState) -> None:
+        self._state = state
+        if self.fabric.moved is not None:
+            self.fabric.moved[self] = None
 
     @property
     def up(self) -> bool:
@@ -355,6 +366,7 @@ class Leg:
         self.fabric.went(self.peer, self.owner)
         self.owner, self.peer = owner, peer or self.peer
         self.fabric.came(self.peer, self.owner)
+        self.state = self._state
 
     def move_to(self, worker: int, now: Instant) -> list[Output]:
         """The stream goes on in another media process: a re-INVITE tells the new port (RFC 3264 §8.3.1). Raises

@@ -26,6 +26,7 @@ from softswitch.services.configuration_graph import (
 from softswitch.services.configuration_identity import check_identity
 from softswitch.services.configuration_routing import check_routing
 from softswitch.services.configuration_sessions import check_sessions
+from softswitch.services.configuration_subscriptions import check_subscriptions
 from softswitch.services.configuration_talks import check_codes, check_supervisor, dialled_codes
 from softswitch.services.faults import Finding, Severity, closest
 from softswitch.services.key_lines import KeyPath
@@ -109,6 +110,7 @@ class _Checks:
             self._queue(name, queue)
             self.findings += check_callers(self.settings, name, queue)
         self.findings += overflow_loops(self.settings)
+        self.findings += check_subscriptions(self.settings)
         for name, box in self.settings.voicemail.items():
             self.findings += check_voicemail(name, box)
             self._language(("voicemail", name, "language"), box.language)

@@ -68,9 +68,13 @@ class _Trouble:
     delay: Duration
 
 
+def _nobody(path: str, to: str) -> None:
+    """Nobody asks where recordings are."""
+
+
 class Keeper:
     """`live` gives the paths being recorded now; `allow` is told why no new recording may begin (empty: it may);
-    `tell` writes a fact into the ledger."""
+    `tell` writes a fact into the ledger; `moved` hears of recordings that have another path, or none any more."""
 
     def __init__(
         self,
@@ -85,6 +89,7 @@ class Keeper:
         allow: Callable[[str], None],
         tell: Callable[[Fact], None],
         say: Say,
+        moved: Callable[[str, str], None] = _nobody,
     ) -> None:
         self.settings = settings
         self._store = store
@@ -97,6 +102,7 @@ class Keeper:
         self._allow = allow
         self._tell = tell
         self._say = say
+        self._moved = moved
         self._lock = asyncio.Lock()  # of the chain's end, and of rows between reading and changing
         self._last: ChainEntry | None = None
         self._known = False  # whether `_last` was read
@@ -218,6 +224,9 @@ class Keeper:
         for entry, row, _ in changes:
             fact = {"what": entry.kind, "path": entry.path, "seq": entry.seq, "link": entry.link}
             self._tell(Fact("recording.sealed", now, row.call, data=dict(fact)))
+        for link in links:
+            if link.kind != "recorded":
+                self._moved(link.path, "" if link.row.deleted is not None else link.row.path)
 
     # --------------------------------------------------------------------------------------------------- conversion
 
@@ -341,6 +350,21 @@ class Keeper:
             return [await self._delete(row, self._clock(), by, reason) for row in rows]
         except LocalError as error:
             raise PeerError(str(error), status=409) from error
+
+    async def delete_path(self, path: str, by: str, reason: str) -> bool:
+        """Delete one recording; False while it is not in the chain yet, so that it is to be tried again. One that is
+        not there, or deleted, is no error. Raises `PeerError` 409 when it is held."""
+        row = await self._archive.by_path(path)
+        if row is None or (row.deleted is None and not row.sha256):
+            return False
+        if row.held:
+            raise PeerError(f"{path} is held: {row.held}", status=409)
+        if row.deleted is None:
+            try:
+                await self._delete(row, self._clock(), by, reason)
+            except LocalError as error:
+                raise PeerError(str(error), status=409) from error
+        return True
 
     # ----------------------------------------------------------------------------------------------- after a crash
 

@@ -19,10 +19,13 @@ from softswitch.switch.customers import Customer, ForgottenCustomer
 from softswitch.switch.records import (
     CallRecord,
     ForgottenBinding,
+    ForgottenMessage,
     ForgottenSetting,
     LegRecord,
     SavedAgent,
     SavedBinding,
+    SavedGreeting,
+    SavedMessage,
     SavedRecording,
     SavedSetting,
 )
@@ -52,6 +55,9 @@ Row: TypeAlias = (
     | ForgottenCustomer
     | SavedSetting
     | ForgottenSetting
+    | SavedMessage
+    | ForgottenMessage
+    | SavedGreeting
 )
 Pending: TypeAlias = Row | tuple[int, Fact]  # a fact with its number is a `LedgerEntry` in the cheapest form
 
@@ -69,6 +75,9 @@ class Statement(IntEnum):
     FORGET_CUSTOMER = 7
     SETTING = 8
     FORGET_SETTING = 9
+    MESSAGE = 10
+    FORGET_MESSAGE = 11
+    GREETING = 12
 
 
 Parameters: TypeAlias = tuple[Any, ...]
@@ -135,6 +144,18 @@ def _setting(row: SavedSetting) -> Parameters:
     return row.path, encode(row.value).decode(), row.by, row.at
 
 
+def _message(row: SavedMessage) -> Parameters:
+    return row.path, row.box, row.call, row.caller, row.at, row.seconds, row.heard
+
+
+def _forget_message(row: ForgottenMessage) -> Parameters:
+    return (row.path,)
+
+
+def _greeting(row: SavedGreeting) -> Parameters:
+    return row.box, row.path
+
+
 def _forget_setting(row: ForgottenSetting) -> Parameters:
     return (row.path,)
 
@@ -151,6 +172,9 @@ _WRITERS: Final[dict[type, tuple[Statement, Callable[[Any], Parameters]]]] = {
     ForgottenCustomer: (Statement.FORGET_CUSTOMER, _forget_customer),
     SavedSetting: (Statement.SETTING, _setting),
     ForgottenSetting: (Statement.FORGET_SETTING, _forget_setting),
+    SavedMessage: (Statement.MESSAGE, _message),
+    ForgottenMessage: (Statement.FORGET_MESSAGE, _forget_message),
+    SavedGreeting: (Statement.GREETING, _greeting),
 }
 
 
@@ -194,10 +218,14 @@ _TABLES: Final = {
     Statement.FORGET_CUSTOMER: tables.customers,
     Statement.SETTING: tables.live_settings,
     Statement.FORGET_SETTING: tables.live_settings,
+    Statement.MESSAGE: tables.messages,
+    Statement.FORGET_MESSAGE: tables.messages,
+    Statement.GREETING: tables.greetings,
 }
-_FORGETS: Final = (Statement.FORGET, Statement.FORGET_CUSTOMER, Statement.FORGET_SETTING)
-_LAST_COUNTS: Final = (Statement.BINDING, Statement.AGENT, Statement.CUSTOMER, Statement.SETTING, *_FORGETS)
-_UPSERTS: Final = (Statement.BINDING, Statement.AGENT, Statement.RECORDING, Statement.CUSTOMER, Statement.SETTING)
+_FORGETS: Final = (Statement.FORGET, Statement.FORGET_CUSTOMER, Statement.FORGET_SETTING, Statement.FORGET_MESSAGE)
+_CHANGED: Final = (Statement.CUSTOMER, Statement.SETTING, Statement.MESSAGE, Statement.GREETING)
+_LAST_COUNTS: Final = (Statement.BINDING, Statement.AGENT, *_CHANGED, *_FORGETS)
+_UPSERTS: Final = (Statement.BINDING, Statement.AGENT, Statement.RECORDING, *_CHANGED)
 _AT_ONCE: Final = (40, 10, 3, 1)  # rows a statement; few sizes, so that the driver's cache of statements holds them all
 
 

@@ -35,7 +35,15 @@ from softswitch.services.sinks import AsyncSink, Sink, ThreadSink
 from softswitch.services.writer import BACKLOG, INTERVAL, Alarm, Writer
 from softswitch.switch.customers import Customer
 from softswitch.switch.recording import VOICEMAIL
-from softswitch.switch.records import CallRecord, SavedAgent, SavedBinding, SavedRecording, SavedSetting
+from softswitch.switch.records import (
+    CallRecord,
+    SavedAgent,
+    SavedBinding,
+    SavedGreeting,
+    SavedMessage,
+    SavedRecording,
+    SavedSetting,
+)
 
 FILE: Final = "softswitch.db"
 _BUSY_MS: Final = 5000
@@ -220,6 +228,15 @@ class Store:
         """What was changed while the switch ran."""
         query = select(tables.live_settings).order_by(tables.live_settings.c.path)
         return [read_setting(row) for row in await self._rows(query)]
+
+    async def messages(self) -> list[SavedMessage]:
+        """What is in the mailboxes."""
+        return [SavedMessage(**row) for row in await self._rows(select(tables.messages))]
+
+    async def greetings(self) -> list[SavedGreeting]:
+        """What the owners of mailboxes have spoken."""
+        table = tables.greetings
+        return [SavedGreeting(**row) for row in await self._rows(select(table).where(table.c.path != ""))]
 
     async def last_agents(self, since: Instant) -> list[tuple[str, str, Instant]]:
         """Who talked last with each number since then: number, agent, when; in order of time."""

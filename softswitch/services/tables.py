@@ -101,6 +101,25 @@ live_settings: Final = Table(
     _number("at"),
 )
 
+messages: Final = Table(
+    "messages",
+    metadata,
+    Column("path", Text, primary_key=True),
+    _text("box"),
+    _text("call"),
+    _text("caller"),
+    _number("at"),
+    _number("seconds"),
+    Column("heard", Double, nullable=True),
+)
+
+greetings: Final = Table(
+    "greetings",
+    metadata,
+    Column("box", Text, primary_key=True),
+    _text("path"),
+)
+
 recordings: Final = Table(
     "recordings",
     metadata,

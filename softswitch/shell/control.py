@@ -21,6 +21,7 @@ from softswitch.services.alarms import Alarms
 from softswitch.services.configuration_diff import diff
 from softswitch.services.keeper import Keeper
 from softswitch.services.live_settings import LiveSettings
+from softswitch.services.message_deletion import MessageDeletion
 from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
 from softswitch.services.reporting import Reporter
@@ -44,7 +45,8 @@ from softswitch.shell.trace import Trace
 from softswitch.shell.trunk_names import TrunkNames
 from softswitch.shell.udp import UdpListener
 from softswitch.sip.flow import Addressing
-from softswitch.switch.events import Drain, HangUpCall, RecordingRoom, Reload
+from softswitch.switch.events import Drain, HangUpCall, RecordingMoved, RecordingRoom, Reload
+from softswitch.switch.recording import box_of
 from softswitch.switch.records import SavedRecording
 from softswitch.switch.settings import Settings
 
@@ -139,7 +141,10 @@ class Control:
                 allow=lambda refusal: driver.give(RecordingRoom(refusal)),
                 tell=saver,
                 say=_say,
+                moved=lambda path, to: driver.give(RecordingMoved(path, to)) if box_of(path) else None,
             )
+            self._deletion = MessageDeletion(self._keeper, _say)
+            driver.delete_recording = self._deletion.delete
             self._notice = VoicemailNotice(lambda: self._settings, recordings, _say)
             saver.recorded = self._recorded
             self._operator = Operator(
@@ -298,6 +303,7 @@ class Control:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._notice.close()
+        await self._deletion.close()
         await self._keeper.finish()
         await self._helper.close()
 

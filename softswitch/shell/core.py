@@ -48,5 +48,6 @@ async def make_switch(
         for entry in (await store.ledger_entries(since=now - longest, kinds="callback.") if longest else ())
     ]
     bindings, customers = await store.bindings(now), await store.customers()
-    switch.restore(bindings, agents, (), now, customers, known, callbacks)
+    messages, greetings = await store.messages(), await store.greetings()
+    switch.restore(bindings, agents, (), now, customers, known, callbacks, messages, greetings)
     return switch

@@ -20,6 +20,7 @@ from softswitch.sip.flow import Flow, Send
 from softswitch.switch.events import (
     Arrived,
     AskHook,
+    DeleteRecording,
     Drained,
     Effect,
     FlowFailed,
@@ -70,6 +71,10 @@ class MediaSender(Protocol):
         """In order."""
 
 
+def _nobody(order: DeleteRecording) -> None:
+    """Nobody keeps recordings."""
+
+
 class Driver:
     """Owns the core while the process lives. A fault of the core is logged and counted, and the loop goes on."""
 
@@ -91,6 +96,7 @@ class Driver:
         self.drained = asyncio.Event()
         self.hooks = HookClient(self.give)
         self.log_from("info")
+        self.delete_recording: Callable[[DeleteRecording], None] = _nobody
         self.messages_in = 0
         self.messages_out = 0
         self.bad_messages = 0
@@ -110,6 +116,7 @@ class Driver:
             Log: self._log,
             Drained: self._drained,
             AskHook: self.hooks.ask,
+            DeleteRecording: self._delete_recording,
         }
 
     # ------------------------------------------------------------------------------------------------ what comes in
@@ -256,6 +263,9 @@ class Driver:
         write = self._lines.get(effect.level)
         if write is not None:
             write(effect.event, **effect.fields)
+
+    def _delete_recording(self, effect: DeleteRecording) -> None:
+        self.delete_recording(effect)
 
     def _drained(self, _effect: Drained) -> None:
         self.drained.set()

@@ -42,6 +42,16 @@ class Invitation(msgspec.Struct, frozen=True):
     terms: Terms = PLAIN
 
 
+class DialogIds(msgspec.Struct, frozen=True, gc=False):
+    """What tells a dialog from others (RFC 3261 §12). `remote_tag` is empty while the peer has sent none; `ours`: the
+    INVITE was ours."""
+
+    call_id: str
+    local_tag: str
+    remote_tag: str
+    ours: bool
+
+
 class Invited(msgspec.Struct, frozen=True):
     """A new call. Multipart bodies are already cut down to their SDP part. 100 goes by itself after 200 ms."""
 

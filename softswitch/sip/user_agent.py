@@ -13,6 +13,7 @@ from softswitch.sip import session_reliable, session_timer
 from softswitch.sip.authentication import authorized
 from softswitch.sip.digest import Credentials
 from softswitch.sip.events import (
+    DialogIds,
     Fields,
     InDialogAnswered,
     Invitation,
@@ -35,7 +36,8 @@ from softswitch.sip.transaction_layer import TransactionLayer
 from softswitch.sip.via import response_flow
 from softswitch.wire.sip import BadMessage, Request, Response
 
-ALLOW = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO", "REGISTER", "REFER")
+_CALLS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE", "INFO", "REGISTER", "REFER")
+ALLOW = (*_CALLS, "SUBSCRIBE", "NOTIFY", "PUBLISH", "MESSAGE")
 _CHALLENGES = (401, 407)
 _TIMEOUTS = (Input.TIMER_B, Input.TIMER_F)
 
@@ -192,6 +194,21 @@ class UserAgent:
             self._layer.forget(transaction)  # §26.3.2.4: challenge statelessly
         return self._take()
 
+    def tag_of(self, tx: TxId) -> str:
+        """The To tag that our responses to a request have which came up as `Requested` and is not answered yet."""
+        transaction = self._layer.pending.get(tx)
+        return "" if transaction is None else self._to_tag(transaction, 200) or ""
+
+    def dialog_of(self, session: SessionId) -> DialogIds | None:
+        """What tells the session's dialog from others; None when it is over."""
+        one = self._sessions.get(session)
+        if one is None:
+            return None
+        if one.dialog is not None:
+            return DialogIds(one.call_id, one.dialog.local_tag, one.dialog.remote_tag, one.uac)
+        theirs = next(iter(one.early), "") if one.uac or one.request is None else one.request.from_.tag or ""
+        return DialogIds(one.call_id, one.local_tag, theirs, one.uac)
+
     # ----------------------------------------------------------------------------------------------------- sessions
 
     def invite(self, invitation: Invitation, flow: Flow, now: Instant) -> tuple[SessionId, list[Output]]:
@@ -323,7 +340,11 @@ class UserAgent:
         elif request.to.tag is not None:
             session = sessions.find(request)
             if session is None:
-                self._answer(tx, request, 481, now)
+                if method == "SUBSCRIBE":  # its dialog is the notifier's
+                    layer.pending[tx.id] = tx
+                    layer.out.append(Requested(tx.id, request, flow))
+                else:
+                    self._answer(tx, request, 481, now)
                 return
             _single_body(request)
             sessions.receive(session, tx, request, flow, now)

@@ -185,6 +185,27 @@ class SendAway(msgspec.Struct, frozen=True):
     by: str = "operator"
 
 
+class RecordingMoved(msgspec.Struct, frozen=True):
+    """A recording has another name: it was converted. `to` empty: it is gone."""
+
+    path: str
+    to: str = ""
+
+
+class DeleteMessage(msgspec.Struct, frozen=True):
+    """An operator or a program deletes a message from a mailbox."""
+
+    box: str
+    path: str
+    by: str = "operator"
+
+
+class ResyncPhone(msgspec.Struct, frozen=True):
+    """The phone is asked to fetch its configuration anew."""
+
+    phone: str
+
+
 class Resolved(msgspec.Struct, frozen=True):
     """The host name of a trunk stands for these addresses now."""
 
@@ -216,6 +237,9 @@ SwitchEvent: TypeAlias = (
     | PrioritiseCall
     | MoveCall
     | SendAway
+    | RecordingMoved
+    | DeleteMessage
+    | ResyncPhone
 )
 
 
@@ -245,6 +269,13 @@ class AskHook(msgspec.Struct, frozen=True):
     token: str = ""
 
 
+class DeleteRecording(msgspec.Struct, frozen=True):
+    """Delete the recording at `path`, unless it is held."""
+
+    path: str
+    by: str
+
+
 class Log(msgspec.Struct, frozen=True):
     """A line for the operator's log. `fields` hold plain values, never secrets."""
 
@@ -259,4 +290,4 @@ class Drained(msgspec.Struct, frozen=True):
     at: Instant
 
 
-Effect: TypeAlias = Send | ToMedia | Save | Log | Drained | AskHook
+Effect: TypeAlias = Send | ToMedia | Save | Log | Drained | AskHook | DeleteRecording

@@ -231,6 +231,7 @@ class MediaReports:
             row = unknown(report, office.settings.recording.directory, now)
             if row is not None:
                 office.outbox.append(Save(row))
+                office.mailboxes.left(row, now)
             return
         call, path = running.call, running.path
         if report.cause != "stopped":
@@ -239,7 +240,9 @@ class MediaReports:
         office.fact(
             "recording.ended", now, call, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3)
         )
-        office.outbox.append(Save(running.saved(report)))
+        row = running.saved(report)
+        office.outbox.append(Save(row))
+        office.mailboxes.left(row, now)
         self._switch.recording_done(call, report.recorder)
 
     def _worker_stats(self, worker: int, report: WorkerStats, now: Instant) -> None:

@@ -27,11 +27,13 @@ from softswitch.switch.dial_plan import Calendar, DialPlan
 from softswitch.switch.directory import Directory
 from softswitch.switch.events import Effect, Log, Save
 from softswitch.switch.hooks import Hooks
+from softswitch.switch.mailboxes import Mailboxes
 from softswitch.switch.recording import RunningRecording
 from softswitch.switch.registrations import Registrations
 from softswitch.switch.seats import Seats, sit
 from softswitch.switch.settings import Settings
 from softswitch.switch.stages.conferring import Conferences
+from softswitch.switch.subscriptions import Subscriptions
 from softswitch.switch.supervision import Supervision
 from softswitch.switch.targets import SECTIONS, Target, parse_target
 from softswitch.switch.trunks import Trunks
@@ -89,6 +91,8 @@ class Office:
         self.supervision = Supervision(self)
         self.conferences = Conferences(self.fabric)
         self.callbacks = Callbacks(self)
+        self.subscriptions = Subscriptions(settings, self)
+        self.mailboxes = Mailboxes(self)
         self._find_prompt = find_prompt
         self.tally: Callable[[Fact], None] = _untold  # the live numbers
 
@@ -103,6 +107,7 @@ class Office:
         self.admission.configure(settings)
         self._take(now)
         self.supervision.configured(now)
+        self.subscriptions.configure(settings, now)
 
     def retune(self, settings: Settings, now: Instant) -> None:
         """Other settings of queues and agents, and nothing else that is new."""
@@ -166,6 +171,7 @@ class Office:
     def tell_reachable(self, phone: str, now: Instant) -> None:
         """Tell the ACD whether the agents of `phone` can be rung, at this or another of their phones."""
         reachable = self.registrations.reachable(phone, now)
+        self.subscriptions.reachable(phone, now)
         for agent in self.directory.agents_of_phone.get(phone, ()):
             devices = self.settings.agents[agent].devices
             anywhere = reachable or any(self.registrations.reachable(other, now) for other in devices)

@@ -96,6 +96,35 @@ class SavedBinding:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedMessage:
+    """A message in a mailbox. `path` is its recording's, `at` when it was left, `heard` when somebody listened to it
+    first (None: it is new)."""
+
+    path: str
+    box: str
+    call: str
+    caller: str
+    at: Instant
+    seconds: float
+    heard: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenMessage:
+    """The message is gone from its box, whether its recording is or not."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class SavedGreeting:
+    """The greeting that a box's owner has spoken, a sound file; empty: none any more."""
+
+    box: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class ForgottenBinding:
     """The registration is gone."""
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.sip.events import InDialog, Requested
+from softswitch.switch import mailbox_lamp
+from softswitch.switch.messages import Messages
 from softswitch.switch.referrals import refer
 from softswitch.wire import info
 
@@ -23,16 +25,25 @@ class Requests:
         self._switch = switch
         self._office = switch.office
         self._find = find
+        self.messages = Messages(self._office)
         self._outside: dict[str, Callable[[Requested, Instant], None]] = {
             "REGISTER": self._register,
             "OPTIONS": self._options,
+            "SUBSCRIBE": self._office.subscriptions.subscribe,
+            "PUBLISH": self._office.subscriptions.publish,
+            "NOTIFY": self._office.subscriptions.stray_notify,
+            "MESSAGE": self.messages.outside,
         }
         self._within: dict[str, Callable[[InDialog, Instant], None]] = {
             "OPTIONS": self._options_within,
             "REFER": self._refer,
             "INFO": self._info,
+            "MESSAGE": self._message,
+            "NOTIFY": self._stray_notify,
+            "SUBSCRIBE": self._no_shared_dialog,
         }
         methods = ("INVITE", "ACK", "CANCEL", "BYE", "UPDATE", *self._outside, *self._within)
+        self._events = ("Allow-Events", self._office.subscriptions.notifier.allow_events)
         self._allow = ", ".join(dict.fromkeys(methods))
 
     def outside(self, event: Requested, now: Instant) -> None:
@@ -51,13 +62,14 @@ class Requests:
     def _register(self, event: Requested, now: Instant) -> None:
         for phone in self._office.registrations.register(event.tx, event.request, event.flow, now):
             self._office.tell_reachable(phone, now)
+            mailbox_lamp.registered(self._office, phone, now)
 
     def _options(self, event: Requested, now: Instant) -> None:
         status = 503 if self._switch.draining else 200
         self._capabilities(event.tx, status, now)
 
     def _capabilities(self, tx: int, status: int, now: Instant) -> None:
-        fields = (("Allow", self._allow), ("Accept", "application/sdp"))
+        fields = (("Allow", self._allow), ("Accept", "application/sdp"), self._events)
         self._office.drive(self._office.ua.respond(tx, status, now, headers=fields))
 
     # --------------------------------------------------------------------------------------------------------- within
@@ -67,6 +79,16 @@ class Requests:
 
     def _refer(self, event: InDialog, now: Instant) -> None:
         refer(self._office, event, *self._find(event.session), now)
+
+    def _message(self, event: InDialog, now: Instant) -> None:
+        self.messages.within(event, *self._find(event.session), now)
+
+    def _stray_notify(self, event: InDialog, now: Instant) -> None:
+        self._office.drive(self._office.ua.respond(event.tx, 489, now))  # 481 would end the call, RFC 5057 §5.1
+
+    def _no_shared_dialog(self, event: InDialog, now: Instant) -> None:
+        """RFC 6665 §4.5.2: a subscription has a dialog of its own."""
+        self._office.drive(self._office.ua.respond(event.tx, 403, now))
 
     def _info(self, event: InDialog, now: Instant) -> None:
         office, ua = self._office, self._office.ua

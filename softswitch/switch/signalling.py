@@ -38,6 +38,7 @@ from softswitch.switch.stages.codes import code_stage, without_pin
 from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.targets import Target
 from softswitch.switch.wishes import identify
+from softswitch.wire.sip import Response
 
 if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
@@ -64,7 +65,7 @@ class Signalling:
             OfferRejected: self._offer_rejected,
             Ended: self._ended,
             InDialog: self._requests.within,
-            InDialogAnswered: _ignore,
+            InDialogAnswered: self._requests.messages.answered_within,
             Requested: self._requests.outside,
             Responded: self._responded,
             TimedOut: self._timed_out,
@@ -295,16 +296,25 @@ class Signalling:
 
     def _session_closed(self, event: SessionClosed, now: Instant) -> None:
         self._office.fabric.sessions.pop(event.session, None)
+        self._requests.messages.closed(event.session)
 
     # -------------------------------------------------------------------------------------------------- our requests
 
     def _responded(self, event: Responded, now: Instant) -> None:
-        if not self._office.trunks.responded(event.tx, event.response, now):
+        if not self._office.trunks.responded(event.tx, event.response, now) and not self._told(
+            event.tx, event.response, now
+        ):
             self._office.registrations.answered(event.tx)
 
     def _timed_out(self, event: TimedOut, now: Instant) -> None:
-        if not self._office.trunks.timed_out(event.tx, now):
+        if not self._office.trunks.timed_out(event.tx, now) and not self._told(event.tx, None, now):
             self._office.registrations.answered(event.tx)
+
+    def _told(self, tx: int, response: Response | None, now: Instant) -> bool:
+        """Whether a NOTIFY or a MESSAGE was answered."""
+        return self._office.subscriptions.answered(tx, response, now) or self._requests.messages.answered(
+            tx, response, now
+        )
 
 
 def _ignore(event: Output, now: Instant) -> None:

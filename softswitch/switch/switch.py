@@ -37,6 +37,7 @@ from softswitch.switch.events import (
     AskCallback,
     CancelCallback,
     CustomersChanged,
+    DeleteMessage,
     Drain,
     Drained,
     Effect,
@@ -48,10 +49,12 @@ from softswitch.switch.events import (
     OutcomeCommand,
     PrioritiseCall,
     RecordingCommand,
+    RecordingMoved,
     RecordingRoom,
     Reload,
     Reported,
     Resolved,
+    ResyncPhone,
     Retune,
     Save,
     SendAway,
@@ -63,9 +66,10 @@ from softswitch.switch.events import (
 )
 from softswitch.switch.live_orders import LiveOrders
 from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
+from softswitch.switch.notices import notify
 from softswitch.switch.office import FindPrompt, Office
 from softswitch.switch.origination import supervise
-from softswitch.switch.records import SavedAgent, SavedBinding
+from softswitch.switch.records import SavedAgent, SavedBinding, SavedGreeting, SavedMessage
 from softswitch.switch.settings import Settings
 from softswitch.switch.signalling import Signalling
 from softswitch.switch.stages.calling_back import CallbackStage
@@ -131,6 +135,9 @@ class Switch:
             PrioritiseCall: self._live.prioritise,
             MoveCall: self._live.move,
             SendAway: self._live.send_away,
+            RecordingMoved: self._recording_moved,
+            DeleteMessage: self._delete_message,
+            ResyncPhone: self._resync,
         }
         self._on_decision: dict[type, Callable[[Any, Instant], None]] = {
             Fact: self._fact,
@@ -155,6 +162,8 @@ class Switch:
         customers: Iterable[Customer] = (),
         last_agents: Iterable[tuple[str, str, Instant]] = (),
         callbacks: Iterable[Fact] = (),
+        messages: Iterable[SavedMessage] = (),
+        greetings: Iterable[SavedGreeting] = (),
     ) -> None:
         """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight,
         customers, who talked last with a number (number, agent, when; in order of time), and of call-backs also from
@@ -162,6 +171,7 @@ class Switch:
         self.recall(tuple(facts))
         self.office.registrations.restore(bindings, now)
         self.office.customers.load(customers)
+        self.office.mailboxes.restore(messages, greetings)
         for number, agent, at in last_agents:
             self.office.last_agents.talked(number, agent, at)
         logged_in = {name: memory for name, memory in agents.items() if memory.get("logged_in")}
@@ -218,6 +228,8 @@ class Switch:
                 self.office.tell_reachable(phone, now)
         if is_due(office.trunks.deadline(), now):
             office.trunks.wake(now)
+        if is_due(office.subscriptions.deadline(), now):
+            office.subscriptions.wake(now)
         return self._settle(now)
 
     def deadline(self) -> Instant | None:
@@ -228,6 +240,7 @@ class Switch:
             office.deadlines.next(),
             office.registrations.deadline(),
             office.trunks.deadline(),
+            office.subscriptions.deadline(),
         )
         return min((time for time in times if time is not None), default=None)
 
@@ -318,6 +331,15 @@ class Switch:
     def _recording_room(self, event: RecordingRoom, now: Instant) -> None:
         self.office.recording_refusal = event.refusal
 
+    def _recording_moved(self, event: RecordingMoved, now: Instant) -> None:
+        self.office.mailboxes.moved(event.path, event.to, now)
+
+    def _delete_message(self, event: DeleteMessage, now: Instant) -> None:
+        self.office.mailboxes.delete(event.box, event.path, event.by, now)
+
+    def _resync(self, event: ResyncPhone, now: Instant) -> None:
+        notify(self.office, event.phone, "check-sync", now)
+
     def _resolved(self, event: Resolved, now: Instant) -> None:
         self.office.directory.resolved(event.trunk, event.addresses)
         self.office.admission.forget_hosts()
@@ -336,6 +358,7 @@ class Switch:
             if call is not None and call.caller != ANONYMOUS:
                 self.office.last_agents.talked(call.caller, fact.agent, now)
         self.office.note(fact)
+        self.office.subscriptions.fact(fact, now)
 
     def _agent_changed(self, change: AgentChanged, now: Instant) -> None:
         self._save_agent(change.agent, now)
@@ -347,6 +370,7 @@ class Switch:
         said = (view.logged_in, view.pause, view.phone)
         if self._agents_saved.get(agent) != said:  # what the phone does is not what the agent said
             self._agents_saved[agent] = said
+            self.office.subscriptions.agent_changed(agent, now)
             pause = view.pause
             self.office.outbox.append(
                 Save(SavedAgent(agent, view.logged_in, pause is not None, pause or "", now, view.phone))
@@ -390,6 +414,8 @@ class Switch:
         office = self.office
         if self.draining and not self._drained and not self.calls and not self._ending:
             self._drained = True
+            office.subscriptions.stop(now)
+            self._work(now)
             office.fact("switch.stopped", now)
             office.outbox.append(Drained(now))
         effects = office.outbox
@@ -418,6 +444,8 @@ class Switch:
                 self._parties_changed(now)
             elif office.ended:
                 self._ended(now)
+            elif office.fabric.moved:
+                office.subscriptions.work(now)
             else:
                 return
 

@@ -15,6 +15,7 @@ from softswitch.switch.settings.parties import Agent, Phone, RingGroup, Trunk
 from softswitch.switch.settings.routing import Hook, NumberList
 from softswitch.switch.settings.server import Api, Log, Server
 from softswitch.switch.settings.sip import Media, Sip
+from softswitch.switch.settings.subscriptions import Messages, Subscriptions
 from softswitch.switch.settings.surveys import Statistics, Survey, SurveyQuestion
 from softswitch.switch.settings.talks import Codes, InCall, Recording, Supervising, Supervisor, Transfers
 
@@ -31,6 +32,7 @@ __all__ = [
     "Log",
     "Media",
     "Menu",
+    "Messages",
     "NumberList",
     "Phone",
     "Recording",
@@ -40,6 +42,7 @@ __all__ = [
     "Settings",
     "Sip",
     "Statistics",
+    "Subscriptions",
     "Supervising",
     "Supervisor",
     "Survey",
@@ -66,6 +69,8 @@ class Settings:
     acd: AcdSettings = DEFAULT_ACD
     statistics: Statistics = field(default_factory=Statistics)
     transfers: Transfers = field(default_factory=Transfers)
+    subscriptions: Subscriptions = field(default_factory=Subscriptions)
+    messages: Messages = field(default_factory=Messages)
     phones: dict[str, Phone] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     trunks: dict[str, Trunk] = field(default_factory=dict)

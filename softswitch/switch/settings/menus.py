@@ -61,7 +61,9 @@ class Menu:
 class Voicemail:
     """One `[voicemail.NAME]`. `greeting` is a prompt. A message lasts `max_seconds` at most, and ends by `end_key`, by
     hang-up, or after `silence` seconds without a word (0: not). `notify`: a command that is run for each message of at
-    least `min_seconds`; it is told of it by the environment (see `docs/callers.md`)."""
+    least `min_seconds`; it is told of it by the environment (see `docs/callers.md`). `number` and `pin` open the box at
+    any phone; its own phone (`mailbox` of the phone) is asked for the PIN with `ask_pin = "always"` only. `mail`: who
+    gets each message as an attachment (see `[mail]`), and with `mail_delete` the box does not keep it."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     greeting: str = "voicemail-greeting"
@@ -72,6 +74,11 @@ class Voicemail:
     end_key: str = "#"
     language: str | None = None
     notify: str | None = None
+    number: str | None = None
+    pin: str | None = field(default=None, repr=False)
+    ask_pin: Literal["elsewhere", "always"] = "elsewhere"
+    mail: str | None = None
+    mail_delete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,10 @@ class Phone:
     `connected_id`: it is told whom it reached.
 
     `reliable` and `session_expires`: as in `[sip]`. `redirect`: it may answer a call with the numbers where it is to be
-    rung instead (302), which it could dial itself."""
+    rung instead (302), which it could dial itself.
+
+    `watched`: others may have a lamp for it. `mailbox` names its `[voicemail.NAME]`; a phone that does not ask for its
+    messages' number by itself is told when it registers with `message_waiting = "always"`."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     password: str | None = field(default=None, repr=False)
@@ -55,6 +58,9 @@ class Phone:
     redirect: bool = True
     reliable: Reliable | None = None
     session_expires: int | None = None
+    watched: bool = True
+    mailbox: str | None = None
+    message_waiting: Literal["subscribed", "always"] = "subscribed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

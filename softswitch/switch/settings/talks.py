@@ -28,7 +28,8 @@ class InCall:
 class Codes:
     """Feature codes dialled from a phone; empty switches one off. After `supervise` and `supervise_on` (which stays
     with the agent call after call) comes the agent's number, after `hide_caller_id` and `show_caller_id` the number to
-    call. `in_call`: keys during a call; none without it."""
+    call. `mailbox` opens the phone's own mailbox, `any_mailbox` asks which. `in_call`: keys during a call; none without
+    it."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     login: str = "*45"
@@ -43,6 +44,8 @@ class Codes:
     supervise_on: str = "*51"
     hide_caller_id: str = "#31#"
     show_caller_id: str = "*31#"
+    mailbox: str = "*97"
+    any_mailbox: str = "*98"
     in_call: InCall | None = None
 
 

@@ -42,7 +42,7 @@ class VoicemailStage(Stage):
         call.office.fact("voicemail.entered", now, call.id, box=self._box, queue=call.facts.queue)
         call.served(now, self.at)
         call.facts.destination = self.at
-        self._player = call.play_prompts(self._settings.greeting)
+        self._player = call.play_prompts(call.office.mailboxes.greeting(self._box))
 
     def leave(self, now: Instant) -> None:
         if self._since is not None:
