@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from softswitch.switch.customers import Customer
-from tests.api.test_api import Rig
+from tests.api.rig import Rig
 
 
 @pytest.fixture
