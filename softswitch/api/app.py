@@ -1,8 +1,8 @@
-"""The HTTP API of a running switch. Everything but `/health` needs the bearer token."""
+"""The HTTP API of a running switch. Everything but `/health` needs a bearer token whose role may it (`roles`)."""
 
-import secrets
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -11,6 +11,7 @@ import softswitch
 from softswitch.api import (
     admin,
     archive,
+    bans,
     callers,
     customers,
     live,
@@ -22,26 +23,48 @@ from softswitch.api import (
     why,
 )
 from softswitch.api.replies import json
+from softswitch.api.roles import REQUIRED, Tokens, may
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.operator import Operator
+from softswitch.switch.events import Security
 
 _TAGS = [
     {"name": "live", "description": "The switch as it is now"},
     {"name": "archive", "description": "Call records, ledger, SIP traces"},
     {"name": "recordings", "description": "Recordings: found, heard, paused, held, deleted"},
     {"name": "reports", "description": "Statistics over any time, folded from the ledger"},
+    {"name": "defence", "description": "Bans, and what calls out have cost"},
     {"name": "admin", "description": "Orders to the switch, health, metrics"},
 ]
-_bearer = HTTPBearer(auto_error=False, description="`[api] token` of the configuration, or the run directory's")
+log = structlog.get_logger()
+_bearer = HTTPBearer(
+    auto_error=False, description="`[api] token` or `[api.tokens.NAME]` of the configuration, or the run directory's"
+)
 
 
 def create_app(operator: Operator, token: str) -> FastAPI:
     """The application; its only state is the operator."""
 
-    async def authorised(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
+    tokens = Tokens(token)
+
+    async def authorised(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> None:
         given = credentials.credentials if credentials is not None else ""
-        if not secrets.compare_digest(given.encode(), token.encode()):
+        source = request.client.host if request.client is not None else ""
+        holder = tokens.holder(given, operator.settings.api)
+        if holder is None:
+            if given:
+                operator.security.write(Security("api-auth-failed", operator.now, source, "", request.url.path))
             raise HTTPException(401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
+        name, role = holder
+        path = request.scope["route"].path
+        if not may(role, request.method, path):
+            operator.security.write(Security("api-forbidden", operator.now, source, name, f"{request.method} {path}"))
+            needed = REQUIRED.get((request.method, path), "admin")
+            raise HTTPException(403, f'token "{name}" has the role {role}; this needs {needed}')
+        if request.method != "GET":
+            log.info("api.order", by=name, role=role, method=request.method, path=request.url.path, source=source)
 
     app = FastAPI(
         title="softswitch",
@@ -63,6 +86,7 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         recordings.router,
         reports.router,
         stream.router,
+        bans.router,
         admin.router,
     ):
         app.include_router(router, dependencies=[Depends(authorised)])

@@ -78,6 +78,20 @@ class _Switch(Collector):
         messages.add_metric(["in"], counters.messages_in)
         messages.add_metric(["out"], counters.messages_out)
         yield messages
+        kept_out = CounterMetricFamily("softswitch_kept_out", "Messages that the gate did not take", labels=["why"])
+        for why, count in counters.kept_out.items():
+            if why != "bans":
+                kept_out.add_metric([why], count)
+        yield kept_out
+        events = CounterMetricFamily("softswitch_security_events", "Lines of the security log", labels=["event"])
+        for event, count in counters.security.items():
+            events.add_metric([event], count)
+        yield events
+        yield _gauge("bans", "Addresses from which nothing is taken", counters.bans)
+        spent = GaugeMetricFamily("softswitch_spent_today", "What calls out have cost today", labels=["party"])
+        for party, money in self._operator.views.spent(self._operator.now).items():
+            spent.add_metric([party], money)
+        yield spent
         yield _counter("sip_bad_messages", "Broken messages that were answered", counters.bad_messages)
         yield _counter("sip_junk", "Datagrams that were dropped in silence", counters.junk)
         yield _counter("sip_send_failures", "Datagrams that could not be sent", counters.dropped_datagrams)

@@ -55,6 +55,7 @@ def status(client: "Client", as_json: bool) -> None:
             ("trunks", f"{found['trunks_up']} up of {found['trunks']}"),
             ("live", live),
             ("messages", f"{counters['messages_in']} in, {counters['messages_out']} out, {counters['junk']} junk"),
+            ("kept out", _kept_out(counters)),
             ("faults", (str(counters["faults"]), "bold red" if counters["faults"] else "")),
             ("rows", f"{counters['rows_written']} written, {counters['rows_waiting']} waiting"),
         ]
@@ -62,6 +63,11 @@ def status(client: "Client", as_json: bool) -> None:
     for alarm in found["alarms"]:
         click.secho(f"alarm: {alarm['text']} (since {moment(alarm['since'])})", fg="red", bold=True)
     emit_table(WORKERS, [_worker(row) for row in found["workers"]], nothing="no media process")
+
+
+def _kept_out(counters: Row) -> str:
+    kept = ", ".join(f"{count} {name}" for name, count in counters["kept_out"].items() if count and name != "bans")
+    return f"{counters['bans']} banned" + (f"; {kept}" if kept else "")
 
 
 @click.command(short_help="Live calls.")

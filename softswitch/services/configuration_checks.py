@@ -15,6 +15,7 @@ from softswitch.call.hours import OpeningHours
 from softswitch.kernel.errors import LocalError
 from softswitch.services.configuration_acd import check_agent, check_matching, check_survey
 from softswitch.services.configuration_callers import check_callers, check_voicemail, overflow_loops
+from softswitch.services.configuration_defence import check_defence
 from softswitch.services.configuration_graph import (
     dead_ends,
     menu_loops,
@@ -23,6 +24,7 @@ from softswitch.services.configuration_graph import (
     trunk_cycles,
     unreachable,
 )
+from softswitch.services.configuration_guards import check_guards
 from softswitch.services.configuration_identity import check_identity
 from softswitch.services.configuration_routing import check_routing
 from softswitch.services.configuration_sessions import check_sessions
@@ -131,6 +133,8 @@ class _Checks:
             self._route(index, route)
         self.findings += check_routing(self.settings, self.known.names)
         self.findings += check_sessions(self.settings)
+        self.findings += check_defence(self.settings)
+        self.findings += check_guards(self.settings, self.known.names)
         for path, text in targets_of(self.settings):
             self._target(path, text)
         for path, name, language in prompts_of(self.settings):
@@ -361,7 +365,7 @@ class _Checks:
             self._warn(path, "never open")
         settings = self.settings
         users = {queue.hours for queue in settings.queues.values()} | {menu.hours for menu in settings.ivr.values()}
-        users |= {route.hours for route in settings.routes}
+        users |= {route.hours for route in settings.routes} | {cos.hours for cos in settings.classes.values()}
         users |= {queue.callback.hours for queue in settings.queues.values() if queue.callback is not None}
         if name not in users:
             self._warn(path, "not used by any menu, queue or route")
@@ -432,7 +436,7 @@ class _Checks:
             self._numbers(inner, (*path, key))
 
     def _names(self) -> None:
-        for section in (*SECTIONS.values(), "hours", "lists", "supervisors"):
+        for section in (*SECTIONS.values(), "hours", "lists", "supervisors", "classes"):
             for name in getattr(self.settings, section):
                 if NAME.fullmatch(name) is None:
                     self._error((section, name), "not a name: letters, digits and _ . + - only")

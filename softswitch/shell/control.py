@@ -8,7 +8,7 @@ import random
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -34,11 +34,13 @@ from softswitch.shell.channel import Bound, Channel, Plan, Ready
 from softswitch.shell.clock import start_clock
 from softswitch.shell.driver import Driver
 from softswitch.shell.endpoint import Endpoint, bind, parse_endpoint
+from softswitch.shell.gate import Gate
 from softswitch.shell.live_changes import LiveChanges
 from softswitch.shell.media_link import MediaLink
 from softswitch.shell.operator import Counters, Operator, SwitchCore
 from softswitch.shell.resolver import Resolver
 from softswitch.shell.saving import Saver
+from softswitch.shell.security import SecurityLog
 from softswitch.shell.signals import watch_signals, watch_supervisor
 from softswitch.shell.tcp import TcpLimits, TcpTransport
 from softswitch.shell.trace import Trace
@@ -120,8 +122,16 @@ class Control:
             saver = Saver(store, self._bus)
             driver = Driver(core, self._loop, self._clock, self._trace, saver, dice)
             driver.log_from(settings.log.level)
+            self._alarms = Alarms(_say)
+            security = SecurityLog(settings.defence.log, self._data_dir, self._alarms, self._clock)
+            gate = Gate(settings, lambda host: core.desk.knows(host, self._clock()), self._clock, security.write)
+            driver.gate, driver.security = self._gate, self._security = gate, security
             tcp = TcpTransport(
-                self._loop, driver, self._resolver, TcpLimits(idle=max(1800.0, settings.sip.max_expires + 300.0))
+                self._loop,
+                driver,
+                self._resolver,
+                TcpLimits(idle=max(1800.0, settings.sip.max_expires + 300.0)),
+                gate=gate,
             )
             driver.streams["tcp"] = tcp
             watch_signals(self._loop, drain=self._drain, hurry=self._hurry.set, reload=self._begin_reload)
@@ -129,7 +139,6 @@ class Control:
                 channel.say(Bound())
                 watch_supervisor(self._loop, channel, self._orphaned)
             recordings = Recordings(self._data_dir / settings.recording.directory, settings.recording.template)
-            self._alarms = Alarms(_say)
             self._keeper = Keeper(
                 store,
                 recordings,
@@ -168,6 +177,8 @@ class Control:
                     took=self._took,
                     flush=store.writer.flush,
                 ),
+                gate=gate,
+                security=security,
                 reporter=Reporter(settings.server.database, self._data_dir),
             )
             self._driver, self._tcp = driver, tcp
@@ -190,7 +201,7 @@ class Control:
         driver = self._driver
         for number, (endpoint, sock) in enumerate(zip(endpoints, listeners, strict=True)):
             if endpoint.transport == "udp":
-                listener = UdpListener(number, sock, self._loop, driver, self._resolver)
+                listener = UdpListener(number, sock, self._loop, driver, self._resolver, self._gate)
                 self._udp.append(listener)
                 driver.udp[number] = listener
         await self._front.start(self._operator)  # its imports take as long as the media processes need to come up
@@ -223,6 +234,8 @@ class Control:
 
     def _tick(self) -> None:
         self._tcp.sweep()
+        self._gate.sweep()
+        self._security.sweep()
         self._sweep = self._loop.call_later(_SWEEP, self._tick)
 
     # ------------------------------------------------------------------------------------------------------ commands
@@ -256,6 +269,8 @@ class Control:
         self._driver.give(Reload(settings))
         self._names.reload(settings)
         self._keeper.configure(settings)
+        self._gate.configure(settings)
+        self._security.configure(settings.defence.log)
         log.info("configuration.loaded", changes=lines)
         return lines
 
@@ -306,6 +321,7 @@ class Control:
         await self._deletion.close()
         await self._keeper.finish()
         await self._helper.close()
+        self._security.close()
 
     def _counters(self, store: Store) -> Counters:
         driver = self._driver
@@ -322,6 +338,9 @@ class Control:
             rows_waiting=store.writer.waiting,
             rows_dropped=store.writer.dropped,
             trace_bytes=self._trace.size,
+            kept_out=asdict(self._gate.counts),
+            security=dict(self._security.counts),
+            bans=len(self._gate.bans()),
         )
 
 

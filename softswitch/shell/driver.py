@@ -13,13 +13,16 @@ import structlog
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
+from softswitch.shell.gate import Gate
 from softswitch.shell.hooks import HookClient
 from softswitch.shell.logs import Repeated, redacted
+from softswitch.shell.security import SecurityLog
 from softswitch.shell.trace import Trace
 from softswitch.sip.flow import Flow, Send
 from softswitch.switch.events import (
     Arrived,
     AskHook,
+    Ban,
     DeleteRecording,
     Drained,
     Effect,
@@ -28,6 +31,7 @@ from softswitch.switch.events import (
     MediaLost,
     Reported,
     Save,
+    Security,
     SwitchEvent,
     ToMedia,
 )
@@ -95,6 +99,8 @@ class Driver:
         self.media: dict[int, MediaSender] = {}
         self.drained = asyncio.Event()
         self.hooks = HookClient(self.give)
+        self.gate: Gate | None = None
+        self.security: SecurityLog | None = None
         self.log_from("info")
         self.delete_recording: Callable[[DeleteRecording], None] = _nobody
         self.messages_in = 0
@@ -117,6 +123,8 @@ class Driver:
             Drained: self._drained,
             AskHook: self.hooks.ask,
             DeleteRecording: self._delete_recording,
+            Security: self._security,
+            Ban: self._ban,
         }
 
     # ------------------------------------------------------------------------------------------------ what comes in
@@ -266,6 +274,14 @@ class Driver:
 
     def _delete_recording(self, effect: DeleteRecording) -> None:
         self.delete_recording(effect)
+
+    def _security(self, effect: Security) -> None:
+        if self.security is not None:
+            self.security.write(effect)
+
+    def _ban(self, effect: Ban) -> None:
+        if self.gate is not None:
+            self.gate.ban(effect.host, effect.seconds, effect.reason)
 
     def _drained(self, _effect: Drained) -> None:
         self.drained.set()

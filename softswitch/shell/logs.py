@@ -13,6 +13,7 @@ import structlog
 
 from softswitch.kernel.errors import LocalError
 from softswitch.services.plain_text import encode_any
+from softswitch.shell.masking import masked
 from softswitch.switch.settings import Log
 
 _SECRET = re.compile(r"password|secret|token|ha1|authorization|pin$", re.IGNORECASE)
@@ -99,7 +100,7 @@ def set_up(settings: Log, process: str) -> None:
 
 def redacted(message: bytes, limit: int = 2000) -> str:
     """A SIP message for the log: at most `limit` characters, credentials taken out."""
-    return _AUTHORIZATION.sub(r"\1 ***", message[:limit].decode("utf-8", "backslashreplace"))
+    return _AUTHORIZATION.sub(r"\1 ***", masked(message)[:limit].decode("utf-8", "backslashreplace"))
 
 
 class Repeated:

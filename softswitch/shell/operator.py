@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from softswitch.acd.reports import Question
@@ -17,7 +17,9 @@ from softswitch.services.reporting import Reporter
 from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
 from softswitch.shell.driver import Core, Driver
+from softswitch.shell.gate import Gate
 from softswitch.shell.live_changes import LiveChanges, LiveViews
+from softswitch.shell.security import SecurityLog
 from softswitch.shell.trace import TraceRow, ladder
 from softswitch.switch.events import (
     AgentCommand,
@@ -75,6 +77,12 @@ class Views(LiveViews, Protocol):
     def check_transfer(self, call: str, verb: str, target: str) -> None:
         """Raises `PeerError` when the order cannot be carried out."""
 
+    def knows(self, host: str, now: Instant) -> bool:
+        """Whether that address is a trunk's, a phone's, or somebody's with a password."""
+
+    def spent(self, now: Instant) -> Mapping[str, float]:
+        """What calls out have cost today, by party."""
+
     def invariants(self) -> Sequence[InvariantRow]:
         """What is true of the ACD at any time, and how often it had to be repaired today."""
 
@@ -122,7 +130,8 @@ class SwitchCore(Core, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """What the shell has counted since start, for `/metrics`."""
+    """What the shell has counted since start, for `/metrics`. `kept_out`: messages that the gate did not take, by why;
+    `security`: events by name; `bans`: those that stand."""
 
     messages_in: int
     messages_out: int
@@ -136,6 +145,9 @@ class Counters:
     rows_waiting: int
     rows_dropped: int
     trace_bytes: int
+    kept_out: dict[str, int] = field(default_factory=dict)
+    security: dict[str, int] = field(default_factory=dict)
+    bans: int = 0
 
 
 class Operator:
@@ -156,6 +168,8 @@ class Operator:
         counters: Callable[[], Counters],
         settings: Callable[[], Settings],
         live: LiveChanges,
+        gate: Gate,
+        security: SecurityLog,
         reporter: Reporter,
     ) -> None:
         self.views = views
@@ -170,6 +184,8 @@ class Operator:
         self._driver = driver
         self._settings = settings
         self.live = live
+        self.gate = gate
+        self.security = security
         self._reporter = reporter
 
     @property

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
+from softswitch.shell.gate import Gate
 from softswitch.shell.resolver import Resolver, SocketAddress, socket_address
 from softswitch.sip.flow import Flow
 from softswitch.wire.sip import BadMessage, KeepAlive, Request, Response, Stream
@@ -66,6 +67,7 @@ class _Connection(asyncio.Protocol):
         self.used = self.partial_since = owner.now()
         self.partial = asked is None
         self.counted = False
+        self.fresh = True  # nothing has come yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
@@ -92,6 +94,12 @@ class _Connection(asyncio.Protocol):
         owner = self.owner
         self.used = now = owner.now()
         stream = self.stream
+        gate = owner.gate
+        if gate is not None and self.asked is None:
+            first, self.fresh = self.fresh, False
+            if not gate.takes(self.flow.remote[0], data, gate.clock(), first):
+                self.abort()
+                return
         whole = not self.partial
         came = stream.feed(data)
         raw = data if whole and len(came) == 1 else None
@@ -150,7 +158,9 @@ class TcpTransport:
         resolver: Resolver,
         limits: TcpLimits = TcpLimits(),
         now: Callable[[], float] | None = None,
+        gate: Gate | None = None,
     ) -> None:
+        self.gate = gate
         self.intake = intake
         self.limits = limits
         self.now = now if now is not None else loop.time
@@ -189,7 +199,8 @@ class TcpTransport:
         """Whether an accepted connection may stay."""
         host = connection.flow.remote[0]
         count = self._sources.get(host, 0)
-        if self._closed or count >= self.limits.per_source or len(self._connections) > self.limits.total:
+        shut = self.gate is not None and not self.gate.admits(host)
+        if shut or self._closed or count >= self.limits.per_source or len(self._connections) > self.limits.total:
             self.refused += 1
             return False
         self._sources[host] = count + 1

@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
+from softswitch.shell.masking import masked
 from softswitch.sip.flow import Flow
-from softswitch.sip.secure_media import masked
 from softswitch.wire.sip import Request, parse
 
 Entry: TypeAlias = tuple[Instant, bool, Flow, bytes]
@@ -105,7 +105,7 @@ def _row(entry: Entry) -> TraceRow | None:
         line, method = f"{message.status} {message.reason}", cseq.method
     host, port = flow.remote
     peer = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    raw = masked(data).decode("utf-8", "replace")  # keys are for the phones, not for eyes
+    raw = masked(data).decode("utf-8", "replace")  # secrets are not for eyes
     return TraceRow(
         at, sent, flow.transport, peer, line, method, call_id, f"{cseq.number} {cseq.method}", bool(message.body), raw
     )

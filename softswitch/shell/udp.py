@@ -24,6 +24,7 @@ import struct
 from collections import deque
 from typing import Protocol
 
+from softswitch.shell.gate import Gate
 from softswitch.shell.resolver import Resolver, SocketAddress, socket_address
 from softswitch.sip.flow import Flow
 
@@ -59,6 +60,7 @@ class UdpListener:
         "_epoll",
         "_family",
         "_flows",
+        "_gate",
         "_intake",
         "_loop",
         "_number",
@@ -70,8 +72,15 @@ class UdpListener:
     )
 
     def __init__(
-        self, number: int, sock: socket.socket, loop: asyncio.AbstractEventLoop, intake: Intake, resolver: Resolver
+        self,
+        number: int,
+        sock: socket.socket,
+        loop: asyncio.AbstractEventLoop,
+        intake: Intake,
+        resolver: Resolver,
+        gate: Gate | None = None,
     ) -> None:
+        self._gate = gate
         self._number = number
         self._sock = sock
         self._family = sock.family
@@ -101,10 +110,14 @@ class UdpListener:
         flows = self._flows
         count = 0
         limit = self._batch
+        takes = None if self._gate is None else self._gate.takes
+        now = 0.0 if self._gate is None else self._gate.clock()
         try:
             while count < limit and not self._closed:
                 data, address = recvfrom(65535)
                 count += 1
+                if takes is not None and not takes(address[0], data, now):
+                    continue
                 flow = flows.get(address)
                 if flow is None:
                     flow = self._flow(address)

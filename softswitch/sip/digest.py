@@ -333,6 +333,14 @@ def is_stale(challenges: list[str]) -> bool:
     return False
 
 
+def claimed_user(authorization_value: str) -> str:
+    """Who an Authorization value says to be; empty when that cannot be read."""
+    try:
+        return _unescape(_parse(authorization_value).get("username", ""))
+    except PeerError:
+        return ""
+
+
 # ------------------------------------------------------------------------------------------------------ the grammar
 
 

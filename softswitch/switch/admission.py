@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from softswitch.kernel.clock import Instant
-from softswitch.sip.digest import Accepted, Denied, DigestServer, Stale, ha1
+from softswitch.sip.digest import Accepted, Denied, DigestServer, Stale, claimed_user, ha1
 from softswitch.sip.flow import Flow
 from softswitch.switch.settings import Settings
 from softswitch.switch.targets import Target
@@ -67,6 +67,10 @@ class Admission:
                 self._accounts[name] = Target("phone", name)
                 if phone.number:
                     self._accounts.setdefault(phone.number, Target("phone", name))
+        # Made ahead: an account that exists must not cost its first guesser one hash more than one that does not.
+        for username, account in self._accounts.items():
+            for algorithm in settings.sip.digest_algorithms:
+                self._ha1[username, algorithm] = self._stored(account, username, algorithm)
         self._trunk_flows = {}
         for name, trunk in settings.trunks.items():
             uri = Uri.parse(trunk.address)
@@ -91,17 +95,23 @@ class Admission:
             return Target("phone", phone)
         trunk = self._office.trunks.by_contact_user(request.uri.username)
         if trunk is not None:
+            self._office.defence.proved(flow, "", now)
             return Target("trunk", trunk)
         return self.digest(request, flow, now)
 
     def digest(self, request: Request, flow: Flow, now: Instant) -> Ruling:
         """Judge by credentials only."""
         value = self._digest.pick(request.headers.all("Authorization"))
+        defence = self._office.defence
         if value is None:
+            defence.asked(flow, request.to.uri.username, now)
             return self._challenge(now)
+        if defence.wary and not defence.listens(flow, claimed_user(value), now):
+            return Refusal(403, "locked out")
         verdict = self._digest.verify(value, request.method, str(request.uri), request.body, now, self._ha1_of)
         match verdict:
             case Accepted(username):
+                defence.proved(flow, username, now)
                 return self._accounts[username]
             case Stale():
                 return self._challenge(now, stale=True)
@@ -110,6 +120,8 @@ class Admission:
                     "warning", "authentication failed", source=flow.remote[0], method=request.method,
                     username=username, reason=reason,
                 )  # fmt: skip
+                if status == 403:
+                    defence.failed(flow, request.method, claimed_user(value), reason, now)
                 return Refusal(status, reason)
 
     def _claims_phone(self, request: Request, flow: Flow) -> bool:
@@ -133,13 +145,7 @@ class Admission:
         return Challenge(tuple(("WWW-Authenticate", value) for value in self._digest.challenges(now, stale)))
 
     def _ha1_of(self, username: str, algorithm: str) -> str | None:
-        key = (username, algorithm)
-        if key not in self._ha1:
-            account = self._accounts.get(username)
-            if account is None:
-                return None  # not kept: names are the sender's choice
-            self._ha1[key] = self._stored(account, username, algorithm)
-        return self._ha1[key]
+        return self._ha1.get((username, algorithm))
 
     def _stored(self, account: Target, username: str, algorithm: str) -> str | None:
         if account.kind == "trunk":

@@ -104,6 +104,7 @@ class Call:
         self.hung_up_by: HungUpBy = ""
         self.route_record: bool | None = None
         self.waited_since: Instant | None = None  # it overflowed from a queue that keeps the place
+        self.sent_by = ""  # who passed it on to where it goes now, as `phone:1001`: answers for what that costs
         self.callback = ""  # this call is an attempt of that call-back
         self.vouched = False  # the number is the caller's own as far as a trunk or a digest can tell
         self.diversions: tuple[Diversion, ...] = ()  # who passed it on before it came here, or here
@@ -116,6 +117,7 @@ class Call:
         self.offers: list[OfferId] = []
         self.ended_legs: list[tuple[Leg, int]] = []
         self.secrets: set[str] = set()  # collected variables that nobody may read later
+        self.withheld: set[str] = set()  # those of them that the agent's phone is not told either
         self.parting: tuple[tuple[str, str], ...] = ()  # the Reason that ended the call, for the other side
         self.first_queued: Instant | None = None
         self.referred: set[Leg] = set()  # who has sent a REFER before

@@ -87,7 +87,7 @@ class Directory:
             case "group" if target.name in settings.groups:
                 return self.group(target.name, call, now)
             case "trunk" if target.name in settings.trunks:
-                return self.trunk(target.name, call, target.number or call.number)
+                return self.trunk(target.name, call, target.number or call.number, now)
         return None
 
     def seat(self, peer: str) -> str:
@@ -154,8 +154,9 @@ class Directory:
             headers.append(("X-Queue", queue))
         if call.callback:
             headers.append(("X-Callback", call.callback))
-        if call.facts.collected:
-            pairs = (f"{key}={_escaped_value(value)}" for key, value in call.facts.collected.items())
+        told = {key: value for key, value in call.facts.collected.items() if key not in call.withheld}
+        if told:
+            pairs = (f"{key}={_escaped_value(value)}" for key, value in told.items())
             headers.append(("X-Collected", ";".join(pairs)))
         if call.language_chosen:
             headers.append(("X-Language", call.language))
@@ -194,16 +195,21 @@ class Directory:
         fallbacks = (("any", group.no_answer),)
         return Ringing(f"group:{name}", tuple(waves), fallbacks, call.wants_recording(False), 0 if waves else 480)
 
-    def trunk(self, name: str, call: "Call", number: str) -> Ringing:
-        """A number over a trunk, with its backups for when it cannot be reached."""
+    def trunk(self, name: str, call: "Call", number: str, now: Instant) -> Ringing:
+        """A number over a trunk, with its backups for when it cannot be reached. Nothing else makes destinations of
+        trunks, so no call leaves without the guards' leave."""
         target = f"trunk:{name}"
         waves: list[Wave] = []
         seen: set[str] = set()
-        busy = False
+        busy = barred = False
+        used: list[str] = []
         next_name: str | None = name
         while next_name is not None and next_name not in seen:
             seen.add(next_name)
             trunk = self._settings.trunks[next_name]
+            if self._office.guards.refuses(next_name, number, call, now):
+                barred = True
+                break
             if not self._office.trunks.usable(next_name):
                 self._office.log("info", "trunk is down, trying the next", call=call.id, trunk=next_name)
             elif trunk.max_calls and self._office.fabric.parties[f"trunk:{next_name}"] >= trunk.max_calls:
@@ -213,8 +219,11 @@ class Directory:
                 destination = self._trunk_destination(next_name, trunk, call, number)
                 seconds = self._settings.sip.invite_seconds
                 waves.append(Wave((destination,), seconds, bool(waves), trunk.timeout_seconds))
+                used.append(next_name)
             next_name = trunk.backup
-        refusal = 0 if waves else 503
+        refusal = 0 if waves else 403 if barred and not busy else 503
+        if used:
+            self._office.guards.lets_out(used, number, call, now)
         if busy and not waves:
             self._office.fact("trunk.full", call.started, call.id, trunk=name)
         return Ringing(target, tuple(waves), record=call.wants_recording(False), refusal=refusal)
@@ -273,7 +282,7 @@ class Directory:
             case "agent":
                 return self.agent(target.name, call, now)
             case "trunk":
-                return self.trunk(target.name, call, target.number or call.number)
+                return self.trunk(target.name, call, target.number or call.number, now)
         self._office.log("warning", "a ring group rings phones, agents and trunks only", member=member)
         return Ringing(member, refusal=480)
 

@@ -284,10 +284,30 @@ class Log(msgspec.Struct, frozen=True):
     fields: dict[str, object] = msgspec.field(default_factory=dict)
 
 
+class Security(msgspec.Struct, frozen=True):
+    """Something that a guard of the switch's safety wants known: a line for the security log. `source` is an address,
+    `account` who it says to be (both may be empty)."""
+
+    event: str
+    at: Instant
+    source: str
+    account: str
+    reason: str
+    number: str = ""
+
+
+class Ban(msgspec.Struct, frozen=True):
+    """Nothing is to be taken from `host` for so long."""
+
+    host: str
+    seconds: float
+    reason: str
+
+
 class Drained(msgspec.Struct, frozen=True):
     """After `Drain`: the last call has ended."""
 
     at: Instant
 
 
-Effect: TypeAlias = Send | ToMedia | Save | Log | Drained | AskHook | DeleteRecording
+Effect: TypeAlias = Send | ToMedia | Save | Log | Drained | AskHook | DeleteRecording | Security | Ban

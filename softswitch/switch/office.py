@@ -23,9 +23,11 @@ from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.admission import Admission
 from softswitch.switch.callbacks import Callbacks
 from softswitch.switch.customers import Customers, LastAgents
+from softswitch.switch.defence import Defence
 from softswitch.switch.dial_plan import Calendar, DialPlan
 from softswitch.switch.directory import Directory
 from softswitch.switch.events import Effect, Log, Save
+from softswitch.switch.guards import Guards
 from softswitch.switch.hooks import Hooks
 from softswitch.switch.mailboxes import Mailboxes
 from softswitch.switch.recording import RunningRecording
@@ -85,6 +87,8 @@ class Office:
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)
         self.directory = Directory(settings, self)
+        self.guards = Guards(settings, self)
+        self.defence = Defence(settings, self)
         self.registrations = Registrations(settings, self)
         self.trunks = Trunks(settings, self, now)
         self.admission = Admission(settings, self)
@@ -102,6 +106,8 @@ class Office:
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)
         self.directory = Directory(settings, self)
+        self.guards.configure(settings)
+        self.defence.configure(settings)
         self.registrations.configure(settings)
         self.trunks.configure(settings, now)
         self.admission.configure(settings)

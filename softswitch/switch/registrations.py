@@ -1,6 +1,7 @@
 """REGISTER from phones: admitted by digest, kept by the registrar, saved to outlive a restart; and the keep-alives
 that hold NAT bindings open."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ class Registrations:
         self._registrar = Registrar(_bounds(settings))
         self._saved: dict[tuple[str, str], tuple[Instant, Instant, Flow]] = {}  # expiry as stored, when, by which flow
         self._behind: dict[tuple[str, int], str] = {}  # whose phone sends from there
+        self._hosts: Counter[str] = Counter()
         self._keep_alives: set[int] = set()
 
     def configure(self, settings: Settings) -> None:
@@ -47,7 +49,7 @@ class Registrations:
             if binding.aor in self._office.settings.phones:
                 bindings.append(binding)
                 self._saved[(binding.aor, binding.contact)] = (binding.expires_at, binding.refreshed_at, binding.flow)
-                self._behind[binding.flow.remote] = binding.aor
+                self._moved(None, binding.flow, binding.aor)
         self._registrar.restore(tuple(bindings), now)
 
     # ------------------------------------------------------------------------------------------------------- REGISTER
@@ -108,6 +110,10 @@ class Registrations:
         """The phone that has registered from that very address and port."""
         return self._behind.get(flow.remote)
 
+    def at_host(self, host: str) -> bool:
+        """Whether a phone has registered from that address."""
+        return host in self._hosts
+
     def rows(self, now: Instant) -> list[RegistrationRow]:
         return [
             RegistrationRow(
@@ -160,8 +166,8 @@ class Registrations:
 
     def _keep(self, binding: Binding, now: Instant) -> None:
         key = (binding.aor, binding.contact)
-        self._behind[binding.flow.remote] = binding.aor
         stored, at, flow = self._saved.get(key, (0.0, 0.0, None))
+        self._moved(flow, binding.flow, binding.aor)
         if flow == binding.flow and stored - now > _SAVE_AGAIN * (stored - at):
             return
         self._saved[key] = (binding.expires_at, now, binding.flow)
@@ -169,11 +175,23 @@ class Registrations:
             Save(SavedBinding(binding.aor, binding.contact, binding.expires_at, binding.as_row()))
         )
 
+    def _moved(self, old: Flow | None, new: Flow | None, phone: str) -> None:
+        """The phone sends from `new` now, and no more from `old`."""
+        if old is not None and old != new and self._behind.get(old.remote) == phone:
+            del self._behind[old.remote]
+            host = old.remote[0]
+            self._hosts[host] -= 1
+            if self._hosts[host] <= 0:
+                del self._hosts[host]
+        if new is not None:
+            if new.remote not in self._behind:
+                self._hosts[new.remote[0]] += 1
+            self._behind[new.remote] = phone
+
     def _forget(self, binding: Binding, cause: str, now: Instant) -> None:
         office = self._office
         self._saved.pop((binding.aor, binding.contact), None)
-        if self._behind.get(binding.flow.remote) == binding.aor:
-            del self._behind[binding.flow.remote]
+        self._moved(binding.flow, None, binding.aor)
         office.outbox.append(Save(ForgottenBinding(binding.aor, binding.contact)))
         office.log("info", "phone unregistered", phone=binding.aor, contact=binding.destination, cause=cause)
         office.fact("phone.unregistered", now, phone=binding.aor, contact=binding.destination, cause=cause)

@@ -212,6 +212,8 @@ class Signalling:
         leg, call = self.find(event.session)
         if leg is not None and leg.peer.startswith("trunk:"):
             self._office.trunks.observed(leg.peer.removeprefix("trunk:"), 200, now)
+            if call is not None:
+                self._office.guards.answered(leg, call)
         if leg is not None and call is not None:
             call.stage.on_accepted(leg, event.response.body, now)
             call.rearm()

@@ -162,6 +162,14 @@ class Desk:
         call = self._switch.calls.get(id)
         return None if call is None else call.view(now)
 
+    def knows(self, host: str, now: Instant) -> bool:
+        """Whether that address is a trunk's, a phone's, or somebody's with a password."""
+        return self._switch.office.defence.knows(host, now)
+
+    def spent(self, now: Instant) -> dict[str, float]:
+        """What calls out have cost today, by party."""
+        return self._switch.office.guards.spent(now)
+
     def invariants(self) -> list[InvariantRow]:
         """What is true of the ACD at any time, and how often it had to be repaired today."""
         repaired = self._fold.at(max(self._fold.last, self.started)).repaired

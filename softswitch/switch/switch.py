@@ -186,6 +186,7 @@ class Switch:
         """Before `restore`: the ledger since midnight in pieces, in order."""
         self.desk.restore(facts)
         self.office.engine.learn(facts)
+        self.office.guards.learn(facts)
 
     def start(self, now: Instant) -> list[Effect]:
         office = self.office
@@ -303,6 +304,7 @@ class Switch:
             if isinstance(effect, Fact) and effect.kind == "acd.repaired":
                 office.log("error", "ACD repaired", **effect.data)
         office.decisions.extend(effects)
+        office.guards.watch(now)
         office.deadlines.set(_WATCH, now + _WATCH_EVERY)
 
     def _ask_callback(self, event: AskCallback, now: Instant) -> None:
@@ -516,6 +518,7 @@ class Switch:
         office = self.office
         office.deadlines.cancel(call.id)
         record = call.record()
+        office.guards.ended(call, record.ended)
         if record.outcome not in ("answered", "abandoned"):
             self.desk.calls_failed += 1
         for leg in record.legs:

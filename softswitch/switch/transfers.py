@@ -25,6 +25,7 @@ def transfer_call(call: "Call", order: TransferCommand, now: Instant) -> str:
         return "nobody talks with the caller"
     call.transferred(order.target, "", now)
     call.office.fact("transfer.started", now, call.id, verb="blind", target=order.target, by=order.by, agent="")
+    call.sent_by = order.by
     call.go(order.target, now)
     return ""
 

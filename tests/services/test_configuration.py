@@ -190,7 +190,7 @@ def test_a_file_that_is_not_there_or_is_not_text(tmp_path: Path) -> None:
     ("text", "fault"),
     [
         fault
-        for part in ("", "_acd", "_callers", "_talks", "_routing", "_sessions")
+        for part in ("", "_acd", "_callers", "_talks", "_routing", "_sessions", "_defence")
         for fault in cases(f"errors{part}.txt")
     ],
 )
@@ -224,7 +224,7 @@ def test_backups_of_trunks_must_not_go_round(faults) -> None:
 
 @pytest.mark.parametrize(
     ("text", "fault"),
-    [fault for part in ("", "_acd", "_callers", "_routing") for fault in cases(f"warnings{part}.txt")],
+    [fault for part in ("", "_acd", "_callers", "_routing", "_defence") for fault in cases(f"warnings{part}.txt")],
 )
 def test_a_doubt_is_a_warning_and_the_file_loads(write, faults, text: str, fault: str) -> None:
     assert fault in faults(text)

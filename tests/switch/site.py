@@ -30,7 +30,19 @@ from softswitch.sip.flow import Flow, Send
 from softswitch.sip.offer_answer import Capabilities, answer, make_offer
 from softswitch.sip.session_terms import OPTIONS, PLAIN
 from softswitch.sip.user_agent import ALLOW, UserAgent
-from softswitch.switch.events import Arrived, AskHook, Drain, Effect, Log, Reported, Save, SwitchEvent, ToMedia
+from softswitch.switch.events import (
+    Arrived,
+    AskHook,
+    Ban,
+    Drain,
+    Effect,
+    Log,
+    Reported,
+    Save,
+    Security,
+    SwitchEvent,
+    ToMedia,
+)
 from softswitch.switch.settings import Settings
 from softswitch.switch.switch import Switch
 from softswitch.wire import control
@@ -331,6 +343,8 @@ class Site:
         self.logs: list[Log] = []
         self.drained = False
         self.asked: list[AskHook] = []
+        self.security: list[Security] = []
+        self.bans: list[Ban] = []
         self.lost: Callable[[bytes], bool] = lambda data: False
         self.switch = Switch(settings, At(HOST, 5060), Random(7), self.now, lambda name, language: f"{language}/{name}")
         self.switch.restore((), {}, (), self.now)
@@ -374,6 +388,10 @@ class Site:
                     self.saved.append(record)
                 case Log():
                     self.logs.append(effect)
+                case Security():
+                    self.security.append(effect)
+                case Ban():
+                    self.bans.append(effect)
                 case AskHook():
                     self.asked.append(effect)
                 case _:
@@ -429,6 +447,7 @@ class Site:
         live = self.switch.desk.status(self.now).live
         assert not any(live.values()), live
         assert not self.switch.calls
+        assert not self.switch.office.guards.held
         for media in self.processes:
             assert not media.legs
             assert not media.recorders

@@ -118,10 +118,12 @@ def test_an_agent_pauses_and_resumes_by_feature_code() -> None:
     site.nothing_left()
 
 
-def test_secret_digits_are_neither_recorded_nor_written_down() -> None:
+@pytest.mark.parametrize("to_agent", [False, True])
+def test_secret_digits_are_neither_recorded_nor_written_down(to_agent: bool) -> None:
     """The recording pauses for the menu, on top of any pause ordered by hand; ledger and record get stars, the agent
-    the number."""
-    menu = Menu(prompt="welcome", collect=Collect(variable="card", min=4, max=4, secret=True, next="queue:support"))
+    the number only when the menu says so."""
+    collect = Collect(variable="card", min=4, max=4, secret=True, to_agent=to_agent, next="queue:support")
+    menu = Menu(prompt="welcome", collect=collect)
     route = Route(source="trunk:carrier", number="100", to="queue:support")
     settings = replace(SETTINGS, ivr={"card": menu}, routes=(route,))
     site, alice, carrier, line = talking(settings)
@@ -138,7 +140,7 @@ def test_secret_digits_are_neither_recorded_nor_written_down() -> None:
     assert [type(order) for order in told] == [control.PauseRecord, control.ResumeRecord]
     site.run(1.0)
     assert alice.line.request is not None
-    assert alice.line.request.headers.get("X-Collected") == "card=4929"
+    assert alice.line.request.headers.get("X-Collected") == ("card=4929" if to_agent else None)
     carrier.hang_up(line)
     site.run(3.0)
     (left,) = facts(site, "menu.left")

@@ -10,10 +10,12 @@ from typing import ClassVar
 
 from softswitch.acd.model import DEFAULT_ACD, AcdSettings, QueueSettings
 from softswitch.switch.settings.common import STRICT, Target
+from softswitch.switch.settings.defence import Defence
+from softswitch.switch.settings.guards import Guards, ServiceClass
 from softswitch.switch.settings.menus import Collect, Consent, Hours, Menu, Route, Voicemail
 from softswitch.switch.settings.parties import Agent, Phone, RingGroup, Trunk
 from softswitch.switch.settings.routing import Hook, NumberList
-from softswitch.switch.settings.server import Api, Log, Server
+from softswitch.switch.settings.server import Api, ApiToken, Log, Server
 from softswitch.switch.settings.sip import Media, Sip
 from softswitch.switch.settings.subscriptions import Messages, Subscriptions
 from softswitch.switch.settings.surveys import Statistics, Survey, SurveyQuestion
@@ -23,9 +25,12 @@ __all__ = [
     "STRICT",
     "Agent",
     "Api",
+    "ApiToken",
     "Codes",
     "Collect",
     "Consent",
+    "Defence",
+    "Guards",
     "Hook",
     "Hours",
     "InCall",
@@ -39,6 +44,7 @@ __all__ = [
     "RingGroup",
     "Route",
     "Server",
+    "ServiceClass",
     "Settings",
     "Sip",
     "Statistics",
@@ -83,4 +89,7 @@ class Settings:
     supervisors: dict[str, Supervisor] = field(default_factory=dict)
     lists: dict[str, NumberList] = field(default_factory=dict)
     hooks: dict[str, Hook] = field(default_factory=dict)
+    classes: dict[str, ServiceClass] = field(default_factory=dict)
+    guards: Guards = field(default_factory=Guards)
+    defence: Defence = field(default_factory=Defence)
     routes: tuple[Route, ...] = ()

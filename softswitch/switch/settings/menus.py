@@ -9,7 +9,8 @@ from softswitch.switch.settings.common import STRICT, Target
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collect:
     """Digits that the menu asks for; kept as `variable`, handed to the agent's side (header and event). `secret`: a
-    card number or the like; a running recording is paused meanwhile, ledger and call record get stars. `lookup`: the
+    card number or the like; a running recording is paused meanwhile, ledger and call record get stars, and the agent's
+    phone is not told unless `to_agent`. `lookup`: the
     digits are the id of a customer, whose call it is from here on; `not_found` is for digits that are nobody's."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -18,6 +19,7 @@ class Collect:
     max: int = 20
     end_key: str = "#"
     secret: bool = False
+    to_agent: bool = False
     lookup: Literal["customers"] | None = None
     not_found: Target | None = None
     next: Target

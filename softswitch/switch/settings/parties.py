@@ -61,6 +61,7 @@ class Phone:
     watched: bool = True
     mailbox: str | None = None
     message_waiting: Literal["subscribed", "always"] = "subscribed"
+    cos: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,7 @@ class Trunk:
     reliable: Reliable | None = None
     session_expires: int | None = None
     redirect: bool = False
+    cos: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """The switch as a process: name, data, API, log."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from softswitch.switch.settings.common import STRICT
+
+Role: TypeAlias = Literal["read", "supervise", "operate", "admin"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +22,24 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    """One `[api.tokens.NAME]`: the token itself, or its SHA-256 in hexadecimal (`softswitch token` makes both). Each
+    role may what the ones before it may: `read`, `supervise`, `operate`, `admin`."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    token: str | None = field(default=None, repr=False)
+    sha256: str | None = None
+    role: Role = "read"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
+    """`token` is of the role `admin`."""
+
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     listen: str = "127.0.0.1:8080"
     token: str | None = field(default=None, repr=False)
+    tokens: dict[str, ApiToken] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

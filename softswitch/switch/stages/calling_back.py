@@ -124,7 +124,7 @@ class CallbackStage(Stage):
         call, office = self.call, self.call.office
         target = parse_target(self._to)
         if target.kind == "trunk":
-            ringing = office.directory.trunk(target.name, call, target.number)
+            ringing = office.directory.trunk(target.name, call, target.number, now)
         else:
             ringing = office.directory.phone(target.name, call, now)
         if ringing.refusal:

@@ -139,6 +139,7 @@ class DialStage(Stage):
         self.call.office.fact("dial.failed", now, self.call.id, target=self.at, status=failure.status, how=how)
         fallback = self._ringing.fallback(how)
         if fallback:
+            self.call.sent_by = self._ringing.target
             if fall_back(self.call, self.at, how):
                 self.call.go(fallback, now)
             else:

@@ -98,15 +98,17 @@ class MenuStage(Stage):
         self._inside = False
         call.facts.collected.update(choice.collected)
         keys, collected = choice.keys, dict(choice.collected)
+        collect = self._menu.collect
         if self._secret:
             call.secrets.update(collected)
+            if collect is not None and not collect.to_agent:
+                call.withheld.update(collected)
             keys, collected = stars(keys), {name: stars(value) for name, value in collected.items()}
         call.office.fact(
             "menu.left", now, call.id, menu=self.at, cause=choice.cause, keys=keys, target=choice.target,
             collected=collected,
         )  # fmt: skip
         target = choice.target
-        collect = self._menu.collect
         if choice.collected and collect is not None and collect.lookup is not None:
             digits = choice.collected[collect.variable]
             customer = call.office.customers.get(digits)

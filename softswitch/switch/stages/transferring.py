@@ -236,6 +236,7 @@ def order(talk: "TalkStage", verb: str, now: Instant, *, target: str = "", by: s
             if verb == "blind":
                 blind(talk, target, by, now)
                 return ""
+            call.sent_by = by
             ringing = call.office.directory.ringing(parse_target(target), call, now)
             if ringing is None:
                 return f"{target} cannot be rung: consultations are with phones, agents, groups and trunks"
@@ -261,6 +262,7 @@ def blind(talk: "TalkStage", target: str, by: str, now: Instant) -> None:
     """The agent leaves at once; what becomes of the call at its target is the call's affair."""
     call = talk.call
     call.transferred(target, talk.agent, now)
+    call.sent_by = by
     call.office.fact("transfer.started", now, call.id, verb="blind", target=target, by=by, agent=talk.agent)
     call.go(target, now)
 
