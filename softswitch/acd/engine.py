@@ -44,6 +44,7 @@ from softswitch.acd.model import (
     CallbackId,
     CallbackReached,
     CallerLeft,
+    CallPickedUp,
     CallPrioritised,
     CallQueued,
     CallReturned,
@@ -86,6 +87,7 @@ _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
     CallbackFailed: callback.failed,
     OfferAnswered: offering.answered,
     OfferFailed: offering.failed,
+    CallPickedUp: offering.picked_up,
     TalkStarted: desk.talk_started,
     TalkEnded: desk.talk_ended,
     AgentLogin: desk.login,
@@ -192,6 +194,10 @@ class Engine:
     def pause_refusal(self, reason: str) -> str:
         """Why nobody can pause for that reason; empty when one can."""
         return desk.pause_refusal(self._state, reason)
+
+    def pick_up_refusal(self, call: str, agent: AgentName) -> str:
+        """Why the agent cannot take a call that rings for another; empty when it can."""
+        return offering.pick_up_refusal(self._state, call, agent)
 
     def talks(self, name: AgentName, call: str) -> bool:
         """Whether the agent is in conversation with that call."""

@@ -339,6 +339,14 @@ class TalkStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class CallPickedUp:
+    """The agent takes `call`, which rings for another agent."""
+
+    call: CallId
+    agent: AgentName
+
+
+@dataclass(frozen=True, slots=True)
 class TalkEnded:
     """The conversation of `call` with `agent` is over (whoever hung up)."""
 
@@ -435,6 +443,7 @@ AcdEvent: TypeAlias = (
     | CallbackFailed
     | OfferAnswered
     | OfferFailed
+    | CallPickedUp
     | TalkStarted
     | TalkEnded
     | AgentLogin

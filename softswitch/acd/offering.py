@@ -1,9 +1,13 @@
 """Offers: an agent's phone rings for a call until it is answered, fails, or is withdrawn. Each ends exactly once."""
 
+from softswitch.acd import wrapping
 from softswitch.acd.agent import Agent, Rest, Ringing, Talking
 from softswitch.acd.model import (
+    AgentName,
     BackOff,
     Bridge,
+    CallId,
+    CallPickedUp,
     Offer,
     OfferAnswered,
     OfferFailed,
@@ -27,8 +31,34 @@ _TRIED = 49  # offers before the last that are remembered of a call
 _END_OF_LINE = frozenset((NO_ANSWER, "rejected"))
 
 
-def make(state: State, call: WaitingCall, agent: Agent, at: Instant) -> None:
-    """Ring `agent` for `call`, beside those that ring for it already."""
+def pick_up_refusal(state: State, call_id: CallId, name: AgentName) -> str:
+    """Why the agent cannot have a call that rings for another; empty when it can."""
+    call, agent = state.calls.get(call_id), state.agents.get(name)
+    if call is None or not call.offers or call.callback is not None:
+        return "it rings for nobody"
+    if agent is None or not agent.logged_in or call.queue.name not in agent.queues:
+        return "the agent does not serve the queue"
+    if agent.offer is not None:
+        return "another call rings for the agent"
+    return "no room for one more" if len(agent.talks) >= agent.settings.capacity else ""
+
+
+def picked_up(state: State, event: CallPickedUp, at: Instant) -> None:
+    """An offer that is answered as it is made; the others of the call are withdrawn, and a wrap-up ends when there is
+    no room for both."""
+    why = pick_up_refusal(state, event.call, event.agent)
+    if why:
+        state.ignored(event, why, at)
+        return
+    agent = state.agents[event.agent]
+    if len(agent.talks) + len(agent.wrap_ups) >= agent.settings.capacity:
+        wrapping.end(state, agent, "call", at)
+    offer = make(state, state.calls[event.call], agent, at, rings=False)
+    answered(state, OfferAnswered(offer), at)
+
+
+def make(state: State, call: WaitingCall, agent: Agent, at: Instant, *, rings: bool = True) -> OfferId:
+    """Ring `agent` for `call`, beside those that ring for it already; not `rings`: it has answered."""
     offer = state.next_offer
     state.next_offer += 1
     tried = Tried(offer, call.call, call.queue.name, agent.name, at, call.ring)
@@ -46,12 +76,14 @@ def make(state: State, call: WaitingCall, agent: Agent, at: Instant) -> None:
         before = rules.ring_seconds if wanted is not None and rules is not None and rules.first == "customer" else 0.0
         state.deadlines.set((RING, offer), at + before + ring_seconds)
     auto_answer, id = agent.settings.auto_answer, "" if wanted is None else wanted.callback
-    state.out.append(Offer(offer, call.call, queue.name, agent.name, ring_seconds, auto_answer, id))
+    if rings:
+        state.out.append(Offer(offer, call.call, queue.name, agent.name, ring_seconds, auto_answer, id))
     state.fact("offer.made", at, call.call, queue.name, agent.name, offer=offer, waited=at - call.entered)
     pool.offered(agent, offer)
     if first:
         arm_more(state, call, at)
     state.publish(agent, at)
+    return offer
 
 
 def arm_more(state: State, call: WaitingCall, at: Instant) -> None:

@@ -17,6 +17,7 @@ from softswitch.api import (
     live,
     live_changes,
     orders,
+    phones,
     recordings,
     reports,
     stream,
@@ -79,6 +80,7 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         orders.router,  # before the verbs of agents
         live.router,
         live_changes.router,
+        phones.router,
         customers.router,
         callers.router,
         why.router,

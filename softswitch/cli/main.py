@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "queues": "softswitch.cli.live:queues",
     "trunks": "softswitch.cli.live:trunks",
     "registrations": "softswitch.cli.live:registrations",
+    "phones": "softswitch.cli.phones:phones",
     "hangup": "softswitch.cli.orders:hangup",
     "supervise": "softswitch.cli.talks:supervise",
     "transfer": "softswitch.cli.talks:transfer",

@@ -16,6 +16,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.services.configuration_acd import check_agent, check_matching, check_survey
 from softswitch.services.configuration_callers import check_callers, check_voicemail, overflow_loops
 from softswitch.services.configuration_defence import check_defence
+from softswitch.services.configuration_features import check_features
 from softswitch.services.configuration_graph import (
     dead_ends,
     menu_loops,
@@ -100,6 +101,7 @@ class _Checks:
         self._recording()
         self.findings += check_codes(self.settings)
         self.findings += check_identity(self.settings)
+        self.findings += check_features(self.settings)
         for name, phone in self.settings.phones.items():
             self._phone(name, phone)
         self._extensions()

@@ -8,7 +8,7 @@ from softswitch.services.key_lines import KeyPath
 from softswitch.switch.settings import Settings
 from softswitch.switch.targets import SECTIONS, Target, parse_target
 
-_PHONE_TARGETS: Final = ("no_answer", "busy", "unavailable")
+_PHONE_TARGETS: Final = ("always", "no_answer", "busy", "unavailable")
 _QUEUE_TARGETS: Final = ("on_max_wait", "on_full", "on_empty", "on_max_estimate", "closed", "on_holiday")
 _MENU_TARGETS: Final = ("on_timeout", "on_invalid", "closed")
 
@@ -20,6 +20,7 @@ def targets_of(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
         ("queues", _QUEUE_TARGETS),
         ("ivr", _MENU_TARGETS),
         ("groups", ("no_answer",)),
+        ("parking", ("then",)),
         ("hooks", ("next",)),
     ):
         for name, entry in getattr(settings, section).items():

@@ -8,7 +8,10 @@ from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.switch.settings import Codes, Settings, Supervisor
 
-_TAKE_NUMBERS: Final = ("supervise", "supervise_on", "hide_caller_id", "show_caller_id")
+_TAKE_NUMBERS: Final = (
+    *("supervise", "supervise_on", "hide_caller_id", "show_caller_id", "pickup", "intercom", "park"),
+    *("forward_always", "forward_busy", "forward_no_answer", "forward_unavailable"),
+)
 _KEYS: Final = frozenset("0123456789*#ABCD")
 
 
@@ -28,7 +31,7 @@ def check_codes(settings: Settings) -> Iterator[Finding]:
                 yield Finding(("codes", other), f'"{longer}" begins with codes.{name}, which takes a number')
     if codes.in_call is not None:
         path = ("codes", "in_call")
-        names = [item.name for item in fields(codes.in_call) if item.name != "digit_timeout"]
+        names = [item.name for item in fields(codes.in_call) if item.name not in ("digit_timeout", "who")]
         yield from _table(path, codes.in_call, names)
         said = {name: code for name in names if (code := getattr(codes.in_call, name))}
         for name, code in said.items():

@@ -26,6 +26,7 @@ from softswitch.switch.records import (
     SavedBinding,
     SavedGreeting,
     SavedMessage,
+    SavedPhone,
     SavedRecording,
     SavedSetting,
 )
@@ -58,6 +59,7 @@ Row: TypeAlias = (
     | SavedMessage
     | ForgottenMessage
     | SavedGreeting
+    | SavedPhone
 )
 Pending: TypeAlias = Row | tuple[int, Fact]  # a fact with its number is a `LedgerEntry` in the cheapest form
 
@@ -78,6 +80,7 @@ class Statement(IntEnum):
     MESSAGE = 10
     FORGET_MESSAGE = 11
     GREETING = 12
+    PHONE = 13
 
 
 Parameters: TypeAlias = tuple[Any, ...]
@@ -160,6 +163,10 @@ def _forget_setting(row: ForgottenSetting) -> Parameters:
     return (row.path,)
 
 
+def _phone(row: SavedPhone) -> Parameters:
+    return row.name, encode(row.data).decode(), row.at
+
+
 _WRITERS: Final[dict[type, tuple[Statement, Callable[[Any], Parameters]]]] = {
     tuple: (Statement.LEDGER, _fact),
     LedgerEntry: (Statement.LEDGER, _entry),
@@ -175,6 +182,7 @@ _WRITERS: Final[dict[type, tuple[Statement, Callable[[Any], Parameters]]]] = {
     SavedMessage: (Statement.MESSAGE, _message),
     ForgottenMessage: (Statement.FORGET_MESSAGE, _forget_message),
     SavedGreeting: (Statement.GREETING, _greeting),
+    SavedPhone: (Statement.PHONE, _phone),
 }
 
 
@@ -221,9 +229,10 @@ _TABLES: Final = {
     Statement.MESSAGE: tables.messages,
     Statement.FORGET_MESSAGE: tables.messages,
     Statement.GREETING: tables.greetings,
+    Statement.PHONE: tables.phones,
 }
 _FORGETS: Final = (Statement.FORGET, Statement.FORGET_CUSTOMER, Statement.FORGET_SETTING, Statement.FORGET_MESSAGE)
-_CHANGED: Final = (Statement.CUSTOMER, Statement.SETTING, Statement.MESSAGE, Statement.GREETING)
+_CHANGED: Final = (Statement.CUSTOMER, Statement.SETTING, Statement.MESSAGE, Statement.GREETING, Statement.PHONE)
 _LAST_COUNTS: Final = (Statement.BINDING, Statement.AGENT, *_CHANGED, *_FORGETS)
 _UPSERTS: Final = (Statement.BINDING, Statement.AGENT, Statement.RECORDING, *_CHANGED)
 _AT_ONCE: Final = (40, 10, 3, 1)  # rows a statement; few sizes, so that the driver's cache of statements holds them all
@@ -298,6 +307,11 @@ def read_customer(row: RowMapping) -> Customer:
     """The customer that a row of `customers` holds."""
     needs = tuple((str(skill), int(level)) for skill, level in _decode(row["needs"]))
     return Customer(**(dict(row) | {"numbers": tuple(_decode(row["numbers"])), "needs": needs}))
+
+
+def read_phone(row: RowMapping) -> SavedPhone:
+    """What a row of `phones` holds."""
+    return SavedPhone(row["name"], _decode(row["data"]), row["at"])
 
 
 def read_setting(row: RowMapping) -> SavedSetting:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, inspect, text
 
 from softswitch.kernel.errors import LocalError
 
-HEAD: Final = "0004"  # the last revision in migrations/versions
+HEAD: Final = "0005"  # the last revision in migrations/versions
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 

@@ -29,6 +29,7 @@ from softswitch.services.rows import (
     read_customer,
     read_entry,
     read_fact,
+    read_phone,
     read_setting,
 )
 from softswitch.services.sinks import AsyncSink, Sink, ThreadSink
@@ -41,6 +42,7 @@ from softswitch.switch.records import (
     SavedBinding,
     SavedGreeting,
     SavedMessage,
+    SavedPhone,
     SavedRecording,
     SavedSetting,
 )
@@ -219,6 +221,10 @@ class Store:
     async def agents(self) -> list[SavedAgent]:
         """What every agent said last."""
         return [SavedAgent(**row) for row in await self._rows(select(tables.agents).order_by(tables.agents.c.name))]
+
+    async def phones(self) -> list[SavedPhone]:
+        """What phones said of themselves."""
+        return [read_phone(row) for row in await self._rows(select(tables.phones))]
 
     async def customers(self) -> list[Customer]:
         """All of them."""

@@ -78,6 +78,14 @@ agents: Final = Table(
     _text("phone"),
 )
 
+phones: Final = Table(
+    "phones",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _text("data"),
+    _number("at"),
+)
+
 customers: Final = Table(
     "customers",
     metadata,

@@ -49,5 +49,5 @@ async def make_switch(
     ]
     bindings, customers = await store.bindings(now), await store.customers()
     messages, greetings = await store.messages(), await store.greetings()
-    switch.restore(bindings, agents, (), now, customers, known, callbacks, messages, greetings)
+    switch.restore(bindings, agents, (), now, customers, known, callbacks, messages, greetings, await store.phones())
     return switch

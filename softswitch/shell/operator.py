@@ -27,6 +27,7 @@ from softswitch.switch.events import (
     CancelCallback,
     HangUpCall,
     OutcomeCommand,
+    PhoneCommand,
     RecordingCommand,
     SuperviseCommand,
     TransferCommand,
@@ -40,6 +41,7 @@ from softswitch.switch.views import (
     CallbackRow,
     CallView,
     InvariantRow,
+    PhoneRow,
     QueueRow,
     RegistrationRow,
     Status,
@@ -118,6 +120,12 @@ class Views(LiveViews, Protocol):
 
     def registrations(self, now: Instant) -> Sequence[RegistrationRow]:
         """All registrations."""
+
+    def phones(self, now: Instant) -> Sequence[PhoneRow]:
+        """All phones."""
+
+    def check_phone(self, phone: str, what: str, value: object, now: Instant) -> None:
+        """Raises `PeerError` when that cannot be set."""
 
 
 class SwitchCore(Core, Protocol):
@@ -300,6 +308,13 @@ class Operator:
             raise PeerError(refusal, status=409)
         self._driver.give(OutcomeCommand(name, call, code, by))
         return True
+
+    def set_phone(self, name: str, what: str, value: str | bool | None, by: str = "operator") -> PhoneRow:
+        """Set a forwarding (a target or a number; empty: off), `dnd` or `call_waiting` of a phone; None: as the
+        settings say. How the phone is then. Raises `PeerError` (404, 422)."""
+        self.views.check_phone(name, what, value, self.now)
+        self._driver.give(PhoneCommand(name, what, value, by))
+        return next(row for row in self.views.phones(self.now) if row.name == name)
 
     async def trace(self, id: str) -> list[TraceRow]:
         """The SIP messages of a call (live or ended), or of one SIP Call-ID; empty when none are remembered."""

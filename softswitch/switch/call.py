@@ -60,10 +60,13 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class PassedOn:
-    """A transfer to `target` that is not complete yet; `agent` is whom the ACD knew to have the call."""
+    """A transfer to `target` that is not complete yet; `agent` is whom the ACD knew to have the call, `phone` where the
+    party who passed it on is; `hears`: that party, while it is to hear where the call went."""
 
     target: str
     agent: str
+    phone: str = ""
+    hears: Leg | None = None
 
 
 class Call:
@@ -121,6 +124,7 @@ class Call:
         self.parting: tuple[tuple[str, str], ...] = ()  # the Reason that ended the call, for the other side
         self.first_queued: Instant | None = None
         self.referred: set[Leg] = set()  # who has sent a REFER before
+        self.forwarded_by: tuple[str, ...] = ()  # phones that have sent it on since somebody talked with the caller
         self.passed_on: PassedOn | None = None  # an agent let it go, and nobody has taken it yet
         self._talking: dict[Leg, Instant] = {}  # who speaks with the other side, since when
         self._talks: dict[Leg, tuple[tuple[Instant, Instant], ...]] = {}
@@ -165,13 +169,18 @@ class Call:
         self.office.log("warning", "variables name a target that is not there", call=self.id, target=named)
         return by_default(target)
 
-    def transferred(self, target: str, agent: str, now: Instant) -> None:
+    def parked_by(self, leg: Leg, target: str, agent: str, now: Instant, *, told: bool = False) -> None:
+        """It leaves the party for a parking place; `told`: the party stays to hear which."""
+        self.transferred(target, agent, now, self.office.directory.seat(leg.peer), leg if told else None)
+        self.office.fact("transfer.started", now, self.id, verb="park", target=target, by=leg.peer, agent=agent)
+
+    def transferred(self, target: str, agent: str, now: Instant, phone: str = "", hears: Leg | None = None) -> None:
         """It leaves `agent` (or nobody whom the ACD knows) for `target`; `arrived_at` tells how that ended."""
         before = self.passed_on
         if before is not None:
             self.office.fact("transfer.cancelled", now, self.id, target=before.target, why="passed on again")
             agent = agent or before.agent
-        self.passed_on = PassedOn(target, agent)
+        self.passed_on = PassedOn(target, agent, phone, hears)
 
     def arrived_at(self, at: str, to: str, now: Instant) -> None:
         """Somebody talks with the caller, or the switch itself serves it: a transfer is complete."""

@@ -15,13 +15,16 @@ _DAY = 86_400.0
 class Ringing(msgspec.Struct, frozen=True):
     """How to ring a target. `fallbacks`: next target by kind of failure (`busy`,
     `no-answer`, `unavailable`, `rejected`, `failed`; `any` fits all), the first that fits.
-    `refusal`: a status that says at once why it cannot be rung."""
+    `refusal`: a status that says at once why it cannot be rung. `always`: a phone that forwards everything there;
+    `forwards`: the fallbacks are its own forwardings."""
 
     target: str
     waves: tuple[Wave, ...] = ()
     fallbacks: tuple[tuple[str, str | None], ...] = ()
     record: bool = False
     refusal: int = 0
+    always: str = ""
+    forwards: bool = False
 
     def fallback(self, how: str) -> str | None:
         """Where the call goes when ringing ended this way; None: nowhere."""
@@ -99,6 +102,9 @@ class DialPlan:
             for index, route in enumerate(settings.routes)
             if route.diverted_from is not None
         }
+        self._places = {
+            place: f"park:{name}/{place}" for name, lot in settings.parking.items() for place in lot.numbers
+        }
         self._extensions = {phone.number or name: name for name, phone in settings.phones.items()} | {
             name: name for name in settings.phones
         }
@@ -118,7 +124,7 @@ class DialPlan:
     ) -> Decision | None:
         """The route for a call from `source` (a trunk or a phone), whose number is `caller`, to the number, given in
         every spelling it may have in the configuration (as dialled, E.164). `diverted_from`: who was dialled first.
-        Phones reach extensions without a route. None: nobody is there."""
+        Phones reach extensions and parking places without a route. None: nobody is there."""
         found = [index for number in numbers for index in self._exact.get(number, ())]
         fitting = (index for index in found if self._fits(index, source, caller, diverted_from))
         best = min(fitting, default=len(self._routes))
@@ -137,6 +143,8 @@ class DialPlan:
                 phone = self.extension(number)
                 if phone is not None:
                     return Decision(f"phone:{phone}", number)
+                if number in self._places:
+                    return Decision(self._places[number], number)
         return None
 
     def _decision(self, route: Route, number: str, now: Instant) -> Decision:

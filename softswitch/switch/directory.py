@@ -117,19 +117,34 @@ class Directory:
         return decision.target
 
     def phone(self, name: str, call: "Call", now: Instant) -> Ringing:
-        """A phone at all its contacts."""
-        phone = self._settings.phones[name]
+        """A phone at all its contacts, unless it forwards everything."""
+        phone, phones = self._settings.phones[name], self._office.phones
         target = f"phone:{name}"
-        fallbacks = (("busy", phone.busy), ("no-answer", phone.no_answer), ("unavailable", phone.unavailable))
+        fallbacks, always = phones.fallbacks(name, now), phones.forward(name, "always", now) or ""
         seconds = phone.ring_seconds or self._settings.sip.ring_seconds
         if phone.reject_anonymous and (call.private or call.caller in (ANONYMOUS, "")):
             return Ringing(target, refusal=433)  # RFC 5079
-        if phone.max_calls and self._calls_at(name) >= phone.max_calls:
-            return Ringing(target, fallbacks=fallbacks, refusal=486)
+        if phones.dnd(name) or self._full(name):
+            return Ringing(target, fallbacks=fallbacks, refusal=486, always=always, forwards=True)
         destinations = self._phone_destinations(name, target, call, (), now)
         if not destinations:
-            return Ringing(target, fallbacks=fallbacks, refusal=480)
-        return Ringing(target, (Wave(destinations, seconds),), fallbacks, record=call.wants_recording(False))
+            return Ringing(target, fallbacks=fallbacks, refusal=480, always=always, forwards=True)
+        waves = (Wave(destinations, seconds),)
+        return Ringing(target, waves, fallbacks, call.wants_recording(False), always=always, forwards=True)
+
+    def intercom(self, name: str, call: "Call", now: Instant, ring_seconds: float = 0.0) -> Ringing:
+        """A phone that is to answer by itself: only if it allows that, is in no call and may be disturbed."""
+        phone, target = self._settings.phones[name], f"phone:{name}"
+        if not phone.intercom:
+            return Ringing(target, refusal=403)
+        if self._office.phones.dnd(name) or self.calls_at(name):
+            return Ringing(target, refusal=486)
+        headers = tuple(_answer_after(self._settings.sip.domain))
+        destinations = self._phone_destinations(name, target, call, headers, now)
+        if not destinations:
+            return Ringing(target, refusal=480)
+        wave = Wave(destinations, ring_seconds or phone.ring_seconds or self._settings.sip.ring_seconds)
+        return Ringing(target, (wave,), record=call.wants_recording(False))
 
     def agent(
         self,
@@ -142,12 +157,11 @@ class Directory:
     ) -> Ringing:
         """An agent's phones. The call's facts go along as headers."""
         agent = self._settings.agents[name]
-        devices = agent.devices
+        devices = tuple(phone for phone in agent.devices if not self._office.phones.dnd(phone))
         if not queue:
-            limits = {phone: self._settings.phones[phone].max_calls for phone in devices}
-            devices = tuple(phone for phone in devices if not limits[phone] or self._calls_at(phone) < limits[phone])
-            if not devices:
-                return Ringing(f"agent:{name}", refusal=486)
+            devices = tuple(phone for phone in devices if not self._full(phone))
+        if not devices:
+            return Ringing(f"agent:{name}", refusal=486)
         seconds = ring_seconds or self._settings.sip.ring_seconds
         headers = [("X-Call-Id", call.id)]
         if queue:
@@ -278,7 +292,8 @@ class Directory:
         target = parse_target(member)
         match target.kind:
             case "phone":
-                return self.phone(target.name, call, now)
+                ringing = self.phone(target.name, call, now)  # who forwards everything is not there
+                return Ringing(member, refusal=480) if ringing.always else ringing
             case "agent":
                 return self.agent(target.name, call, now)
             case "trunk":
@@ -286,8 +301,13 @@ class Directory:
         self._office.log("warning", "a ring group rings phones, agents and trunks only", member=member)
         return Ringing(member, refusal=480)
 
-    def _calls_at(self, phone: str) -> int:
-        """A phone with several contacts has a leg for each while it rings: calls count, not legs."""
+    def _full(self, phone: str) -> bool:
+        limit = self._office.phones.limit(phone)
+        return limit > 0 and self.calls_at(phone) >= limit
+
+    def calls_at(self, phone: str) -> int:
+        """Calls that the phone is in. One with several contacts has a leg for each while it rings: calls count, not
+        legs."""
         agents = self.agents_of_phone.get(phone, ())
         return self._office.fabric.calls_at((f"phone:{phone}", *(f"agent:{agent}" for agent in agents)))
 

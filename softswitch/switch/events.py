@@ -66,6 +66,15 @@ class AgentCommand(msgspec.Struct, frozen=True):
     phone: str = ""
 
 
+class PhoneCommand(msgspec.Struct, frozen=True):
+    """Set `what` of a phone (`switch/phones.py`): a forwarding, `dnd`, `call_waiting`. None: as the settings say."""
+
+    phone: str
+    what: str
+    value: str | bool | None
+    by: str = "operator"
+
+
 class WrapUpCommand(msgspec.Struct, frozen=True):
     """An agent's wrap-up is to end in `seconds`."""
 
@@ -223,6 +232,7 @@ SwitchEvent: TypeAlias = (
     | Drain
     | HangUpCall
     | AgentCommand
+    | PhoneCommand
     | AskCallback
     | CancelCallback
     | WrapUpCommand

@@ -11,6 +11,7 @@ from softswitch.switch.events import (
     CustomersChanged,
     HookAnswered,
     MoveCall,
+    PhoneCommand,
     PrioritiseCall,
     Retune,
     Save,
@@ -39,6 +40,10 @@ class LiveOrders:
             self._switch.office.sit(event.agent, event.phone, event.by, now)
         else:
             self._switch.office.acd(agent_event(event.verb, event.agent, event.reason, event.by), now)
+
+    def phone(self, event: PhoneCommand, now: Instant) -> None:
+        """Forwarding, do not disturb, call waiting."""
+        self._switch.office.phones.set(event.phone, event.what, event.value, event.by, now)
 
     def retune(self, event: Retune, now: Instant) -> None:
         """Everything goes on; what waits and rings is looked at by the new settings."""

@@ -30,6 +30,8 @@ from softswitch.switch.events import Effect, Log, Save
 from softswitch.switch.guards import Guards
 from softswitch.switch.hooks import Hooks
 from softswitch.switch.mailboxes import Mailboxes
+from softswitch.switch.parking import Parked
+from softswitch.switch.phones import Phones
 from softswitch.switch.recording import RunningRecording
 from softswitch.switch.registrations import Registrations
 from softswitch.switch.seats import Seats, sit
@@ -86,6 +88,8 @@ class Office:
         self._most_skilled: dict[str, dict[str, int]] = {}
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)
+        self.phones = Phones(self)
+        self.parked = Parked(settings)
         self.directory = Directory(settings, self)
         self.guards = Guards(settings, self)
         self.defence = Defence(settings, self)
@@ -105,6 +109,7 @@ class Office:
         settings = self.settings = self.seats.over(settings)
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)
+        self.parked.configure(settings)
         self.directory = Directory(settings, self)
         self.guards.configure(settings)
         self.defence.configure(settings)
@@ -176,12 +181,15 @@ class Office:
 
     def tell_reachable(self, phone: str, now: Instant) -> None:
         """Tell the ACD whether the agents of `phone` can be rung, at this or another of their phones."""
-        reachable = self.registrations.reachable(phone, now)
+        reachable = self._takes_calls(phone, now)
         self.subscriptions.reachable(phone, now)
         for agent in self.directory.agents_of_phone.get(phone, ()):
             devices = self.settings.agents[agent].devices
-            anywhere = reachable or any(self.registrations.reachable(other, now) for other in devices)
+            anywhere = reachable or any(self._takes_calls(other, now) for other in devices)
             self.acd(DeviceReachable(agent, anywhere), now)
+
+    def _takes_calls(self, phone: str, now: Instant) -> bool:
+        return self.registrations.reachable(phone, now) and not self.phones.dnd(phone)
 
     def fact(self, kind: str, now: Instant, call: str = "", **data: object) -> None:
         """One line of the ledger."""

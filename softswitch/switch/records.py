@@ -145,6 +145,15 @@ class SavedAgent:
 
 
 @dataclass(frozen=True, slots=True)
+class SavedPhone:
+    """What a phone says of itself (`switch/phones.py`), as plain values; empty: as the settings say."""
+
+    name: str
+    data: Any
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class SavedSetting:
     """A setting that was changed while the switch ran: `path` as `queues.support.wrap_up`; it goes before the
     configuration file until it is taken back."""

@@ -106,6 +106,8 @@ def _wanted(
     target = office.directory.dialled(phone, uri.username, now)
     if target is None:
         raise PeerError(f"{uri} leads nowhere", status=404)
+    if why := office.parked.refusal(parse_target(target)):
+        raise PeerError(why, status=486)
     return target, None
 
 

@@ -25,6 +25,7 @@ from softswitch.switch.views import (
     CallView,
     HookRow,
     InvariantRow,
+    PhoneRow,
     QueueRow,
     RegistrationRow,
     Status,
@@ -124,6 +125,7 @@ class Desk:
                 "offers": len(office.offers),
                 "supervision": office.supervision.counts(),
                 "conferences": len(office.conferences.by_name),
+                "parked": len(office.parked.calls),
             },
         )
 
@@ -309,6 +311,13 @@ class Desk:
 
     def trunks(self, now: Instant) -> list[TrunkRow]:
         return self._switch.office.trunks.rows(now)
+
+    def phones(self, now: Instant) -> list[PhoneRow]:
+        return self._switch.office.phones.rows(now)
+
+    def check_phone(self, phone: str, what: str, value: object, now: Instant) -> None:
+        """Whether that can be set. Raises `PeerError` (404, 422)."""
+        self._switch.office.phones.check(phone, what, value, now)
 
     def registrations(self, now: Instant) -> list[RegistrationRow]:
         return self._switch.office.registrations.rows(now)

@@ -47,6 +47,7 @@ from softswitch.switch.events import (
     MediaLost,
     MoveCall,
     OutcomeCommand,
+    PhoneCommand,
     PrioritiseCall,
     RecordingCommand,
     RecordingMoved,
@@ -69,7 +70,7 @@ from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
 from softswitch.switch.notices import notify
 from softswitch.switch.office import FindPrompt, Office
 from softswitch.switch.origination import supervise
-from softswitch.switch.records import SavedAgent, SavedBinding, SavedGreeting, SavedMessage
+from softswitch.switch.records import SavedAgent, SavedBinding, SavedGreeting, SavedMessage, SavedPhone
 from softswitch.switch.settings import Settings
 from softswitch.switch.signalling import Signalling
 from softswitch.switch.stages.calling_back import CallbackStage
@@ -120,6 +121,7 @@ class Switch:
             Drain: self._drain,
             HangUpCall: self._hang_up,
             AgentCommand: self._live.agent,
+            PhoneCommand: self._live.phone,
             WrapUpCommand: self._wrap_up,
             OutcomeCommand: self._outcome,
             AskCallback: self._ask_callback,
@@ -164,12 +166,14 @@ class Switch:
         callbacks: Iterable[Fact] = (),
         messages: Iterable[SavedMessage] = (),
         greetings: Iterable[SavedGreeting] = (),
+        phones: Iterable[SavedPhone] = (),
     ) -> None:
         """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight,
         customers, who talked last with a number (number, agent, when; in order of time), and of call-backs also from
         before."""
         self.recall(tuple(facts))
         self.office.registrations.restore(bindings, now)
+        self.office.phones.restore(phones)
         self.office.customers.load(customers)
         self.office.mailboxes.restore(messages, greetings)
         for number, agent, at in last_agents:

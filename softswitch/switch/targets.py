@@ -6,6 +6,8 @@
 | `conference:NAME` | everybody who is there hears the others; any name will do |
 | `trunk:NAME`, `trunk:NAME/NUMBER` | out over a trunk: to the number that was dialled, or to NUMBER |
 | `survey:NAME` | the questions of `[surveys.NAME]`, then the end |
+| `park:NAME`, `park:NAME/SLOT` | wait in a slot of `[parking.NAME]` until somebody dials its number |
+| `page:NAME` | speak to the phones of `[paging.NAME]`, one way |
 | `voicemail:NAME` | a greeting and a message, kept as a recording |
 | `callback:`, `callback:QUEUE` | ask to be called back by that queue (the one that the caller is in) |
 | `play:PROMPT` | answer, play a prompt (a catalogue name or a sound file), hang up |
@@ -32,6 +34,8 @@ SECTIONS: Final = {"queue": "queues", "ivr": "ivr", "group": "groups", "phone": 
     "survey": "surveys",
     "hook": "hooks",
     "voicemail": "voicemail",
+    "park": "parking",
+    "page": "paging",
 }  # kinds whose name is a section of the configuration, and that section's table
 KINDS: Final = (*SECTIONS, "callback", "play", "echo", "answer", "early", "hangup", "conference")
 DEFAULT_STATUS: Final = 480  # RFC 3261 §21.4.18: temporarily unavailable; unlike 6xx it lets a caller's proxy try on
@@ -57,8 +61,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
                 return f"hangup:{self.status}"
             case "early":
                 return f"early:{self.name}/{self.status}"
-            case "trunk" if self.number:
-                return f"trunk:{self.name}/{self.number}"
+            case "trunk" | "park" if self.number:
+                return f"{self.kind}:{self.name}/{self.number}"
         return f"{self.kind}:{self.name}"
 
 
@@ -88,7 +92,7 @@ def parse_target(text: str) -> Target:
             if slash and status.isdigit():
                 return Target(kind, _prompt(kind, prompt), status=_status(status))
             return Target(kind, _prompt(kind, rest), status=DEFAULT_STATUS)
-        case "trunk":
+        case "trunk" | "park":
             name, slash, number = rest.partition("/")
             if slash and _NUMBER.fullmatch(number) is None:
                 raise LocalError(f'"{number}" is not a number to dial')

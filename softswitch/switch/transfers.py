@@ -23,6 +23,8 @@ def transfer_call(call: "Call", order: TransferCommand, now: Instant) -> str:
         return transferring.order(stage, order.verb, now, target=order.target, by=order.by)
     if order.verb != "blind":
         return "nobody talks with the caller"
+    if why := call.office.parked.refusal(parse_target(order.target)):
+        return why
     call.transferred(order.target, "", now)
     call.office.fact("transfer.started", now, call.id, verb="blind", target=order.target, by=order.by, agent="")
     call.sent_by = order.by
@@ -49,6 +51,8 @@ def check_transfer(office: "Office", call: str, verb: str, target: str) -> None:
         parsed = _known(office, target)
         if verb != "blind" and parsed.kind not in RINGS:
             raise PeerError(f"{target} cannot be consulted: only {', '.join(RINGS)}", status=422)
+        if why := office.parked.refusal(parsed):
+            raise PeerError(why, status=409)
     if talk is None and verb != "blind":
         raise PeerError(f"nobody talks with the caller of call {call}", status=409)
     if talk is not None and (talk.transfer is None) is (verb in ("complete", "cancel", "three_way")):

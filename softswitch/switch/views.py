@@ -44,6 +44,22 @@ class CallView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneRow:
+    """`forward`: by kind (always, busy, no_answer, unavailable) where calls go. `said`: what of this the phone, or
+    somebody for it, has set over the configuration."""
+
+    name: str
+    number: str
+    display: str
+    reachable: bool
+    calls: int
+    dnd: bool
+    call_waiting: bool
+    forward: dict[str, str]
+    said: dict[str, str | bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRow:
     """`state` is the ACD's; `since` when it began. Of today: calls, talk, time logged in and paused; `occupancy` and
     `utilisation` in percent and `handling_seconds` (AHT) are −1 before there is anything to judge by. `available`: may

@@ -11,6 +11,7 @@ from typing import ClassVar
 from softswitch.acd.model import DEFAULT_ACD, AcdSettings, QueueSettings
 from softswitch.switch.settings.common import STRICT, Target
 from softswitch.switch.settings.defence import Defence
+from softswitch.switch.settings.features import Paging, Parking
 from softswitch.switch.settings.guards import Guards, ServiceClass
 from softswitch.switch.settings.menus import Collect, Consent, Hours, Menu, Route, Voicemail
 from softswitch.switch.settings.parties import Agent, Phone, RingGroup, Trunk
@@ -39,6 +40,8 @@ __all__ = [
     "Menu",
     "Messages",
     "NumberList",
+    "Paging",
+    "Parking",
     "Phone",
     "Recording",
     "RingGroup",
@@ -85,6 +88,8 @@ class Settings:
     ivr: dict[str, Menu] = field(default_factory=dict)
     surveys: dict[str, Survey] = field(default_factory=dict)
     voicemail: dict[str, Voicemail] = field(default_factory=dict)
+    parking: dict[str, Parking] = field(default_factory=dict)
+    paging: dict[str, Paging] = field(default_factory=dict)
     hours: dict[str, Hours] = field(default_factory=dict)
     supervisors: dict[str, Supervisor] = field(default_factory=dict)
     lists: dict[str, NumberList] = field(default_factory=dict)

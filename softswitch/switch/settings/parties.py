@@ -26,7 +26,11 @@ class Phone:
     rung instead (302), which it could dial itself.
 
     `watched`: others may have a lamp for it. `mailbox` names its `[voicemail.NAME]`; a phone that does not ask for its
-    messages' number by itself is told when it registers with `message_waiting = "always"`."""
+    messages' number by itself is told when it registers with `message_waiting = "always"`.
+
+    `always`, `busy`, `no_answer`, `unavailable`: where its calls are forwarded. `call_waiting`: whether it is rung
+    while in a call. `pickup_groups`: whose ringing calls it may take, and who may take its. `intercom`: whether other
+    phones may have it answer by itself. What the phone sets with feature codes goes before these."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     password: str | None = field(default=None, repr=False)
@@ -51,9 +55,14 @@ class Phone:
     srtp: Srtp = "accept"
     webrtc: bool = False
     dtmf: Literal["auto", "rfc4733", "info", "inband"] = "auto"
+    always: Target | None = None
     no_answer: Target | None = None
     busy: Target | None = None
     unavailable: Target | None = None
+    dnd: bool = False
+    call_waiting: bool = True
+    pickup_groups: tuple[str, ...] = ()
+    intercom: bool = False
     accept_from: tuple[str, ...] = ()
     redirect: bool = True
     reliable: Reliable | None = None

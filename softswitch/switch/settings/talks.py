@@ -8,10 +8,12 @@ from softswitch.switch.settings.common import STRICT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InCall:
-    """Keys that an agent presses during a call; empty switches one off. After `blind`, `consult` and `join` comes a
-    number, then `#` or a pause of `digit_timeout`."""
+    """Keys that are pressed during a call; empty switches one off. After `blind`, `consult` and `join` comes a
+    number, then `#` or a pause of `digit_timeout`. `who`: `agents` alone, or all our `phones`; never who calls by a
+    trunk."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
+    who: Literal["agents", "phones"] = "agents"
     blind: str = "*1"
     consult: str = "*2"
     complete: str = "*3"
@@ -21,6 +23,7 @@ class InCall:
     pause_recording: str = "*7"
     resume_recording: str = "*8"
     record: str = "*9"
+    park: str = "*0"
     digit_timeout: float = 4.0
 
 
@@ -28,8 +31,9 @@ class InCall:
 class Codes:
     """Feature codes dialled from a phone; empty switches one off. After `supervise` and `supervise_on` (which stays
     with the agent call after call) comes the agent's number, after `hide_caller_id` and `show_caller_id` the number to
-    call. `mailbox` opens the phone's own mailbox, `any_mailbox` asks which. `in_call`: keys during a call; none without
-    it."""
+    call, after `forward_…` the number that calls go to, after `pickup` and `intercom` an extension, after `park`, if
+    anything, a slot. `mailbox` opens the phone's own mailbox, `any_mailbox` asks which. `in_call`: keys during a call;
+    none without it. See docs/features.md."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     login: str = "*45"
@@ -46,6 +50,23 @@ class Codes:
     show_caller_id: str = "*31#"
     mailbox: str = "*97"
     any_mailbox: str = "*98"
+    forward_always: str = "*72"
+    forward_always_off: str = "*73"
+    forward_busy: str = "*90"
+    forward_busy_off: str = "*91"
+    forward_no_answer: str = "*92"
+    forward_no_answer_off: str = "*93"
+    forward_unavailable: str = "*94"
+    forward_unavailable_off: str = "*95"
+    dnd_on: str = "*78"
+    dnd_off: str = "*79"
+    call_waiting_on: str = "*70"
+    call_waiting_off: str = "*71"
+    pickup: str = "**"
+    pickup_group: str = "*8"
+    park: str = "*85"
+    intercom: str = "*80"
+    last_caller: str = "*69"
     in_call: InCall | None = None
 
 

@@ -8,6 +8,8 @@ from softswitch.switch.stages.conferring import ConferenceStage
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.stages.menu import MenuStage
+from softswitch.switch.stages.paging import PageStage
+from softswitch.switch.stages.parking import ParkHeldStage, ParkStage, RetrieveStage
 from softswitch.switch.stages.queueing import QueueStage
 from softswitch.switch.stages.sounds import EarlyStage, EchoStage, HoldLineStage, PlayStage, RefuseStage
 from softswitch.switch.stages.stage import Stage
@@ -45,6 +47,10 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
             return VoicemailStage(call, target.name, settings.voicemail[target.name])
         case "callback" if (queue := target.name or call.facts.queue) in settings.queues:
             return AskCallbackStage(call, queue)
+        case "park" if target.name in settings.parking:
+            return _parking_stage(call, target)
+        case "page" if target.name in settings.paging:
+            return PageStage(call, target.name, settings.paging[target.name])
         case "play":
             return PlayStage(call, target.name)
         case "early":
@@ -60,6 +66,15 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
         return DialStage(call, ringing)
     office.log("warning", "target is not there", call=call.id, target=str(target))
     return RefuseStage(call, 404)
+
+
+def _parking_stage(call: "Call", target: Target) -> Stage:
+    """A phone that dials a place takes who is there; one that dials the lot parks what it holds. All others are
+    parked."""
+    kind, _, name = call.source.partition(":")
+    if kind != "phone" or call.passed_on is not None or call.leg.up:
+        return ParkStage(call, target.name, target.number)
+    return RetrieveStage(call, target.number) if target.number else ParkHeldStage(call, name)
 
 
 def queue_stage(call: "Call", name: str, now: Instant) -> Stage:

@@ -6,6 +6,7 @@ from softswitch.acd.model import AcdEvent, AgentLogin, AgentLogout, AgentPause, 
 from softswitch.kernel.clock import Instant
 from softswitch.switch.recording import stars
 from softswitch.switch.settings import Codes
+from softswitch.switch.stages.feature_codes import feature_stage
 from softswitch.switch.stages.sounds import PlayStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.supervising import SuperviseStage
@@ -141,6 +142,9 @@ def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage
             return None if agent is None else SuperviseStage(call, agent, source.name, "listen", follow=follow)
     if codes.login and number.startswith(codes.login) and len(number) > len(codes.login):
         return SitStage(call, source.name, number[len(codes.login) :])
+    feature = feature_stage(call, codes, source.name, number)
+    if feature is not None:
+        return feature
     for field, verb, prompt in _VERBS:
         code = getattr(codes, field)
         if code and (number == code or (verb == "pause" and number.startswith(code + "*"))):

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from softswitch.call.causes import TONES, kind, told
+from softswitch.call.causes import COMPLETED_ELSEWHERE, TONES, kind, told
 from softswitch.call.dial import Dial, Fails, News, Rings, Wins
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
@@ -10,7 +10,7 @@ from softswitch.call.tones import tone
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
-from softswitch.switch import presentation
+from softswitch.switch import forwarding, presentation
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.diverting import fall_back
 from softswitch.switch.records import Outcome
@@ -51,14 +51,24 @@ class DialStage(Stage):
 
     def enter(self, now: Instant) -> None:
         self.call.facts.destination = self.at
+        if self._ringing.forwards and self.call.caller and not self.call.private:
+            self.call.office.phones.last_callers[self._ringing.target.partition(":")[2]] = self.call.caller
         self.call.facts.outcome = None  # what failed before does not count if this works
         if self._running:
             self.deadline = self._dial.deadline
             self._rings(180, None, now)
+        elif self._ringing.always:
+            self._divert(self._ringing.always, now)
         elif self._ringing.refusal:
             self._failed(Fails(self._ringing.refusal), now)
         else:
             self._work(self._dial.start(now), now)
+
+    def taken(self, leg: Leg, at: str, now: Instant) -> None:
+        """Somebody else has taken the call, who is in it already."""
+        self.call.drive(self._dial.give_up(now, (COMPLETED_ELSEWHERE,)))
+        self.call.dialled(self._dial, now)
+        self.call.join(leg, at, record=self._ringing.record, now=now)
 
     def leave(self, now: Instant) -> None:
         self.call.drive(self._dial.give_up(now, self.call.parting))
@@ -131,6 +141,14 @@ class DialStage(Stage):
             self.call.drive(caller.ring(now, status if status in (181, 182) else 180, reached))
         self._rings_heard = True
 
+    def _divert(self, to: str, now: Instant) -> None:
+        """The phone forwards everything."""
+        if not forwarding.divert(self.call, self._ringing.target.partition(":")[2], "unconditional", to, now):
+            self.call.go(to, now)
+        else:
+            self.call.facts.reason = f"{self.at}: forwarding goes round"
+            self.call.refuse(now, forwarding.LOOP)
+
     def _failed(self, failure: Fails, now: Instant) -> None:
         if self.call.over:
             return
@@ -138,13 +156,23 @@ class DialStage(Stage):
         self.call.facts.outcome = _OUTCOMES[how]
         self.call.office.fact("dial.failed", now, self.call.id, target=self.at, status=failure.status, how=how)
         fallback = self._ringing.fallback(how)
-        if fallback:
+        name = self._ringing.target.partition(":")[2]
+        if fallback and not self._ringing.forwards:
             self.call.sent_by = self._ringing.target
             if fall_back(self.call, self.at, how):
                 self.call.go(fallback, now)
             else:
                 self.call.refuse(now, 482)
             return
+        if fallback:
+            reason = forwarding.why(self.call, name, how)
+            match forwarding.divert(self.call, name, reason, fallback, now):
+                case "":
+                    self.call.go(fallback, now)
+                    return
+                case "long":
+                    self.call.refuse(now, forwarding.LOOP)
+                    return
         self.call.facts.reason = f"{self.at}: {how}"
         self.call.refuse(now, told(failure.status), header=failure.reason)
 

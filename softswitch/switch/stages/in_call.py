@@ -1,4 +1,4 @@
-"""Keys that an agent presses during a call, on their way to be a command: `*2` 1 0 0 3 `#`."""
+"""Keys that a party presses during a call, on their way to be a command: `*2` 1 0 0 3 `#`."""
 
 from dataclasses import fields
 
@@ -20,13 +20,12 @@ class Pressed(msgspec.Struct, frozen=True, gc=False):
 
 class KeyRun:
     """The keys of one party. `passed` are those that turned out to be none of ours: they go on to the other side.
-    `deadline`: when a run that nothing follows ends."""
+    `parking`: there is a place to park calls. `deadline`: when a run that nothing follows ends."""
 
-    def __init__(self, codes: InCall) -> None:
+    def __init__(self, codes: InCall, *, parking: bool = False) -> None:
+        none = {"digit_timeout", "who"} if parking else {"digit_timeout", "who", "park"}
         self._codes = {
-            code: item.name
-            for item in fields(codes)
-            if item.name != "digit_timeout" and (code := getattr(codes, item.name))
+            code: item.name for item in fields(codes) if item.name not in none and (code := getattr(codes, item.name))
         }
         self._patience = codes.digit_timeout
         self._run = ""

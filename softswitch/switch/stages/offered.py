@@ -34,6 +34,14 @@ class OfferedPhones:
         rung = tuple(leg for _, dial in self._dials.values() for leg in dial.legs)
         return rung + tuple(leg for _, leg in self._answered.values())
 
+    def ringing(self) -> tuple[Leg, ...]:
+        """All that ring."""
+        return tuple(leg for _, dial in self._dials.values() for leg in dial.legs)
+
+    def picked_up(self, offer: OfferId, agent: str, leg: Leg) -> None:
+        """A leg that has answered without being rung."""
+        self._answered[offer] = (agent, leg)
+
     @property
     def deadline(self) -> Instant | None:
         """When a phone's part of the ring time is over."""

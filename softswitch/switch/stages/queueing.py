@@ -13,6 +13,7 @@ from softswitch.acd.model import (
     Announce,
     Bridge,
     CallerLeft,
+    CallPickedUp,
     CallQueued,
     CallReturned,
     Offer,
@@ -97,6 +98,21 @@ class QueueStage(Stage):
         if self._settings.keys_prompt:
             self._sounds.say("keys", self._settings.keys_prompt)
         self._sounds.begin()
+
+    def ringing(self) -> tuple[Leg, ...]:
+        """The phones that ring for the caller."""
+        return self._phones.ringing() if self._queued and self._dialogue is None else ()
+
+    def taken(self, leg: Leg, agent: str, now: Instant) -> None:
+        """The agent, whose party is in the call already, picked it up; the ACD's bridge joins them."""
+        office = self.call.office
+        office.acd(CallPickedUp(self.call.id, agent), now)
+        for decision in office.decisions:
+            if isinstance(decision, Bridge) and decision.call == self.call.id:
+                self._phones.picked_up(decision.offer, agent, leg)
+                return
+        self.call.drive(leg.hang_up(now))  # not reached: who may not was refused before
+        self.call.closed(leg)
 
     def leave(self, now: Instant) -> None:
         call = self.call

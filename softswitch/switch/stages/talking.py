@@ -92,6 +92,7 @@ class TalkStage(Stage):
         self.agent = self.agent or call.next_agent(callee, self.at, now)
         if self.agent:
             facts.agent = self.agent
+        call.forwarded_by = ()
         self._watch_keys()
         self.wire(now)
         if call.office.settings.media.align:
@@ -239,8 +240,10 @@ class TalkStage(Stage):
         self._runs = {}
         for leg in (self.callee, self.call.leg) if codes is not None else ():
             is_agent = leg is self.callee and bool(self.agent)
-            if codes is not None and (is_agent or directory.agents_of_phone.get(directory.seat(leg.peer))):
-                self._runs[leg] = KeyRun(codes)
+            seat = directory.seat(leg.peer)
+            ours = is_agent or directory.agents_of_phone.get(seat) or (seat and codes and codes.who == "phones")
+            if codes is not None and ours:
+                self._runs[leg] = KeyRun(codes, parking=bool(self.call.office.parked.first_lot))
 
     def start_recording(self, by: str, now: Instant) -> bool:
         """Record from here on, though the queue does not ask for it. False when the caller does not want it, or when

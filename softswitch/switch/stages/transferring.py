@@ -21,6 +21,7 @@ from softswitch.call.leg import Leg
 from softswitch.call.tones import tone
 from softswitch.kernel.clock import Instant, is_due
 from softswitch.sip.events import Output
+from softswitch.switch import forwarding
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.stages.in_call import Pressed
 from softswitch.switch.targets import parse_target
@@ -233,11 +234,13 @@ def order(talk: "TalkStage", verb: str, now: Instant, *, target: str = "", by: s
         case "blind" | "consult" | "join" | "refer":
             if transfer is not None:
                 return "a transfer is under way already"
+            if why := call.office.parked.refusal(parse_target(target)):
+                return why
             if verb == "blind":
                 blind(talk, target, by, now)
                 return ""
             call.sent_by = by
-            ringing = call.office.directory.ringing(parse_target(target), call, now)
+            ringing = forwarding.follow(call, call.office.directory.ringing(parse_target(target), call, now), now)
             if ringing is None:
                 return f"{target} cannot be rung: consultations are with phones, agents, groups and trunks"
             how: How = "consult" if verb == "consult" else "join" if verb == "join" else "refer"
@@ -261,10 +264,30 @@ def order(talk: "TalkStage", verb: str, now: Instant, *, target: str = "", by: s
 def blind(talk: "TalkStage", target: str, by: str, now: Instant) -> None:
     """The agent leaves at once; what becomes of the call at its target is the call's affair."""
     call = talk.call
-    call.transferred(target, talk.agent, now)
+    call.transferred(target, talk.agent, now, call.office.directory.seat(talk.callee.peer))
     call.sent_by = by
     call.office.fact("transfer.started", now, call.id, verb="blind", target=target, by=by, agent=talk.agent)
     call.go(target, now)
+
+
+def _park(talk: "TalkStage", leg: Leg, now: Instant) -> str:
+    """The party leaves the call at a parking place, and hears at which before it is hung up. Why not, or empty."""
+    call, parked = talk.call, talk.call.office.parked
+    lot = parked.first_lot
+    place = parked.free(lot)
+    if not place:
+        return "no free parking place"
+    if talk.transfer is not None:
+        return "a transfer is under way"
+    if leg is call.leg:
+        if talk.agent:
+            return "the call is the agent's"
+        talk.swap(now)
+    target = f"park:{lot}/{place}"
+    call.parked_by(leg, target, talk.agent, now, told=True)
+    talk.give_up_callee(now)
+    call.go(target, now)
+    return ""
 
 
 def obey(talk: "TalkStage", leg: Leg, pressed: Pressed, now: Instant) -> None:
@@ -278,6 +301,12 @@ def obey(talk: "TalkStage", leg: Leg, pressed: Pressed, now: Instant) -> None:
         set_recording = call.recording.pause if verb == "pause_recording" else call.recording.resume
         done = set_recording(now, by=leg.peer)
         talk.confirm(leg, now, twice=verb == "resume_recording") if done else talk.refuse(leg, now)
+        return
+    if verb == "park":
+        why = _park(talk, leg, now)
+        call.office.log("info", "keys in a call", call=call.id, by=leg.peer, verb=verb, number="", refused=why)
+        if why:
+            talk.refuse(leg, now)
         return
     target = directory.dialled(directory.seat(leg.peer), pressed.number, now) if pressed.number else ""
     why = "the number leads nowhere" if target is None else ""
