@@ -52,7 +52,13 @@ class AgentOrder(BaseModel):
 @router.get("/status", response_model=Status)
 async def status(operator: TheOperator) -> Response:
     """The switch in one glance, with the counters of its shell and the alarms that stand."""
-    return json(asdict(operator.status()) | {"counters": operator.counters(), "alarms": operator.alarms.active()})
+    certificate = operator.certificate()
+    shown = {
+        "counters": operator.counters(),
+        "alarms": operator.alarms.active(),
+        "certificate": None if certificate is None else {"names": certificate.names, "ends": certificate.ends},
+    }
+    return json(asdict(operator.status()) | shown)
 
 
 @router.get("/calls", response_model=CallPage)

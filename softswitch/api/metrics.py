@@ -98,6 +98,11 @@ class _Switch(Collector):
         yield _counter("core_faults", "Exceptions of the core; must be zero", counters.faults)
         yield _gauge("tcp_connections", "SIP connections", counters.tcp_connections)
         yield _counter("tcp_refused", "SIP connections refused by a limit", counters.tcp_refused)
+        yield _counter("tls_failures", "TLS handshakes that came to nothing", counters.tls_failures)
+        yield _counter("websockets_refused", "WebSocket handshakes refused", counters.websockets_refused)
+        yield _counter(
+            "connections_timed_out", "SIP connections cut off by a limit of time", counters.connections_timed_out
+        )
         yield _counter("store_rows", "Rows written", counters.rows_written)
         yield _gauge("store_rows_waiting", "Rows not written yet", counters.rows_waiting)
         yield _counter("store_rows_lost", "Rows lost; must be zero", counters.rows_dropped)

@@ -59,6 +59,7 @@ def doctor(context: click.Context, config: Path | None, as_json: bool) -> None:
         ("time zones", lambda: _time_zone(settings)),
         ("codecs", lambda: _codecs(settings)),
         ("prompts", _prompts),
+        ("certificate", lambda: _certificate(settings)),
         ("addresses", lambda: _listeners(settings, running)),
         ("media ports", lambda: _media_ports(settings, running)),
         ("disk", lambda: _disk(settings)),
@@ -259,6 +260,23 @@ def _listeners(settings: "Settings", running: bool) -> Finding:
             "addresses", "fail", "; ".join(faults), "end the other program, or change sip.listen, api.listen"
         )
     return Finding("addresses", "ok", f"free: {', '.join(listen)}")
+
+
+def _certificate(settings: "Settings") -> Finding:
+    from datetime import UTC, datetime
+
+    from softswitch.services.certificates import read_certificate
+
+    if settings.tls.certificate is None:
+        return Finding("certificate", "ok", "none: no TLS", "")
+    found = read_certificate(settings.tls.certificate)
+    left = found.days_left(datetime.now(UTC))
+    text = f"{', '.join(found.names[:5])}; good until {found.ends:%Y-%m-%d}"
+    if left <= 0:
+        return Finding("certificate", "fail", text, "it is over: renew it, then softswitch reload")
+    if left < settings.tls.warn_days:
+        return Finding("certificate", "warn", text, f"renew it within {left:.0f} days, then softswitch reload")
+    return Finding("certificate", "ok", text)
 
 
 def _media_ports(settings: "Settings", running: bool) -> Finding:

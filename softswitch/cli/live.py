@@ -53,6 +53,7 @@ def status(client: "Client", as_json: bool) -> None:
             ("agents", f"{found['agents_ready']} ready of {found['agents_logged_in']} logged in"),
             ("phones", f"{found['registrations']} registered"),
             ("trunks", f"{found['trunks_up']} up of {found['trunks']}"),
+            *_certificate(found["certificate"]),
             ("live", live),
             ("messages", f"{counters['messages_in']} in, {counters['messages_out']} out, {counters['junk']} junk"),
             ("kept out", _kept_out(counters)),
@@ -68,6 +69,13 @@ def status(client: "Client", as_json: bool) -> None:
 def _kept_out(counters: Row) -> str:
     kept = ", ".join(f"{count} {name}" for name, count in counters["kept_out"].items() if count and name != "bans")
     return f"{counters['bans']} banned" + (f"; {kept}" if kept else "")
+
+
+def _certificate(shown: dict[str, Any] | None) -> list[tuple[str, Cell]]:
+    if shown is None:
+        return []
+    names = ", ".join(shown["names"][:3]) or "no name"
+    return [("certificate", f"{names}; good until {str(shown['ends'])[:10]}")]
 
 
 @click.command(short_help="Live calls.")

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "demo": "softswitch.demo.command:demo",
     "check": "softswitch.cli.check:check",
     "doctor": "softswitch.cli.doctor:doctor",
+    "certificate": "softswitch.cli.certificate:certificate",
     "status": "softswitch.cli.live:status",
     "calls": "softswitch.cli.live:calls",
     "agents": "softswitch.cli.live:agents",

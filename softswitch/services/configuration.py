@@ -14,6 +14,7 @@ from typing import Final
 from softswitch.services.configuration_checks import Known, check_settings
 from softswitch.services.configuration_routing import with_lists
 from softswitch.services.configuration_shape import file_path, shape
+from softswitch.services.configuration_tls import with_certificates
 from softswitch.services.faults import ConfigurationError, Fault, Finding, key_text
 from softswitch.services.key_lines import KeyPath, key_lines, line_of
 from softswitch.switch.settings import Settings
@@ -60,6 +61,7 @@ def read(path: str | Path) -> Configuration:
     settings, findings = shape(data, path.parent)
     settings, unread = with_lists(settings, path.parent)
     findings += unread
+    settings = with_certificates(settings, path.parent)
     shape_paths = [file_path(finding.path) for finding in findings]
     for finding in check_settings(settings, Known.of(data)):
         if not _follows(file_path(finding.path), shape_paths):

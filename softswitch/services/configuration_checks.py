@@ -31,12 +31,14 @@ from softswitch.services.configuration_routing import check_routing
 from softswitch.services.configuration_sessions import check_sessions
 from softswitch.services.configuration_subscriptions import check_subscriptions
 from softswitch.services.configuration_talks import check_codes, check_supervisor, dialled_codes
+from softswitch.services.configuration_tls import check_tls
 from softswitch.services.faults import Finding, Severity, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.services.prompts import find_music, find_prompt
 from softswitch.services.recordings import TEMPLATE_FIELDS
 from softswitch.sip.codec_table import CODECS, PACKET_TIMES
 from softswitch.sip.numbers import Pattern
+from softswitch.sip.transports import DIALLED, TRANSPORTS
 from softswitch.switch.settings import Hours, Media, Menu, Phone, Route, Settings, Trunk
 from softswitch.switch.targets import NAME, SECTIONS, parse_target
 
@@ -46,7 +48,7 @@ _HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)"
 _LISTEN: Final = re.compile(rf"(?P<transport>[a-z]+):(?P<host>{_HOST}):(?P<port>\d{{1,5}})")
 _HOST_PORT: Final = re.compile(rf"(?P<host>{_HOST}):(?P<port>\d{{1,5}})")
 _SIP_URI: Final = re.compile(
-    rf"sip:(?:[^@\s<>\"]+@)?(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?P<params>(?:;[A-Za-z0-9\-]+(?:=[^;\s]+)?)*)"
+    rf"sips?:(?:[^@\s<>\"]+@)?(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?P<params>(?:;[A-Za-z0-9\-]+(?:=[^;\s]+)?)*)"
 )
 _HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?\.?")
 _DIGITS: Final = re.compile(r"[0-9*#A-D]+")
@@ -137,6 +139,7 @@ class _Checks:
         self.findings += check_sessions(self.settings)
         self.findings += check_defence(self.settings)
         self.findings += check_guards(self.settings, self.known.names)
+        self.findings += check_tls(self.settings)
         for path, text in targets_of(self.settings):
             self._target(path, text)
         for path, name, language in prompts_of(self.settings):
@@ -165,9 +168,9 @@ class _Checks:
             if match is None:
                 self._error(path, f'"{text}" is not transport:address:port, as in "udp:0.0.0.0:5060"')
                 continue
-            if match["transport"] not in ("udp", "tcp"):
-                hint = closest(match["transport"], ("udp", "tcp"))
-                self._error(path, f'"{match["transport"]}" is not a transport: udp or tcp', hint)
+            if match["transport"] not in TRANSPORTS:
+                hint = closest(match["transport"], TRANSPORTS)
+                self._error(path, f'"{match["transport"]}" is not a transport: {", ".join(TRANSPORTS)}', hint)
             self._ip(path, match["host"].strip("[]"))
             port = self._port(path, match["port"])
             low, high = self.settings.media.ports
@@ -503,8 +506,8 @@ class _Checks:
         if match["port"]:
             self._port(path, match["port"])
         transport = re.search(r";transport=([^;]*)", match["params"], re.IGNORECASE)
-        if transport and transport[1].lower() not in ("udp", "tcp"):
-            self._error(path, f'"{transport[1]}" is not a transport: udp or tcp')
+        if transport and transport[1].lower() not in DIALLED:
+            self._error(path, f'"{transport[1]}" is not a transport that we can call by: {", ".join(DIALLED)}')
 
     def _streams(self, path: KeyPath, party: Media | Phone | Trunk) -> None:
         """Codecs and packet times, of everybody or of one party."""

@@ -18,6 +18,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.services import configuration
 from softswitch.services.alarms import Alarms
+from softswitch.services.certificate_watch import CertificateWatch
 from softswitch.services.configuration_diff import diff
 from softswitch.services.keeper import Keeper
 from softswitch.services.live_settings import LiveSettings
@@ -42,11 +43,13 @@ from softswitch.shell.resolver import Resolver
 from softswitch.shell.saving import Saver
 from softswitch.shell.security import SecurityLog
 from softswitch.shell.signals import watch_signals, watch_supervisor
-from softswitch.shell.tcp import TcpLimits, TcpTransport
+from softswitch.shell.streams import StreamLimits, StreamTransport
+from softswitch.shell.tls import Contexts
 from softswitch.shell.trace import Trace
 from softswitch.shell.trunk_names import TrunkNames
 from softswitch.shell.udp import UdpListener
 from softswitch.sip.flow import Addressing
+from softswitch.sip.transports import TRANSPORTS
 from softswitch.switch.events import Drain, HangUpCall, RecordingMoved, RecordingRoom, Reload
 from softswitch.switch.recording import box_of
 from softswitch.switch.records import SavedRecording
@@ -126,14 +129,17 @@ class Control:
             security = SecurityLog(settings.defence.log, self._data_dir, self._alarms, self._clock)
             gate = Gate(settings, lambda host: core.desk.knows(host, self._clock()), self._clock, security.write)
             driver.gate, driver.security = self._gate, self._security = gate, security
-            tcp = TcpTransport(
+            self._contexts = Contexts(settings)
+            streams = StreamTransport(
                 self._loop,
                 driver,
                 self._resolver,
-                TcpLimits(idle=max(1800.0, settings.sip.max_expires + 300.0)),
+                _limits(settings),
+                contexts=self._contexts,
+                origins=settings.websocket.origins,
                 gate=gate,
             )
-            driver.streams["tcp"] = tcp
+            driver.streams = {name: streams for name in TRANSPORTS if name != "udp"}
             watch_signals(self._loop, drain=self._drain, hurry=self._hurry.set, reload=self._begin_reload)
             if channel is not None:
                 channel.say(Bound())
@@ -179,9 +185,12 @@ class Control:
                 ),
                 gate=gate,
                 security=security,
+                certificate=lambda: self._contexts.certificate,
                 reporter=Reporter(settings.server.database, self._data_dir),
             )
-            self._driver, self._tcp = driver, tcp
+            self._driver, self._streams = driver, streams
+            self._certificates = CertificateWatch(self._alarms, _say)
+            self._certificates.look(self._contexts.certificate, settings.tls.warn_days, self._clock())
             await self._open(endpoints, listeners)
             try:
                 self._tick()
@@ -212,8 +221,8 @@ class Control:
             driver.media[number] = link
         await self._media_up()
         for number, (endpoint, sock) in enumerate(zip(endpoints, listeners, strict=True)):
-            if endpoint.transport == "tcp":
-                await self._tcp.listen(number, sock)
+            if endpoint.transport != "udp":
+                await self._streams.listen(number, sock, endpoint.transport)
         for listener in self._udp:
             listener.start()
         self._names = TrunkNames(self._settings, driver.give)
@@ -233,9 +242,10 @@ class Control:
         self._notice.recorded(row)
 
     def _tick(self) -> None:
-        self._tcp.sweep()
         self._gate.sweep()
         self._security.sweep()
+        self._streams.sweep()
+        self._certificates.look(self._contexts.certificate, self._settings.tls.warn_days, self._clock())
         self._sweep = self._loop.call_later(_SWEEP, self._tick)
 
     # ------------------------------------------------------------------------------------------------------ commands
@@ -260,6 +270,13 @@ class Control:
         file = absolute(await asyncio.to_thread(configuration.load, self._config))
         lines = diff(self._live.file, file)
         settings = self._live.over(file)
+        before = self._contexts.certificate
+        self._contexts.load(settings)  # first, since it may refuse
+        self._streams.configure(_limits(settings), settings.websocket.origins)
+        if (certificate := self._contexts.certificate) is not None and certificate != before:
+            lines.append(
+                f"a certificate of {certificate.subject}, good until {certificate.ends:%Y-%m-%d}, for new connections"
+            )
         for row in self._live.rows():
             if row.unfit:
                 log.warning("configuration.live_setting_unfit", path=row.path, reason=row.unfit)
@@ -309,7 +326,7 @@ class Control:
         self._driver.stop()
         for listener in self._udp:
             listener.close()
-        self._tcp.close()
+        self._streams.close()
         self._resolver.close()
         await self._names.close()
         for link in self._links:
@@ -332,8 +349,11 @@ class Control:
             junk=driver.junk,
             faults=driver.faults,
             dropped_datagrams=sum(listener.dropped for listener in self._udp),
-            tcp_connections=self._tcp.connections,
-            tcp_refused=self._tcp.refused,
+            tcp_connections=self._streams.connections,
+            tcp_refused=self._streams.refused,
+            tls_failures=self._streams.tls_failures,
+            websockets_refused=self._streams.websockets_refused,
+            connections_timed_out=self._streams.timed_out,
             rows_written=store.writer.written,
             rows_waiting=store.writer.waiting,
             rows_dropped=store.writer.dropped,
@@ -376,6 +396,14 @@ def _alarm(sentence: str) -> None:
 
 def _say(level: str, event: str, fields: dict[str, object]) -> None:
     log.log(_LEVELS[level], event, **fields)
+
+
+def _limits(settings: Settings) -> StreamLimits:
+    return StreamLimits(
+        idle=max(1800.0, settings.sip.max_expires + 300.0),
+        ping=settings.websocket.ping_seconds,
+        per_source=settings.sip.connections_per_source,
+    )
 
 
 def worker_count(settings: Settings) -> int:

@@ -23,6 +23,7 @@ from softswitch.switch.events import (
     Arrived,
     AskHook,
     Ban,
+    Certified,
     DeleteRecording,
     Drained,
     Effect,
@@ -156,6 +157,10 @@ class Driver:
     def bad_message(self, bad: BadMessage, flow: Flow) -> None:
         """A broken message from a stream."""
         self._refuse(bad, flow)
+
+    def certified(self, flow: Flow, names: tuple[str, ...]) -> None:
+        """A peer proved who it is."""
+        self.give(Certified(flow, names))
 
     def failed(self, flow: Flow) -> None:
         """A transport gave up on `flow`."""

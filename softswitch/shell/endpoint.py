@@ -1,4 +1,4 @@
-"""Where the switch listens: `udp:HOST:PORT` and the sockets made from it."""
+"""Where the switch listens: `udp:HOST:PORT`, `wss:HOST:PORT` …, and the sockets made from it."""
 
 import errno
 import socket
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from softswitch.kernel.errors import LocalError
+from softswitch.sip.transports import TRANSPORTS
 
 _RECEIVE_BUFFER = 4 * 1024 * 1024
 _IP_RECVERR = 11  # linux/in.h: ICMP errors are queued with the address that they are about
 _IPV6_RECVERR = 25
-_TRANSPORTS = ("udp", "tcp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,8 @@ def parse_endpoint(text: str, transport: str | None = None) -> Endpoint:
     rest = text
     if transport is None:
         transport, _, rest = text.partition(":")
-        if transport not in _TRANSPORTS:
-            raise LocalError(f"{text!r}: a listener is written udp:HOST:PORT or tcp:HOST:PORT")
+        if transport not in TRANSPORTS:
+            raise LocalError(f"{text!r}: a listener is written udp:HOST:PORT; also with {', '.join(TRANSPORTS)}")
     host, _, port = rest.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if host == "localhost":
@@ -54,7 +54,7 @@ def ip_literal(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def bind(endpoint: Endpoint) -> socket.socket:
-    """A bound, non-blocking socket; a TCP one listens. Raises `LocalError` that names the endpoint and the fault."""
+    """A bound, non-blocking socket; all but UDP ones listen. Raises `LocalError` with the endpoint and the fault."""
     family = socket.AF_INET6 if ":" in endpoint.host else socket.AF_INET
     udp = endpoint.transport == "udp"
     sock = socket.socket(family, socket.SOCK_DGRAM if udp else socket.SOCK_STREAM)

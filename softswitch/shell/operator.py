@@ -11,6 +11,7 @@ from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.services.alarms import Alarms
+from softswitch.services.certificates import Certificate
 from softswitch.services.keeper import Keeper
 from softswitch.services.recordings import Recordings
 from softswitch.services.reporting import Reporter
@@ -149,6 +150,9 @@ class Counters:
     dropped_datagrams: int
     tcp_connections: int
     tcp_refused: int
+    tls_failures: int
+    websockets_refused: int
+    connections_timed_out: int
     rows_written: int
     rows_waiting: int
     rows_dropped: int
@@ -179,6 +183,7 @@ class Operator:
         gate: Gate,
         security: SecurityLog,
         reporter: Reporter,
+        certificate: Callable[[], Certificate | None],
     ) -> None:
         self.views = views
         self.store = store
@@ -189,6 +194,7 @@ class Operator:
         self.reload = reload
         self.drain = drain
         self.counters = counters
+        self.certificate = certificate
         self._driver = driver
         self._settings = settings
         self.live = live

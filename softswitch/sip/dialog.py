@@ -7,10 +7,11 @@ from ipaddress import ip_address
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Fields
 from softswitch.sip.flow import Flow
+from softswitch.sip.transports import DIALLED, TRANSPORTS, port_of, transport_of
 from softswitch.wire.sip import Headers, NameAddr, Request, Response, Uri
 
+_KEPT = ("tls", "ws", "wss")
 _TARGET_REFRESH = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"))  # carry our Contact
-_PORTS = {"tls": 5061, "wss": 443, "ws": 80}
 
 
 @dataclass(slots=True)
@@ -82,10 +83,10 @@ class Dialog:
     def other_flow(self) -> Flow | None:
         """A new connection to the next hop, for when the one in use turns out to be closed (§18.1.1)."""
         flow = self.flow
-        if not flow.reliable or flow.connection == 0:
+        if not flow.reliable or flow.connection == 0 or not TRANSPORTS[flow.transport].dialled:
             return None
         hop = NameAddr.parse(self.route_set[0]).uri if self.route_set else self.target
-        return Flow(flow.transport, (flow.remote[0], hop.port or _PORTS.get(flow.transport, 5060)), flow.listener)
+        return Flow(flow.transport, (flow.remote[0], port_of(hop, flow.transport)), flow.listener)
 
     def refresh(self, message: Request | Response) -> None:
         """A target refresh request or its 2xx may move the remote target (§12.2.1.2, §12.2.2)."""
@@ -152,11 +153,15 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
     """The flow to `uri`, given that the peer speaks to us by `flow`.
 
     The core resolves no names: a host name stays with `flow`, and so does a private address that is not the peer's
-    own (the peer sits behind NAT, RFC 3261 knows no better). A reliable flow to the same host is used again.
+    own (the peer sits behind NAT, RFC 3261 knows no better). A reliable flow to the same host is used again. Who speaks
+    to us by TLS or WebSocket is never answered by anything less (RFC 5630), nor by a connection of ours to an address,
+    which no certificate names: its flow is used as long as it lives (RFC 5923, RFC 7118 §5).
     """
+    if flow.transport in _KEPT:
+        return flow
     host = uri.host
     same = host == flow.remote[0] or host == f"[{flow.remote[0]}]"
-    transport = (uri.params.get("transport") or flow.transport).lower()
+    transport = transport_of(uri, flow.transport)
     if same and transport == flow.transport:
         if flow.reliable:
             return flow
@@ -164,11 +169,11 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
         return flow if port == flow.remote[1] else Flow(transport, (flow.remote[0], port), flow.listener)
     if not same and not _reachable(host):
         return flow
-    if transport not in ("udp", "tcp", "tls"):
+    if transport not in DIALLED:
         return flow
     address = host.strip("[]")
     listener = flow.listener if transport == flow.transport else 0
-    return Flow(transport, (address, uri.port or _PORTS.get(transport, 5060)), listener)
+    return Flow(transport, (address, port_of(uri, transport)), listener)
 
 
 @lru_cache(maxsize=4096)
@@ -181,10 +186,11 @@ def _reachable(host: str) -> bool:
     return not (address.is_private or address.is_link_local or address.is_unspecified or address.is_multicast)
 
 
-def contact_value(flow: Flow, address: tuple[str, int], user: str = "") -> str:
-    """Our Contact for peers on `flow`: `<sip:user@host:port;transport=tcp>`; UDP is the default and left out."""
+def contact_value(flow: Flow, address: tuple[str, int], user: str = "", scheme: str = "sip") -> str:
+    """Our Contact for peers on `flow`: `<sip:user@host:port;transport=tcp>`; UDP is the default and left out. `sips`
+    where the Request-URI said so (RFC 3261 §8.1.1.8, §12.1.1), else `sip`."""
     host, port = address
     if ":" in host:
         host = f"[{host}]"
-    parameter = "" if flow.transport == "udp" else f";transport={flow.transport}"
-    return f"<sip:{user + '@' if user else ''}{host}:{port}{parameter}>"
+    parameter = "" if flow.transport == "udp" else f";transport={TRANSPORTS[flow.transport].parameter}"
+    return f"<{scheme}:{user + '@' if user else ''}{host}:{port}{parameter}>"

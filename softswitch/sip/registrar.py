@@ -8,6 +8,8 @@ asks for or nothing. Policies that the RFC leaves open:
 - A contact that names another host than the packet's source, or another port while the request asked for `rport`, is
   behind a NAT: requests go to the source, and over UDP keep-alives are due. With Path they go to the edge proxy that
   the request came from (RFC 3327).
+- A contact that registered over TLS or WebSocket is reached by that connection alone: phones have no certificate that
+  we could check, browsers cannot be called (RFC 7118 §5, RFC 5626).
 - A connection's end takes the contacts with it that can be reached by no other.
 """
 
@@ -22,10 +24,11 @@ from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.deadlines import Deadlines
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.flow import Flow
+from softswitch.sip.transports import SECURE, port_of, transport_of
 from softswitch.wire.sip import NameAddr, Request, Uri
 
+_KEPT = ("tls", "ws", "wss")
 _EXPIRES = re.compile(r">[^<>]*;\s*expires\s*=\s*([0-9]{1,10})\s*(?:;|$)", re.IGNORECASE)
-_SECURE = ("tls", "wss")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +205,8 @@ class Registrar:
             contact = NameAddr.parse(written)
             if contact.uri.scheme not in ("sip", "sips"):
                 return Outcome(400, f"Contact with scheme {contact.uri.scheme}")
+            if contact.uri.scheme == "sips" and flow.transport not in SECURE and not path:
+                return Outcome(403, "A sips contact registers over TLS")
             expires = self._expires(contact.params.get("expires"), common)
             if 0 < expires < self._settings.min_expires:
                 return Outcome(423, headers=(("Min-Expires", str(self._settings.min_expires)),))
@@ -444,12 +449,12 @@ def _way(uri: Uri, arrival: Flow, rport: bool, path: bool) -> tuple[Flow, bool]:
     if path:
         return arrival, False
     host, port = arrival.remote
+    if arrival.transport in _KEPT:
+        return arrival, True
     if uri.host.lower() != host.lower():
         return arrival, True
-    transport = (uri.params.get("transport") or arrival.transport).lower()
-    if uri.scheme == "sips" and transport == "tcp":
-        transport = "tls"  # RFC 3261 §26.2.2
-    named = (host, uri.port or _default_port(uri))
+    transport = transport_of(uri, arrival.transport)
+    named = (host, port_of(uri, transport))
     if transport == arrival.transport:
         if arrival.reliable or named[1] == port:
             return arrival, False
@@ -458,15 +463,11 @@ def _way(uri: Uri, arrival: Flow, rport: bool, path: bool) -> tuple[Flow, bool]:
     return Flow(transport, named, arrival.listener), False
 
 
-def _default_port(uri: Uri) -> int:
-    return 5061 if uri.scheme == "sips" or (uri.params.get("transport") or "").lower() in _SECURE else 5060
-
-
 def _reopened(binding: Binding) -> Flow:
     """The way to a contact whose connection is gone: a new one, to the port that it listens on."""
     flow = binding.flow
     uri = Uri.parse(binding.destination)
-    port = flow.remote[1] if binding.route else uri.port or _default_port(uri)
+    port = flow.remote[1] if binding.route else port_of(uri, flow.transport)
     return Flow(flow.transport, (flow.remote[0], port), flow.listener)
 
 

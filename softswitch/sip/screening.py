@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from softswitch.sip.session_body import SDP, session_description
+from softswitch.sip.transports import SECURE
 from softswitch.wire.sip import Request
 
 _SCHEMES = ("sip", "sips", "tel")
@@ -17,13 +18,21 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-def screen(request: Request, allow: frozenset[str], allow_value: str, supported: frozenset[str]) -> Refusal | None:
+# RFC 5630 §4.3, §6.2: a sips URI is carried by TLS on every hop, or not at all
+SIPS_NOT_ALLOWED = Refusal(480, (("Warning", '380 softswitch "SIPS Not Allowed"'),))
+
+
+def screen(
+    request: Request, allow: frozenset[str], allow_value: str, supported: frozenset[str], transport: str
+) -> Refusal | None:
     """Why `request` must be refused; None if it may pass. ACK and CANCEL are not screened (§8.2.2.3)."""
     method, headers = request.method, request.headers
     if method not in allow:
         return Refusal(405, (("Allow", allow_value),))  # §8.2.1
     if request.uri.scheme not in _SCHEMES:
         return Refusal(416)  # §8.2.2.1
+    if request.uri.scheme == "sips" and transport not in SECURE:
+        return SIPS_NOT_ALLOWED
     if "Require" in headers:
         wanted = [option for option in headers.all("Require") if option.lower() not in supported]
         if wanted:

@@ -61,7 +61,8 @@ class SessionLayer:
         layer = self.transactions
         tag = token(layer.dice)
         call_id = invitation.call_id or token(layer.dice, 96)
-        contact = contact_value(flow, layer.addressing.signalling(flow), invitation.contact_user)
+        uri = _uri(invitation.uri)
+        contact = contact_value(flow, layer.addressing.signalling(flow), invitation.contact_user, _scheme(uri))
         session = self._new(uac=True, call_id=call_id, local_tag=tag, flow=flow, contact=contact)
         session.credentials = invitation.credentials
         session.terms = invitation.terms
@@ -82,7 +83,7 @@ class SessionLayer:
             headers.add(name, value)
         if invitation.body:
             headers.add("Content-Type", invitation.content_type)
-        session.request = request = Request("INVITE", _uri(invitation.uri), headers, invitation.body)
+        session.request = request = Request("INVITE", uri, headers, invitation.body)
         session.invite = self.start(session, request, flow, Role.INVITE, now)
         return session
 
@@ -97,7 +98,7 @@ class SessionLayer:
             call_id=request.call_id,
             local_tag=token(layer.dice),
             flow=flow,
-            contact=contact_value(flow, layer.addressing.signalling(flow), user),
+            contact=contact_value(flow, layer.addressing.signalling(flow), user, _scheme(request.uri)),
         )
         session.request, session.invite = request, tx
         self._own(session, tx)
@@ -461,3 +462,7 @@ def negotiable(session: Session) -> bool:
 
 def _uri(uri: Uri | str) -> Uri:
     return Uri.parse(uri) if isinstance(uri, str) else uri
+
+
+def _scheme(uri: Uri) -> str:
+    return "sips" if uri.scheme == "sips" else "sip"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.sip.flow import Flow, Send
+from softswitch.sip.transports import TRANSPORTS
 from softswitch.wire.sip import Request, Response
 
 if TYPE_CHECKING:
@@ -140,6 +141,6 @@ class ServerTransaction(Transaction):
         super().__init__(machine, key, request.method, flow)
         self.request: Request | None = request
         self.id = number
-        self.reply_port = request.via.port or (5061 if flow.transport == "tls" else 5060)
+        self.reply_port = request.via.port or TRANSPORTS[flow.transport].port
         self.to_tag = ""
         self.merge_key: object = None

@@ -334,7 +334,7 @@ class UserAgent:
         if method == "CANCEL":
             self._cancel(tx, request, now)
             return
-        refusal = screen(request, self._allow, self._allow_value, self._supported)
+        refusal = screen(request, self._allow, self._allow_value, self._supported, flow.transport)
         if refusal is not None:
             self._answer(tx, request, refusal.status, now, headers=refusal.headers)
         elif request.to.tag is not None:

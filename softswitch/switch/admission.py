@@ -10,6 +10,7 @@ import msgspec
 from softswitch.kernel.clock import Instant
 from softswitch.sip.digest import Accepted, Denied, DigestServer, Stale, claimed_user, ha1
 from softswitch.sip.flow import Flow
+from softswitch.sip.transports import SECURE, port_of, transport_of
 from softswitch.switch.settings import Settings
 from softswitch.switch.targets import Target
 from softswitch.wire.sip import Request, Uri
@@ -50,6 +51,8 @@ class Admission:
         self._accounts: dict[str, Target] = {}
         self._trunk_flows: dict[tuple[str, int], str] = {}
         self._trunk_hosts: dict[str, str | None] = {}
+        self._certified: dict[int, tuple[str, ...]] = {}  # by connection
+        self._subjects: dict[str, str] = {}  # trunks that show a certificate, by its name
         self.configure(settings)
 
     def configure(self, settings: Settings) -> None:
@@ -74,14 +77,42 @@ class Admission:
         self._trunk_flows = {}
         for name, trunk in settings.trunks.items():
             uri = Uri.parse(trunk.address)
-            self._trunk_flows[(uri.host.strip("[]"), uri.port or 5060)] = name
+            self._trunk_flows[(uri.host.strip("[]"), port_of(uri, transport_of(uri)))] = name
+        self._subjects = {
+            trunk.tls_subject.lower(): name for name, trunk in settings.trunks.items() if trunk.tls_subject is not None
+        }
 
     def forget_hosts(self) -> None:
         """Trunk host names stand for other addresses now."""
         self._trunk_hosts.clear()
 
+    def certified(self, flow: Flow, names: tuple[str, ...]) -> None:
+        """The peer of a connection is these hosts."""
+        self._certified[flow.connection] = names
+
+    def flow_failed(self, flow: Flow) -> None:
+        """A connection is gone, and what it proved."""
+        if flow.reliable:
+            self._certified.pop(flow.connection, None)
+
     def caller(self, request: Request, flow: Flow, now: Instant) -> Ruling:
-        """Who sends this INVITE."""
+        """Who sends this INVITE. A trunk with `tls_subject` is known by its certificate, and by nothing else."""
+        if not self._subjects:
+            return self._caller(request, flow, now)
+        shown = next((self._subjects[name] for name in self._names(flow) if name in self._subjects), None)
+        if shown is not None:
+            return Target("trunk", shown)
+        ruling = self._caller(request, flow, now)
+        if isinstance(ruling, Target) and ruling.kind == "trunk" and ruling.name in self._subjects.values():
+            why = f"trunk {ruling.name} has not shown its certificate"
+            self._office.log("warning", why, source=flow.remote[0], transport=flow.transport)
+            return Refusal(403, why)
+        return ruling
+
+    def _names(self, flow: Flow) -> tuple[str, ...]:
+        return self._certified.get(flow.connection, ()) if flow.transport in SECURE else ()
+
+    def _caller(self, request: Request, flow: Flow, now: Instant) -> Ruling:
         trunk = self._trunk_flows.get(flow.remote)
         if trunk is not None:
             return Target("trunk", trunk)

@@ -349,7 +349,7 @@ class Directory:
         from_, headers = presentation.to_trunk(call, trunk, self.shown_number(trunk, call), dialled, domain)
         return Destination(
             f"trunk:{name}",
-            Uri("sip", dialled, None, address.host, address.port, address.params),
+            Uri(address.scheme, dialled, None, address.host, address.port, address.params),
             flow,
             from_,
             NameAddr("", Uri("sip", dialled, None, domain)),

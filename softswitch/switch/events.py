@@ -27,6 +27,13 @@ class FlowFailed(msgspec.Struct, frozen=True):
     flow: Flow
 
 
+class Certified(msgspec.Struct, frozen=True):
+    """The peer on `flow` has shown a certificate that we believe; it is good for these hosts (RFC 5922 §7.1)."""
+
+    flow: Flow
+    names: tuple[str, ...]
+
+
 class Reported(msgspec.Struct, frozen=True):
     """A media process said something (`Ready` first of all)."""
 
@@ -226,6 +233,7 @@ SwitchEvent: TypeAlias = (
     Resolved
     | Arrived
     | FlowFailed
+    | Certified
     | Reported
     | MediaLost
     | Reload

@@ -19,6 +19,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.sip.events import Output
 from softswitch.sip.flow import Addressing, Flow
 from softswitch.sip.session_terms import OPTIONS
+from softswitch.sip.transports import port_of, transport_of
 from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.admission import Admission
 from softswitch.switch.callbacks import Callbacks
@@ -206,10 +207,9 @@ class Office:
 
     def flow_to(self, uri: Uri) -> Flow:
         """The flow for requests to an address of the configuration. Names are resolved by the shell."""
-        transport = str(uri.params.get("transport") or "udp").lower()
+        transport = transport_of(uri)
         host = uri.host.strip("[]")
-        port = uri.port or (5061 if transport == "tls" else 5060)
-        return Flow(transport, (host, port), self._listener(transport, ":" in host))
+        return Flow(transport, (host, port_of(uri, transport)), self._listener(transport, ":" in host))
 
     def _listener(self, transport: str, ipv6: bool) -> int:
         """Our listening socket of that transport and address family; the first one when none fits."""

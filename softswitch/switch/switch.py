@@ -36,6 +36,7 @@ from softswitch.switch.events import (
     Arrived,
     AskCallback,
     CancelCallback,
+    Certified,
     CustomersChanged,
     DeleteMessage,
     Drain,
@@ -115,6 +116,7 @@ class Switch:
         self._on: dict[type, Callable[[Any, Instant], None]] = {
             Arrived: self._arrived,
             FlowFailed: self._flow_failed,
+            Certified: self._certified,
             Reported: self._reported,
             MediaLost: self._media_lost,
             Reload: self._reload,
@@ -254,7 +256,11 @@ class Switch:
     def _arrived(self, event: Arrived, now: Instant) -> None:
         self.office.drive(self.office.ua.receive(event.message, event.flow, now))
 
+    def _certified(self, event: Certified, _now: Instant) -> None:
+        self.office.admission.certified(event.flow, event.names)
+
     def _flow_failed(self, event: FlowFailed, now: Instant) -> None:
+        self.office.admission.flow_failed(event.flow)
         self.office.drive(self.office.ua.flow_failed(event.flow, now))
         for phone in self.office.registrations.flow_failed(event.flow, now):
             self.office.tell_reachable(phone, now)

@@ -46,7 +46,10 @@ class Baresip:
         codecs: str = "PCMA",
         answer: str = "auto",
         mediaenc: str = "",
+        port: int = 0,
+        authority: str = "",
     ) -> None:
+        """`port` of the switch, when it is not the usual one; `authority`: file of whom it believes over TLS."""
         need("baresip")
         self.name = user
         self._directory = directory / f"baresip-{user}"
@@ -57,6 +60,7 @@ class Baresip:
         further = (*_ENCRYPTION.get(mediaenc, ()), *(["opus"] if "opus" in codecs else []))
         modules = "".join(f"module {name}.so\n" for name in further)
         encryption = f";mediaenc={mediaenc}" if mediaenc else ""
+        trust = f"sip_cafile {authority}\nsip_verify_server yes\n" if authority else ""
         low, high = media_ports(40)
         (self._directory / "config").write_text(
             f"""poll_method epoll
@@ -70,7 +74,7 @@ auplay_srate 8000
 auplay_channels 1
 rtp_ports {low}-{high}
 rtcp_mux {"yes" if "dtls" in mediaenc else "no"}
-module_path {_MODULES}
+{trust}module_path {_MODULES}
 module g711.so
 {modules}module sndfile.so
 module aufile.so
@@ -84,7 +88,7 @@ net_interface 127.0.0.1
         )
         (self._directory / "accounts").write_text(
             f"<sip:{user}@pbx.test>;auth_pass={password};"
-            f'outbound="sip:{switch.host}:{switch.port};transport={transport}";'
+            f'outbound="sip:{switch.host}:{port or switch.port};transport={transport}";'
             f"answermode={answer};regint=60;audio_codecs={codecs}{encryption}\n"
         )
         (self._directory / "contacts").write_text("")

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +43,29 @@ _FLAGS = (
 
 
 class Chromium:
-    """A browser whose microphone hears a tone of `hertz`."""
+    """A browser whose microphone hears a tone of `hertz`, on a page of this folder. `scripts` are served beside it."""
 
-    def __init__(self, hertz: float, directory: Path) -> None:
+    def __init__(
+        self,
+        hertz: float,
+        directory: Path,
+        page: str = "browser_phone.html",
+        scripts: Mapping[str, bytes] | None = None,
+        flags: Sequence[str] = (),
+    ) -> None:
         need("chromium")
         self._directory = directory / "chromium"
         self._directory.mkdir(parents=True)
         tone = self._directory / "tone.wav"
         at = np.arange(10 * _RATE) / _RATE
         soundfile.write(tone, 0.3 * np.sin(2 * np.pi * hertz * at), _RATE, subtype="PCM_16")
-        self._server = _Server()
+        self._server = _Server(page, scripts or {})
         self._log = (self._directory / "log").open("wb")
         self._process = subprocess.Popen(
             [
                 "chromium",
                 *_FLAGS,
+                *flags,
                 f"--user-data-dir={self._directory / 'profile'}",
                 f"--use-file-for-fake-audio-capture={tone}",
                 self._server.url,
@@ -163,10 +172,10 @@ class Chromium:
 class _Server:
     """Pages from a server on loopback may use the microphone; files may not."""
 
-    def __init__(self) -> None:
-        handler = functools.partial(_Quiet, directory=str(Path(__file__).parent))
+    def __init__(self, page: str, scripts: Mapping[str, bytes]) -> None:
+        handler = functools.partial(_Quiet, scripts, directory=str(Path(__file__).parent))
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}/browser_phone.html"
+        self.url = f"http://127.0.0.1:{self._server.server_port}/{page}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -177,5 +186,20 @@ class _Server:
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def __init__(self, scripts: Mapping[str, bytes], *arguments: Any, **options: Any) -> None:
+        self._scripts = scripts
+        super().__init__(*arguments, **options)
+
+    def do_GET(self) -> None:
+        script = self._scripts.get(self.path)
+        if script is None:
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/javascript; charset=utf-8")
+        self.send_header("Content-Length", str(len(script)))
+        self.end_headers()
+        self.wfile.write(script)
+
     def log_message(self, format: str, *arguments: object) -> None:
         """Nothing to standard error."""

@@ -151,7 +151,7 @@ def test_all_faults_are_told_at_once_in_the_order_of_lines(faults) -> None:
         '6: queues.support.strategi: unknown key; did you mean "strategy"?',
         '7: queues.support.agents[0]: no agent "alise"; did you mean "alice"?',
         "8: queues.support.wrap_up: must be a number",
-        '10: sip.listen[0]: "upd" is not a transport: udp or tcp; did you mean "udp"?',
+        '10: sip.listen[0]: "upd" is not a transport: udp, tcp, tls, ws, wss; did you mean "udp"?',
         '12: routes[0].to: no queue "suport"; did you mean "queue:support"?',
     ]
 

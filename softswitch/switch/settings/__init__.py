@@ -21,6 +21,7 @@ from softswitch.switch.settings.sip import Media, Sip
 from softswitch.switch.settings.subscriptions import Messages, Subscriptions
 from softswitch.switch.settings.surveys import Statistics, Survey, SurveyQuestion
 from softswitch.switch.settings.talks import Codes, InCall, Recording, Supervising, Supervisor, Transfers
+from softswitch.switch.settings.transports import Tls, WebSocket
 
 __all__ = [
     "STRICT",
@@ -57,9 +58,11 @@ __all__ = [
     "Survey",
     "SurveyQuestion",
     "Target",
+    "Tls",
     "Transfers",
     "Trunk",
     "Voicemail",
+    "WebSocket",
 ]
 
 
@@ -70,6 +73,8 @@ class Settings:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     server: Server = field(default_factory=Server)
     sip: Sip = field(default_factory=Sip)
+    tls: Tls = field(default_factory=Tls)
+    websocket: WebSocket = field(default_factory=WebSocket)
     media: Media = field(default_factory=Media)
     api: Api = field(default_factory=Api)
     log: Log = field(default_factory=Log)

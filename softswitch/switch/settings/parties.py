@@ -108,11 +108,16 @@ class Trunk:
     `diversion`: how it is told who passed a call on. `user_to_user`: RFC 7433 data is passed through.
 
     `reliable` and `session_expires`: as in `[sip]`. `redirect`: its redirections (302) to other numbers at its own
-    address are followed."""
+    address are followed.
+
+    `tls_subject`: its calls are recognised by a certificate for this host, and by nothing else. `verify`: its own is
+    checked when we connect by TLS."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str
     accept_from: tuple[str, ...] = ()
+    tls_subject: str | None = None
+    verify: bool = True
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     register: bool = False

@@ -39,6 +39,7 @@ class Sip:
     reliable: Reliable = "supported"
     session_expires: int = 1800
     min_session_expires: int = 90
+    connections_per_source: int = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

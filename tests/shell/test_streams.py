@@ -9,7 +9,7 @@ import pytest
 
 from softswitch.shell.endpoint import Endpoint, bind
 from softswitch.shell.resolver import Resolver
-from softswitch.shell.tcp import TcpLimits, TcpTransport
+from softswitch.shell.streams import StreamLimits, StreamTransport
 from softswitch.sip.flow import Flow
 from softswitch.wire.sip import BadMessage, Request, Response
 
@@ -17,7 +17,7 @@ MESSAGE = (
     b"MESSAGE sip:a@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:5;branch=z9hG4bK1\r\nFrom: <sip:b@c>;tag=1\r\n"
     b"To: <sip:a@127.0.0.1>\r\nCall-ID: one\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\nContent-Length: 5\r\n\r\nhello"
 )
-STANDARD = TcpLimits()
+STANDARD = StreamLimits()
 
 
 class Seen:
@@ -25,6 +25,7 @@ class Seen:
         self.came: list[tuple[Request | Response, Flow, bytes | None]] = []
         self.bad: list[BadMessage] = []
         self.lost: list[Flow] = []
+        self.proven: list[tuple[Flow, tuple[str, ...]]] = []
         self.changed = asyncio.Event()
 
     def message(self, message: Request | Response, flow: Flow, raw: bytes | None) -> None:
@@ -34,6 +35,9 @@ class Seen:
     def bad_message(self, bad: BadMessage, flow: Flow) -> None:
         self.bad.append(bad)
         self.changed.set()
+
+    def certified(self, flow: Flow, names: tuple[str, ...]) -> None:
+        self.proven.append((flow, names))
 
     def failed(self, flow: Flow) -> None:
         self.lost.append(flow)
@@ -52,12 +56,12 @@ class Seen:
 class Rig:
     """A transport with one listener and a clock that the test sets."""
 
-    def __init__(self, limits: TcpLimits) -> None:
+    def __init__(self, limits: StreamLimits) -> None:
         self.time = 0.0
         self.seen = Seen()
         loop = asyncio.get_running_loop()
         self.resolver = Resolver(loop)
-        self.tcp = TcpTransport(loop, self.seen, self.resolver, limits, now=lambda: self.time)
+        self.tcp = StreamTransport(loop, self.seen, self.resolver, limits, now=lambda: self.time)
         self.sock = bind(Endpoint("tcp", "127.0.0.1", 0))
         self.address = self.sock.getsockname()
 
@@ -72,7 +76,7 @@ class Rig:
 
 
 @contextlib.asynccontextmanager
-async def rig(limits: TcpLimits = STANDARD) -> AsyncIterator[Rig]:
+async def rig(limits: StreamLimits = STANDARD) -> AsyncIterator[Rig]:
     made = Rig(limits)
     await made.tcp.listen(0, made.sock)
     try:
@@ -221,7 +225,7 @@ async def test_a_half_open_stream_is_closed() -> None:
 
 
 async def test_an_idle_connection_is_closed() -> None:
-    async with rig(TcpLimits(idle=100.0)) as made:
+    async with rig(StreamLimits(idle=100.0)) as made:
         _, writer = await made.connect()
         writer.write(MESSAGE)
         await made.seen.until(came=1)
@@ -235,7 +239,7 @@ async def test_an_idle_connection_is_closed() -> None:
 
 
 async def test_one_source_gets_only_so_many_connections() -> None:
-    async with rig(TcpLimits(per_source=3)) as made:
+    async with rig(StreamLimits(per_source=3)) as made:
         writers = [(await made.connect())[1] for _ in range(6)]
         async with asyncio.timeout(5):
             while made.tcp.refused < 3:
@@ -251,7 +255,7 @@ async def test_one_source_gets_only_so_many_connections() -> None:
 
 
 async def test_a_peer_that_does_not_read_is_cut_off() -> None:
-    async with rig(TcpLimits(buffer=100_000)) as made:
+    async with rig(StreamLimits(buffer=100_000)) as made:
         _, writer = await made.connect()
         writer.write(MESSAGE)
         await made.seen.until(came=1)
