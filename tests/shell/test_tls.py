@@ -14,6 +14,7 @@ import pytest
 from softswitch.kernel.errors import LocalError
 from softswitch.services.certificates import make_self_signed
 from softswitch.shell.endpoint import Endpoint, bind
+from softswitch.shell.gate import Gate
 from softswitch.shell.resolver import Resolver
 from softswitch.shell.streams import StreamLimits, StreamTransport
 from softswitch.shell.tls import Contexts, names_of
@@ -304,3 +305,25 @@ def test_the_domains_of_a_certificate(certificate: dict[str, object], names: tup
 def test_settings_without_tls_need_no_files() -> None:
     contexts = Contexts(Settings())
     assert (contexts.accept(), contexts.certificate) == (None, None)
+
+
+async def test_a_banned_source_gets_no_handshake_and_a_flood_of_them_is_weighed(settings: Settings) -> None:
+    """The gate sees the opened bytes of TLS, and each step of a handshake before they are."""
+    told: list[object] = []
+    rules = replace(settings, defence=replace(settings.defence, loopback=False, local=False, rate=0.0, burst=4.0))
+    gate = Gate(rules, lambda _host: False, lambda: 0.0, told.append)
+    async with listening(rules) as made:
+        made.streams.gate = gate
+        _, writer = await made.connect()
+        writer.write(MESSAGE)
+        await made.seen.until(came=1)
+        await end(writer)
+        for _ in range(2):
+            with contextlib.suppress(ConnectionError, ssl.SSLError):
+                await made.connect()
+        await made.settled(0)
+        assert gate.counts.limited > 0
+        gate.ban("127.0.0.1", 600.0, "test")
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            await made.connect()
+        assert made.streams.refused == 1
