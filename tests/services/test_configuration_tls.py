@@ -113,11 +113,11 @@ def test_certificates_that_peers_would_refuse_are_warned_of(
             ),
         ),
         (
-            '[trunks.a]\naddress = "sip:a.test;transport=udp"\ntls_subject = "a.test"',
+            '[trunks.a]\naddress = "sip:a.test;transport=udp"\ntls_subject = "a.test"\ncountry = "1"',
             "3: trunks.a.tls_subject: needs tls.client_ca: otherwise nobody is asked for a certificate",
         ),
         (
-            '[trunks.a]\naddress = "sip:a.test;transport=wss"',
+            '[trunks.a]\naddress = "sip:a.test;transport=wss"\ncountry = "1"',
             '2: trunks.a.address: "wss" is not a transport that we can call by: udp, tcp, tls',
         ),
     ],
@@ -127,7 +127,7 @@ def test_settings_that_mean_nothing(write: Write, text: str, fault: str) -> None
 
 
 def test_a_carrier_that_is_not_verified_is_warned_of(write: Write) -> None:
-    text = FILES + '[sip]\ndomain = "pbx.test"\n[trunks.a]\naddress = "sips:a.test"\nverify = false\n'
+    text = FILES + '[sip]\ndomain = "pbx.test"\n[trunks.a]\naddress = "sips:a.test"\nverify = false\ncountry = "1"\n'
     first, second = faults(write(text))[-2:]
     assert first.startswith("7: warning: trunks.a.address: there is no listener tls:")
     assert second.startswith("8: warning: trunks.a.verify: whoever answers there is believed")
