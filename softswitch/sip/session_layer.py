@@ -1,6 +1,7 @@
 """All INVITE sessions of one user agent: finding them, stepping them, closing them."""
 
 from math import inf
+from typing import Literal, TypeAlias
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
@@ -22,6 +23,7 @@ from softswitch.sip.via import via_value
 from softswitch.wire.sip import Headers, Request, Response, Uri
 
 SDP = "application/sdp"
+DialogState: TypeAlias = Literal["incoming", "early", "confirmed", "over"]
 _PARTING = (Phase.OVER, Phase.LEAVING, Phase.CANCELLING, Phase.CANCEL_HELD)
 
 
@@ -53,6 +55,27 @@ class SessionLayer:
         """The session whose dialog `request` names by its Call-ID and To tag (§12.2.2)."""
         session = self._by_tag.get(request.to.tag or "")
         return session if session is not None and session.call_id == request.call_id else None
+
+    def dialog(self, call_id: str, local_tag: str, remote_tag: str) -> tuple[Session, DialogState] | None:
+        """The dialog with that name, in whatever state."""
+        session = self._by_tag.get(local_tag)
+        if session is None or session.call_id != call_id:
+            return None
+        if session.dialog is not None:
+            known = session.dialog.remote_tag == remote_tag
+        elif session.request is None:
+            return None
+        elif session.uac:
+            known = remote_tag in session.early
+        else:
+            known = session.request.from_.tag == remote_tag
+        if not known:
+            return None
+        if session.phase in _PARTING:
+            return session, "over"
+        if session.phase in (Phase.INCOMING, Phase.ACCEPTING):
+            return session, "incoming"
+        return session, "early" if session.dialog is None else "confirmed"
 
     # --------------------------------------------------------------------------------------------------- beginnings
 

@@ -28,7 +28,7 @@ from softswitch.sip.flow import Addressing, Flow, Send
 from softswitch.sip.screening import Refusal, hops_used_up, screen
 from softswitch.sip.session import Phase, Reliable, Role, Session, SessionTimer, Turn, Unacknowledged, Verb, What
 from softswitch.sip.session_body import SDP, session_description
-from softswitch.sip.session_layer import SessionLayer
+from softswitch.sip.session_layer import DialogState, SessionLayer
 from softswitch.sip.session_terms import Terms
 from softswitch.sip.timers import Timers
 from softswitch.sip.transaction import ClientTransaction, Input, ServerTransaction, Transaction
@@ -263,6 +263,11 @@ class UserAgent:
         if one is not None:
             one.parting = headers
         return self._verb(session, What.HANG_UP, Verb(status, None, headers), now)
+
+    def dialog(self, call_id: str, local_tag: str, remote_tag: str) -> tuple[SessionId, DialogState] | None:
+        """The session with that dialog. `incoming`: it rings here; `early`: our INVITE rings there."""
+        found = self._sessions.dialog(call_id, local_tag, remote_tag)
+        return None if found is None else (found[0].id, found[1])
 
     def unheard(self, session: SessionId) -> bool:
         """Whether our INVITE drew no response at all so far, not even 100: the way there may be dead."""

@@ -344,6 +344,11 @@ class Call:
         self.recording.swap()
         return own
 
+    def replace(self, other: Leg) -> Leg:
+        """`other` is its own party from now on; who was until now."""
+        old, self.leg = self.leg, other
+        return old
+
     def give_leg(self, owner: str) -> Leg:
         """Its own party goes to the call `owner`; this one is about to end, and its record tells of the party."""
         leg = self.leg

@@ -12,7 +12,9 @@ from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Fields, InDialog
+from softswitch.sip.replaces import Replaces
 from softswitch.switch.stages import transferring
+from softswitch.switch.stages.replacing import dialog
 from softswitch.switch.stages.talking import TalkStage
 from softswitch.switch.targets import parse_target
 from softswitch.switch.transfers import RINGS
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 Told: TypeAlias = Callable[[int, Instant], None]
 _SECONDS = 180
+_NO_DIALOG = 481
 
 
 class Referral:
@@ -59,6 +62,10 @@ def refer(office: "Office", event: InDialog, leg: Leg | None, call: "Call | None
     except PeerError as error:
         why = str(error)
         office.log("info", "REFER refused", peer="" if leg is None else leg.peer, status=error.status, reason=why)
+        if error.status == _NO_DIALOG and leg is not None and call is not None:
+            # As the answer to REFER it would mean the dialog of the REFER itself (RFC 3261 §12.2.1.2).
+            _accept(office, event, leg, call, now)(error.status, now)
+            return
         office.drive(office.ua.respond(event.tx, error.status, now))
         return
     assert leg is not None
@@ -108,25 +115,31 @@ def _wanted(
         raise PeerError(f"{uri} leads nowhere", status=404)
     if why := office.parked.refusal(parse_target(target)):
         raise PeerError(why, status=486)
+    if parse_target(target).kind == "phone" and _rings_the_same(office, target, call, talk):
+        raise PeerError(f"{target} is in this call", status=482)
     return target, None
+
+
+def _rings_the_same(office: "Office", target: str, call: "Call", talk: TalkStage) -> bool:
+    """Whether the call would be passed on to one of the two who are in it."""
+    return any(office.directory.seat(leg.peer) == target.partition(":")[2] for leg in (call.leg, talk.callee))
 
 
 def _replaced(office: "Office", replaces: str, peer: str, call: "Call") -> tuple[str, tuple["Call", Leg] | None]:
     """RFC 3891 §3, for a dialog that we hold ourselves: the phone's own consultation call."""
-    call_id = replaces.partition(";")[0].strip()
-    for leg in office.fabric.sessions.values():
-        other = office.calls.get(leg.owner)
-        if leg.sip_call_id != call_id or leg.over or other is None or other is call:
-            continue
-        if not office.directory.same_party(leg.peer, peer):
-            break
+    wanted = Replaces.parse(replaces)
+    try:
+        leg, _ = dialog(office, wanted.call_id, wanted.to_tag, wanted.from_tag)
+    except PeerError as error:
+        raise PeerError(str(error), status=_NO_DIALOG) from error
+    other = office.calls.get(leg.owner)
+    if other is not None and other is not call and office.directory.same_party(leg.peer, peer):
         if isinstance(other.stage, TalkStage) and other.stage.transfer is None:
             return other.stage.at, (other, leg)
         if leg is other.leg and other.facts.destination.partition(":")[0] in RINGS:
             # RFC 5589 §7.5: the consulted party still rings; it is rung for the other call instead.
             return other.facts.destination, (other, leg)
-        break
-    raise PeerError(f"no dialog {call_id} of this phone", status=481)
+    raise PeerError(f"no dialog {wanted.call_id} of this phone", status=_NO_DIALOG)
 
 
 def _accept(office: "Office", event: InDialog, leg: Leg, call: "Call", now: Instant) -> Told:

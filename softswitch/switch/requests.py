@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.sip.events import InDialog, Requested
+from softswitch.sip.session_terms import OPTIONS
 from softswitch.switch import mailbox_lamp
 from softswitch.switch.messages import Messages
 from softswitch.switch.referrals import refer
@@ -33,6 +34,7 @@ class Requests:
             "PUBLISH": self._office.subscriptions.publish,
             "NOTIFY": self._office.subscriptions.stray_notify,
             "MESSAGE": self.messages.outside,
+            "REFER": self._refer_outside,
         }
         self._within: dict[str, Callable[[InDialog, Instant], None]] = {
             "OPTIONS": self._options_within,
@@ -42,7 +44,7 @@ class Requests:
             "NOTIFY": self._stray_notify,
             "SUBSCRIBE": self._no_shared_dialog,
         }
-        methods = ("INVITE", "ACK", "CANCEL", "BYE", "UPDATE", *self._outside, *self._within)
+        methods = ("INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", *self._outside, *self._within)
         self._events = ("Allow-Events", self._office.subscriptions.notifier.allow_events)
         self._allow = ", ".join(dict.fromkeys(methods))
 
@@ -69,8 +71,13 @@ class Requests:
         self._capabilities(event.tx, status, now)
 
     def _capabilities(self, tx: int, status: int, now: Instant) -> None:
-        fields = (("Allow", self._allow), ("Accept", "application/sdp"), self._events)
+        supported = ("Supported", ", ".join(OPTIONS))
+        fields = (("Allow", self._allow), ("Accept", "application/sdp"), supported, self._events)
         self._office.drive(self._office.ua.respond(tx, status, now, headers=fields))
+
+    def _refer_outside(self, event: Requested, now: Instant) -> None:
+        """Nobody is referred who is in no call (RFC 3515 §2.4.2: local policy)."""
+        self._office.drive(self._office.ua.respond(event.tx, 403, now))
 
     # --------------------------------------------------------------------------------------------------------- within
 

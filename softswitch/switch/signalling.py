@@ -36,9 +36,10 @@ from softswitch.switch.identity import calling_party, shown, take
 from softswitch.switch.requests import Requests
 from softswitch.switch.stages.codes import code_stage, without_pin
 from softswitch.switch.stages.hook import HookStage
+from softswitch.switch.stages.replacing import ReplaceStage
 from softswitch.switch.targets import Target
 from softswitch.switch.wishes import identify
-from softswitch.wire.sip import Response
+from softswitch.wire.sip import Request, Response
 
 if TYPE_CHECKING:
     from softswitch.switch.switch import Switch
@@ -141,9 +142,9 @@ class Signalling:
         )  # fmt: skip
         take(call, who)
         office.fact("call.started", now, id, source=str(source), caller=call.caller, called=called)
-        self._route(call, source, number, now)
+        self._route(call, source, number, request, now)
 
-    def _route(self, call: Call, source: Target, number: str, now: Instant) -> None:
+    def _route(self, call: Call, source: Target, number: str, request: Request, now: Instant) -> None:
         office = self._office
         switch = self._switch
         try:
@@ -151,6 +152,9 @@ class Signalling:
         except PeerError as error:
             call.facts.reason = str(error)
             switch.begin(call, f"hangup:{error.status}", now)
+            return
+        if "Replaces" in request.headers:
+            switch.enter(call, ReplaceStage(call, request), now)
             return
         code = code_stage(call, office.settings.codes, source, number)
         if code is not None:

@@ -134,9 +134,14 @@ def test_what_is_refused() -> None:
         (("<https://example.com>",), 416),
         (("<sip:1003@pbx.test;method=BYE>",), 403),
         (("<sip:nobody@pbx.test>",), 404),
-        (("<sip:1003@pbx.test?Replaces=no-such-dialog%3Bto-tag%3D1%3Bfrom-tag%3D2>",), 481),
+        (("<sip:1003@pbx.test?Replaces=%3B%3B%3B>",), 400),
+        (("<sip:1002@pbx.test>",), 482),  # itself
+        (("<sip:1001@pbx.test>",), 482),  # whom it talks with
     ):
         assert refer(two, two.line, *values) == status, values
+    nowhere = "<sip:1003@pbx.test?Replaces=no-such-dialog%3Bto-tag%3D1%3Bfrom-tag%3D2>"
+    assert refer(two, two.line, nowhere) == 202
+    assert notified(two.line) == ["SIP/2.0 100 Trying", "SIP/2.0 481 Call/Transaction Does Not Exist", "over"]
     assert not three.lines
     from_outside = two.call("9100")
     site.settle()
@@ -162,7 +167,9 @@ def test_attended_with_replaces(dead: str) -> None:
         talk.alice.hang_up(second)
     elif dead == "two":
         talk.carol.hang_up(third)
-        assert refer(talk.alice, line, f"<sip:1003@pbx.test?Replaces={replaces}>") == 481
+        assert refer(talk.alice, line, f"<sip:1003@pbx.test?Replaces={replaces}>") == 202
+        assert notified(line)[-2:] == ["SIP/2.0 481 Call/Transaction Does Not Exist", "over"]
+        assert line.state == "up"
         talk.carrier.hang_up(talk.line)
     else:
         assert refer(talk.alice, line, f"<sip:1003@pbx.test?Replaces={replaces}>") == 202
@@ -188,7 +195,11 @@ def test_attended_while_the_target_still_rings() -> None:
     second = talk.alice.call("1003")
     ringing = second.events[-1].response  # type: ignore[union-attr]  # its 180
     line = next(one for one in talk.alice.lines.values() if one.request is not None)
-    assert refer(talk.alice, line, f"<sip:1003@pbx.test?Replaces={ringing.call_id}%3Bto-tag%3D1%3Bfrom-tag%3D2>") == 202
+    tags = f"%3Bto-tag%3D{ringing.to.tag}%3Bfrom-tag%3D{ringing.from_.tag}"
+    wrong = f"<sip:1003@pbx.test?Replaces={ringing.call_id}%3Bto-tag%3D1%3Bfrom-tag%3D2>"
+    assert refer(talk.alice, line, wrong) == 202
+    assert notified(line)[-2] == "SIP/2.0 481 Call/Transaction Does Not Exist"
+    assert refer(talk.alice, line, f"<sip:1003@pbx.test?Replaces={ringing.call_id}{tags}>") == 202
     assert second.state == "over"
     talk.carol.answer(talk.carol.line)
     assert line.state == "over"

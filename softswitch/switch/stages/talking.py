@@ -279,6 +279,15 @@ class TalkStage(Stage):
         self._watch_keys()
         self.wire(now)
 
+    def replace_caller(self, leg: Leg, now: Instant) -> None:
+        """Another party takes the caller's place: the same call, the same channel of the recording."""
+        old = self.call.replace(leg)
+        old.watch(None)
+        self._watch_keys()
+        self.wire(now)
+        self.call.drive(old.hang_up(now, headers=(reason_header(200),)))
+        self.call.closed(old)
+
     def give_up_callee(self, now: Instant) -> None:
         """The callee goes to another call; this one is about to end."""
         self._given = True
