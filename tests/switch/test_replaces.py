@@ -4,9 +4,11 @@ import pytest
 
 from softswitch.sip.events import Ended
 from softswitch.sip.offer_answer import make_offer
+from softswitch.switch.events import AgentCommand
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import Phone, Route, Settings, Sip, Trunk
 from softswitch.wire.sip import Headers, Request, Uri
+from tests.switch import test_pickup as pickup
 from tests.switch.site import Line, Party, Site
 from tests.switch.test_transfers import Talk
 
@@ -211,3 +213,19 @@ def test_in_another_request_it_is_400() -> None:
     site.settle()
     assert one.responses[-1] == 400
     site.nothing_left()
+
+
+def test_an_agent_picks_up_what_rings_at_another_agent() -> None:
+    """By the rules of pickup: the ACD gives the call to whom it may."""
+    office = pickup.Office()
+    site, bob = office.site, office.bob
+    caller = office.alice.call("600")
+    site.run(1.0)
+    assert bob.line.state == "ringing"
+    headers = names(bob, bob.line, early=True)
+    assert office.eve.call("1002", headers=headers).status == 403, "she serves another queue"
+    site.give(AgentCommand("carol", "login"))
+    taken = office.carol.call("1002", headers=headers)
+    assert taken.state == caller.state == "up"
+    assert pickup.talk_together(site)
+    office.done((office.carol, taken))
