@@ -227,23 +227,26 @@ class MediaReports:
         office = self._office
         office.fabric.recorded(worker, report.recorder)
         running = office.recordings.pop(report.recorder, None)
+        if running is None and (dictated := office.dictations.pop(report.recorder, "")):
+            if (call := self._switch.calls.get(dictated)) is not None:
+                call.stage.on_recorded(report.recorder, report.cause == "stopped" and report.frames > 0, now)
+                call.rearm()
+            return
         if running is None:
             row = unknown(report, office.settings.recording.directory, now)
             if row is not None:
                 office.outbox.append(Save(row))
                 office.mailboxes.left(row, now)
             return
-        call, path = running.call, running.path
+        id, path = running.call, running.path
         if report.cause != "stopped":
-            goes_on = "the call goes on" if call in self._switch.calls else "its call has ended"
-            office.log("error", f"recording failed, {goes_on}", call=call, path=path, reason=report.reason)
-        office.fact(
-            "recording.ended", now, call, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3)
-        )
+            goes_on = "the call goes on" if id in self._switch.calls else "its call has ended"
+            office.log("error", f"recording failed, {goes_on}", call=id, path=path, reason=report.reason)
+        office.fact("recording.ended", now, id, path=path, cause=report.cause, seconds=round(report.frames / _RATE, 3))
         row = running.saved(report)
         office.outbox.append(Save(row))
         office.mailboxes.left(row, now)
-        self._switch.recording_done(call, report.recorder)
+        self._switch.recording_done(id, report.recorder)
 
     def _worker_stats(self, worker: int, report: WorkerStats, now: Instant) -> None:
         entry = self._office.fabric.workers.get(worker)

@@ -81,6 +81,7 @@ class Office:
         self.offers: dict[OfferId, str] = {}
         self.calls: dict[str, Call] = {}  # the live ones
         self.recordings: dict[int, RunningRecording] = {}  # by recorder
+        self.dictations: dict[int, str] = {}  # calls in which something is dictated, by recorder
         self.recording_refusal = ""  # why no new recording may begin
         self.ended: list[Call] = []  # over since the switch looked last
         self.hooks = Hooks(self)

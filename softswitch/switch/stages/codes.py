@@ -7,6 +7,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.switch.recording import stars
 from softswitch.switch.settings import Codes
 from softswitch.switch.stages.feature_codes import feature_stage
+from softswitch.switch.stages.mailbox import mailbox_stage
 from softswitch.switch.stages.sounds import PlayStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.supervising import SuperviseStage
@@ -133,6 +134,8 @@ def code_stage(call: "Call", codes: Codes, source: Target, number: str) -> Stage
     """The stage of a feature code, or None when `number` is none. A pause code may carry a reason: `*47*2`."""
     if not number.startswith(("*", "#")) or source.kind != "phone":
         return None
+    if (mailbox := mailbox_stage(call, source.name, number)) is not None:
+        return mailbox
     for verb, code in (("pause", codes.pause_recording), ("resume", codes.resume_recording)):
         if code and number == code:
             return RecordingCodeStage(call, verb, source.name)

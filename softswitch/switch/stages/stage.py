@@ -49,6 +49,9 @@ class Stage:
     def on_played(self, player: int, cause: str, now: Instant) -> None:
         """A player of this call ended by itself."""
 
+    def on_recorded(self, recorder: int, good: bool, now: Instant) -> None:
+        """What this stage dictated is in its file (`good`), or could not be written."""
+
     def on_progress(self, leg: Leg, response: Response, body: bytes, now: Instant) -> None:
         """18x on a leg that we called."""
 
