@@ -8,7 +8,9 @@ which is told as one dialog that is confirmed or terminated, because that is wha
 | `phone:NAME`, `agent:NAME` | the extension, the agent's number | a dialog for each call of it |
 | `queue:NAME` | the number that leads there | while callers wait |
 | `conference:NAME` | the number that leads there | while somebody is in it |
+| `park:PLACE` | the parking place | while a call is parked there |
 | `login:PHONE`, `pause:PHONE` | the feature codes at that phone | while an agent there is logged in, is paused |
+| `dnd:PHONE` | the code that switches it on, at that phone | while it is not to be disturbed |
 
 The index of who has which legs is kept only while somebody watches.
 """
@@ -53,8 +55,11 @@ class Lamps:
     def resource(self, phone: str, number: str, now: Instant) -> str | None:
         """The lamp that `phone` means by `number`; None: there is none for it."""
         office, codes = self._office, self._office.settings.codes
-        if number and number in (codes.login, codes.pause):
-            return f"{'login' if number == codes.login else 'pause'}:{phone}"
+        for kind, code in (("login", codes.login), ("pause", codes.pause), ("dnd", codes.dnd_on)):
+            if code and number == code:
+                return f"{kind}:{phone}"
+        if office.parked.lot_of(number):
+            return f"park:{number}"
         target = office.directory.dialled(phone, number, now)
         parsed = None if target is None else parse_target(target)
         if parsed is not None and parsed.kind in _LIT:
@@ -188,6 +193,10 @@ class Lamps:
             return queue is not None and queue.waiting > 0
         if kind == "conference":
             return name in office.conferences.by_name
+        if kind == "park":
+            return name in office.parked.calls
+        if kind == "dnd":
+            return name in office.settings.phones and office.phones.dnd(name)
         views = [office.engine.agent_view(agent, now) for agent in office.directory.agents_of_phone.get(name, ())]
         if kind == "login":
             return any(view is not None and view.logged_in for view in views)

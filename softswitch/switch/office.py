@@ -103,6 +103,7 @@ class Office:
         self.callbacks = Callbacks(self)
         self.subscriptions = Subscriptions(settings, self)
         self.mailboxes = Mailboxes(self)
+        self.parked.told = self.subscriptions.parked
         self._find_prompt = find_prompt
         self.tally: Callable[[Fact], None] = _untold  # the live numbers
 

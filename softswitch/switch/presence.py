@@ -25,12 +25,15 @@ class Presences:
         self.published: EventStates[Presence] = EventStates(office.dice)
 
     def state(self, phone: str, talking: bool, now: Instant) -> Presence:
-        """Closed when it cannot be rung; else what it said itself, but that it is on the phone we know better."""
+        """Closed when it cannot be rung; else what it said itself. That it is on the phone, or not to be disturbed, we
+        know better."""
         if not self._office.registrations.reachable(phone, now):
             return Presence("closed")
         said = self.published.state(phone)
         if said is not None and said.basic == "closed":
             return said
+        if self._office.phones.dnd(phone):
+            return Presence("open", "Do not disturb", "busy")
         if talking:
             return Presence("open", "" if said is None else said.note, "on-the-phone")
         return said or Presence("open")

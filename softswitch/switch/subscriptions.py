@@ -76,7 +76,12 @@ class Subscriptions:
             "agent": settings.agents,
             "queue": settings.queues,
         }
-        sections |= {"login": settings.phones, "pause": settings.phones, "box": settings.voicemail}
+        sections |= {
+            "login": settings.phones,
+            "pause": settings.phones,
+            "dnd": settings.phones,
+            "box": settings.voicemail,
+        }
         if subscription.package.name == mailbox_lamp.PACKAGE:
             return settings.phones[subscription.subscriber].mailbox == name and name in settings.voicemail
         return kind not in sections or name in sections[kind]
@@ -211,7 +216,12 @@ class Subscriptions:
     def reachable(self, phone: str, now: Instant) -> None:
         """The phone has registered, or is gone."""
         if len(self.notifier):
+            self._look(f"dnd:{phone}", now)
             self._tell(presence.PACKAGE, f"phone:{phone}", now)
+
+    def parked(self, place: str, taken: bool, now: Instant) -> None:
+        """A parking place was taken, or is free again."""
+        self._look(f"park:{place}", now)
 
     def mailbox(self, box: str, now: Instant) -> None:
         """The box has other messages than before."""

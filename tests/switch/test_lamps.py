@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 import pytest
 
 from softswitch.acd.model import QueueSettings
-from softswitch.switch.events import AgentCommand, Drain, Reload
-from softswitch.switch.settings import Agent, Phone, Route, Settings, Sip, Subscriptions
+from softswitch.switch.events import AgentCommand, Drain, Reload, Resolved, TransferCommand
+from softswitch.switch.settings import Agent, Parking, Phone, Route, Settings, Sip, Subscriptions
 from softswitch.wire.sip import Headers, Request, Uri
 from tests.switch.site import Party, Site
 from tests.switch.watcher import Watcher
@@ -18,7 +18,11 @@ SETTINGS = Settings(
     phones=PHONES | {"1009": Phone(password="correct horse", watched=False)},
     agents={"anna": Agent(phone="1002", number="302")},
     queues={"support": QueueSettings(agents=("anna",), announce_position=0.0)},
+    parking={"main": Parking(slots="701-702")},
     routes=(Route(number="500", to="queue:support"), Route(number="600", to="conference:board")),
+)
+GROUPED = replace(
+    SETTINGS, phones={name: replace(phone, pickup_groups=("all",)) for name, phone in SETTINGS.phones.items()}
 )
 NS = "{urn:ietf:params:xml:ns:dialog-info}"
 
@@ -89,6 +93,48 @@ def test_the_caller_s_lamp_and_a_transfer() -> None:
     }
     assert last[b'"sip:202@pbx.test">\n'] == [("terminated", "recipient")]
     assert last[b'"sip:203@pbx.test">\n'] == [("confirmed", "recipient")]
+    one.hang_up(line)
+    site.nothing_left()
+
+
+def test_parking_places_and_do_not_disturb() -> None:
+    site, watcher, one, _ = desk()
+    seat = Watcher(site, "1002", "192.0.2.12")
+    assert watcher.subscribe("701").status == 200
+    assert seat.subscribe("*78").status == 200
+    assert watcher.subscribe("202", "presence").status == 200
+    watcher.notified.clear()
+    line = one.call("202")
+    site.run(1.0)
+    site.give(TransferCommand(next(iter(site.switch.calls)), "blind", "park:main/701", "test"))
+    site.run(1.0)
+    assert watcher.lamps() == [[("confirmed", "recipient")]]
+    one.hang_up(line)
+    site.run(1.0)
+    assert watcher.lamps()[-1] == [("terminated", "recipient")]
+    site.switch.office.phones.set("1002", "dnd", True, "test", site.now)
+    site.give(Resolved("none", ()))
+    site.run(1.0)
+    assert seat.lamps()[-1] == [("confirmed", "recipient")]
+    assert b"<r:busy/>" in watcher.notified[-1].body
+    site.nothing_left()
+
+
+def test_a_call_is_picked_up_by_its_lamp() -> None:
+    """RFC 3891 with what RFC 4235 told: the watcher takes the place of the watched phone while it rings."""
+    site, watcher, one, two = desk(GROUPED)
+    two.on_invite = "ring"
+    watcher.subscribe("202")
+    line = one.call("202")
+    site.run(1.0)
+    (dialog,) = watcher.dialogs()
+    ids = {name: dialog.get(name) for name in ("call-id", "local-tag", "remote-tag")}
+    replaces = f"{ids['call-id']};to-tag={ids['remote-tag']};from-tag={ids['local-tag']}"
+    taken = watcher.call("202", headers=(("Replaces", replaces),))
+    site.run(1.0)
+    assert taken.state == "up", taken.status
+    assert line.state == "up"
+    assert two.line.state == "over"
     one.hang_up(line)
     site.nothing_left()
 
