@@ -83,7 +83,7 @@ class Dial:
     """`far` is what the caller can do, `further` what it offers beside the sound (video).
     `legs` are the branches that live; the owner routes their sessions' events here. `ended` are those that did not
     win, each with its status (487: cancelled by us, 408: not a word came back), until the owner takes them; `silent`
-    are the peers of those that said nothing."""
+    are the peers of those that said nothing, and where the INVITE went."""
 
     __slots__ = (
         "_dice",
@@ -120,7 +120,7 @@ class Dial:
         self.owner = owner
         self.legs: list[Leg] = []
         self.ended: list[tuple[Leg, int]] = []
-        self.silent: list[str] = []
+        self.silent: list[tuple[str, Flow]] = []
         self.deadline: Instant | None = None
         self._waves = list(waves)
         self._worker = worker
@@ -169,7 +169,7 @@ class Dial:
             if any(not self._ua.unheard(leg.session) for leg in self.legs):
                 return [], None
             self._failures.extend((408, "") for _ in self.legs)
-            self.silent.extend(leg.peer for leg in self.legs)
+            self.silent.extend((leg.peer, flow) for leg in self.legs if (flow := self._ua.way(leg.session)) is not None)
             return self._next_wave(self._cancel_all(now, status=408), now)
         self._failures.extend((408, "") for _ in self.legs)
         outputs = self._cancel_all(now)

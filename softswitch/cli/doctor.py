@@ -161,7 +161,7 @@ def _backend(settings: "Settings") -> Finding:
     reason = why_not()
     kernel = "io_uring available" if not reason else f"io_uring not available ({reason})"
     try:
-        backend = make_backend(settings.media.backend, settings.media.address, settings.media.ports)
+        backend = make_backend(settings.media.backend, settings.media.bound, settings.media.ports)
     except LocalError as error:
         return Finding("media backend", "fail", str(error), 'set [media] backend = "auto"')
     level: Level = "warn" if reason else "ok"
@@ -289,14 +289,15 @@ def _media_ports(settings: "Settings", running: bool) -> Finding:
     taken = 0
     sample = range(low, high, max(2, (high - low) // 200 // 2 * 2))
     for port in () if running else sample:
-        family = socket.AF_INET6 if ":" in settings.media.address else socket.AF_INET
+        bound = "::" if settings.media.bound == "*" else settings.media.bound
+        family = socket.AF_INET6 if ":" in bound else socket.AF_INET
         with socket.socket(family, socket.SOCK_DGRAM) as sock:
             try:
-                sock.bind((settings.media.address, port))
+                sock.bind((bound, port))
             except OSError:
                 taken += 1
     if taken == len(sample):
-        return Finding("media ports", "fail", f"{found}; none can be bound on {settings.media.address}")
+        return Finding("media ports", "fail", f"{found}; none can be bound on {settings.media.bound}")
     if taken > len(sample) // 10:
         return Finding(
             "media ports", "warn", f"{found}; {100 * taken // len(sample)} % are taken", "choose another range"

@@ -166,6 +166,10 @@ class Phone:
         """For SDP."""
         return self.address
 
+    def source(self, remote_host: str) -> str:
+        """We have one address."""
+        return self.address
+
     def reliable(self, flow: Flow) -> Flow | None:
         """We speak UDP only."""
         return None

@@ -80,7 +80,7 @@ class EpollBackend:
 
     def aim(self, row: int, address: Address | None) -> None:
         """See `Backend`."""
-        self._aims[row] = address
+        self._aims[row] = None if address is None else self._ports.wide(address)
 
     def settle(self, row: int, address: Address | None) -> None:
         """See `Backend`: makes or closes the connected twin; without it all works as well."""
@@ -148,6 +148,7 @@ class EpollBackend:
     def _read(self, events: list[tuple[int, int]]) -> Batch:
         """The hottest loop of the process, so plainer than the rules."""
         readers, views, first = self._readers, self._views, self._used
+        plain = self._ports.plain if self._ports.both else None
         rows: list[int] = []
         lengths: list[int] = []
         keys: list[int] = []
@@ -165,7 +166,7 @@ class EpollBackend:
                     length = receive(views[at])
                 else:
                     length, source = receive(views[at])
-                    address = source[:2]
+                    address = source[:2] if plain is None else plain(source[:2])
                     key = hash(address) or 1
             except OSError:
                 continue  # nothing there after all, or an ICMP error for a packet of ours
@@ -184,7 +185,7 @@ class EpollBackend:
             data, source = self._ports.rtcp[row].recvfrom(SIZE)
         except OSError:
             return
-        self._pending_reports.append((row, data, source[:2]))
+        self._pending_reports.append((row, data, self._ports.plain(source[:2])))
 
     def reports(self) -> list[tuple[int, bytes, Address]]:
         """See `Backend`."""
@@ -219,7 +220,7 @@ class EpollBackend:
 
     def send_report(self, row: int, data: bytes, address: Address, mux: bool) -> None:
         """See `Backend`."""
-        self._to(self._ports.rtp[row] if mux else self._ports.rtcp[row], data, address)
+        self._to(self._ports.rtp[row] if mux else self._ports.rtcp[row], data, self._ports.wide(address))
 
     def _to(self, via: socket.socket, data: bytes, address: Address | None) -> None:
         if address is None:

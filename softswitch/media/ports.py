@@ -15,17 +15,20 @@ from softswitch.wire.control import Slot
 
 _RTP_BUFFER: Final = 128 * 1024  # octets; about 100 packets: two seconds of a stalled process
 _RTCP_BUFFER: Final = 16 * 1024
+_MAPPED: Final = "::ffff:"
 _BUSY: Final = (errno.EADDRINUSE, errno.EACCES)
 
 
 class Ports:
-    """Slot n is the n-th even port of the range and the odd one after it. `rtp` and `rtcp` by row, once bound;
-    `twins` by row, while settled."""
+    """`host` `*` is every address of both families: IPv4 peers then come and go as IPv4-mapped IPv6 addresses (RFC
+    3493 §3.7), which `wide` and `plain` translate. Slot n is the n-th even port of the range and the odd one after it.
+    `rtp` and `rtcp` by row, once bound; `twins` by row, while settled."""
 
     def __init__(self, host: str, ports: tuple[int, int]) -> None:
         """Raises `LocalError` when the range holds no pair."""
-        self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._host = host
+        self.both = host == "*"
+        self.family = socket.AF_INET6 if ":" in host or self.both else socket.AF_INET
+        self._host = "::" if self.both else host
         self._first = ports[0] + ports[0] % 2
         self.capacity = max((ports[1] - self._first + 1) // 2, 0)
         if not self.capacity:
@@ -61,6 +64,14 @@ class Ports:
             slots.append(Slot(row, port))
         return slots
 
+    def wide(self, address: Address) -> Address:
+        """As the sockets want it."""
+        return (f"{_MAPPED}{address[0]}", address[1]) if self.both and ":" not in address[0] else address
+
+    def plain(self, address: Address) -> Address:
+        """As people write it."""
+        return (address[0].removeprefix(_MAPPED), address[1]) if self.both else address
+
     def drain(self, row: int) -> None:
         """Throw away what waits in the RTP socket (old RTCP does no harm: it names neither host nor SSRC of the new
         peer)."""
@@ -83,7 +94,7 @@ class Ports:
         except OSError:
             return None
         try:
-            made.connect(address)
+            made.connect(self.wide(address))
         except OSError:
             made.close()
             return None
@@ -100,7 +111,7 @@ class Ports:
             made.setblocking(False)
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
             if self.family == socket.AF_INET6:
-                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not self.both)
             if shared:
                 made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             made.bind((self._host, port))

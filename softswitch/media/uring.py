@@ -28,6 +28,7 @@ _ENTRIES: Final = 4096
 _COMPLETIONS: Final = 16384  # more than ever come at once: a wait for so many ends by its time-out
 _MANY: Final = 16  # of them at once: more wait, as likely as not
 _NOTE: Final = 16  # struct io_uring_recvmsg_out
+_MAPPED: Final = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
 _NAME: Final = 16, 32  # room for a source address: IPv4, IPv6
 
 _RTP, _TWIN, _RTCP, _WATCH, _SENT, _OTHER = range(6)  # what a completion belongs to: the top octet of user_data
@@ -86,6 +87,8 @@ class _Names(Sequence[Address]):
         port = name[2] << 8 | name[3]
         if len(name) == _NAME[0]:
             return socket.inet_ntop(socket.AF_INET, name[4:8]), port
+        if name[8:20] == _MAPPED:
+            return socket.inet_ntop(socket.AF_INET, name[20:24]), port
         return socket.inet_ntop(socket.AF_INET6, name[8:24]), port
 
 
@@ -153,7 +156,7 @@ class UringBackend:
         return int(self._keys(np.frombuffer(self._sockaddr(address), np.uint64).reshape(1, -1))[0])
 
     def _sockaddr(self, address: Address) -> bytes:
-        host, port = address
+        host, port = self._ports.wide(address)
         family = self._ports.family
         head = _FAMILY.pack(family) + (_PORT_FLOW.pack(port, 0) if self._wide else _PORT.pack(port))
         return head + socket.inet_pton(family, host) + bytes(8)

@@ -14,6 +14,7 @@ from softswitch.acd.model import QueueSettings
 from softswitch.call.hours import OpeningHours
 from softswitch.kernel.errors import LocalError
 from softswitch.services.configuration_acd import check_agent, check_matching, check_survey
+from softswitch.services.configuration_addresses import check_addresses
 from softswitch.services.configuration_callers import check_callers, check_voicemail, overflow_loops
 from softswitch.services.configuration_defence import check_defence
 from softswitch.services.configuration_features import check_features
@@ -189,9 +190,7 @@ class _Checks:
 
     def _media(self) -> None:
         media = self.settings.media
-        self._ip(("media", "address"), media.address)
-        if media.external_address is not None:
-            self._ip(("media", "external_address"), media.external_address)
+        self.findings += check_addresses(self.settings)
         low, high = media.ports
         path: KeyPath = ("media", "ports")
         if not _FIRST_PORT <= low < high <= 65535:

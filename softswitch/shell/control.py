@@ -7,7 +7,7 @@ import os
 import random
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Protocol
@@ -29,15 +29,18 @@ from softswitch.services.reporting import Reporter
 from softswitch.services.store import Store
 from softswitch.services.voicemail_notice import VoicemailNotice
 from softswitch.shell import logs, run_dir
-from softswitch.shell.addressing import LocalAddressing, check_addressing
+from softswitch.shell.addressing import LocalAddressing, check_addressing, external_names
 from softswitch.shell.bus import Bus
 from softswitch.shell.channel import Bound, Channel, Plan, Ready
 from softswitch.shell.clock import start_clock
+from softswitch.shell.dns_client import DnsClient
 from softswitch.shell.driver import Driver
 from softswitch.shell.endpoint import Endpoint, bind, parse_endpoint
+from softswitch.shell.external_names import ExternalNames
 from softswitch.shell.gate import Gate
 from softswitch.shell.live_changes import LiveChanges
 from softswitch.shell.media_link import MediaLink
+from softswitch.shell.next_hops import LocatedPlaces
 from softswitch.shell.operator import Counters, Operator, SwitchCore
 from softswitch.shell.resolver import Resolver
 from softswitch.shell.saving import Saver
@@ -46,11 +49,19 @@ from softswitch.shell.signals import watch_signals, watch_supervisor
 from softswitch.shell.streams import StreamLimits, StreamTransport
 from softswitch.shell.tls import Contexts
 from softswitch.shell.trace import Trace
-from softswitch.shell.trunk_names import TrunkNames
 from softswitch.shell.udp import UdpListener
 from softswitch.sip.flow import Addressing
 from softswitch.sip.transports import TRANSPORTS
-from softswitch.switch.events import Drain, HangUpCall, RecordingMoved, RecordingRoom, Reload
+from softswitch.switch.events import (
+    AddressLearned,
+    Drain,
+    HangUpCall,
+    HopsLocated,
+    Readdressed,
+    RecordingMoved,
+    RecordingRoom,
+    Reload,
+)
 from softswitch.switch.recording import box_of
 from softswitch.switch.records import SavedRecording
 from softswitch.switch.settings import Settings
@@ -98,7 +109,8 @@ class Control:
         self._clock = start_clock()
         self._trace = Trace()
         self._bus = Bus()
-        self._resolver = Resolver(self._loop)
+        self._dns = DnsClient(settings.sip.dns_servers)
+        self._resolver = Resolver(self._loop, self._dns)
         self._udp: list[UdpListener] = []
         self._links: list[MediaLink] = []
         self._stop = asyncio.Event()
@@ -118,7 +130,7 @@ class Control:
             endpoints, listeners = _open_listeners(settings.sip.listen)
             self._front.bind(settings, self._data_dir / "run")
             dice = random.SystemRandom()
-            addressing = LocalAddressing(endpoints, settings.sip, settings.media)
+            addressing = self._addressing = LocalAddressing(endpoints, settings.sip, settings.media)
             core = await self._make_core(
                 settings, addressing, random.Random(dice.getrandbits(128)), self._clock(), store
             )
@@ -225,7 +237,10 @@ class Control:
                 await self._streams.listen(number, sock, endpoint.transport)
         for listener in self._udp:
             listener.start()
-        self._names = TrunkNames(self._settings, driver.give)
+        driver.learned = self._learned
+        names = external_names(self._settings.sip, self._settings.media)
+        self._external = ExternalNames(names, self._dns, self._external_found)
+        self._places = LocatedPlaces(self._settings, endpoints, self._dns, self._located, self._unresolved)
         self._hold(self._loop.create_task(self._keeper.run(), name="keeper"))
 
     async def _media_up(self) -> None:
@@ -236,6 +251,25 @@ class Control:
         except TimeoutError:
             late = [link.worker for link in self._links if not link.up.is_set()]
             raise LocalError(f"media processes {late} did not come up in {_MEDIA_SECONDS:.0f} seconds") from None
+
+    def _located(self, event: HopsLocated, asked: tuple[str, int]) -> None:
+        self._contexts.stand_for(asked, (hop.remote for hop in event.hops if hop.transport == "tls"))
+        self._driver.give(event)
+
+    def _learned(self, effect: AddressLearned) -> None:
+        self._addressing.learned(effect.listener, effect.host, effect.port)
+        self._loop.call_soon(self._driver.give, Readdressed())
+
+    def _external_found(self, addresses: Mapping[str, str]) -> None:
+        self._addressing.found(addresses)
+        self._driver.give(Readdressed())
+
+    def _unresolved(self, hosts: tuple[str, ...]) -> None:
+        if hosts:
+            text = f"no name server answers for {', '.join(hosts)}: their last addresses are used"
+            self._alarms.set("names", text, self._clock())
+        else:
+            self._alarms.clear("names")
 
     def _recorded(self, row: SavedRecording) -> None:
         self._keeper.recorded(row)
@@ -284,7 +318,8 @@ class Control:
         self._settings = settings
         self._driver.log_from(settings.log.level)
         self._driver.give(Reload(settings))
-        self._names.reload(settings)
+        self._dns.configure(settings.sip.dns_servers)
+        self._places.reload(settings)
         self._keeper.configure(settings)
         self._gate.configure(settings)
         self._security.configure(settings.defence.log)
@@ -328,7 +363,9 @@ class Control:
             listener.close()
         self._streams.close()
         self._resolver.close()
-        await self._names.close()
+        await self._places.close()
+        await self._external.close()
+        await self._dns.close()
         for link in self._links:
             await link.close()
         for task in tuple(self._tasks):
@@ -442,9 +479,7 @@ def _run(config: Path, channel: Channel | None, front: Front, make_core: MakeCor
         run_directory = run_dir.prepare(data_dir)
         if channel is not None:
             media = settings.media
-            channel.say(
-                Plan(settings.server.data_dir, worker_count(settings), media.address, media.ports, media.backend)
-            )
+            channel.say(Plan(settings.server.data_dir, worker_count(settings), media.bound, media.ports, media.backend))
             sockets = Path(channel.wait_go().sockets)
         else:
             lock = run_dir.lock(run_directory)

@@ -15,11 +15,13 @@ from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
 from softswitch.shell.gate import Gate
 from softswitch.shell.hooks import HookClient
+from softswitch.shell.keep_alives import answer, is_keep_alive
 from softswitch.shell.logs import Repeated, redacted
 from softswitch.shell.security import SecurityLog
 from softswitch.shell.trace import Trace
 from softswitch.sip.flow import Flow, Send
 from softswitch.switch.events import (
+    AddressLearned,
     Arrived,
     AskHook,
     Ban,
@@ -99,6 +101,7 @@ class Driver:
         self.streams: dict[str, Sender] = {}
         self.media: dict[int, MediaSender] = {}
         self.drained = asyncio.Event()
+        self.learned: Callable[[AddressLearned], None] = lambda effect: None
         self.hooks = HookClient(self.give)
         self.gate: Gate | None = None
         self.security: SecurityLog | None = None
@@ -126,6 +129,7 @@ class Driver:
             DeleteRecording: self._delete_recording,
             Security: self._security,
             Ban: self._ban,
+            AddressLearned: lambda effect: self.learned(effect),
         }
 
     # ------------------------------------------------------------------------------------------------ what comes in
@@ -142,7 +146,10 @@ class Driver:
         try:
             message = parse(data)
         except PeerError as error:
-            self._refuse(error, flow)
+            if not is_keep_alive(data):
+                self._refuse(error, flow)
+            elif reply := answer(data, flow.remote):
+                self.udp[flow.listener].send(flow, reply)
             return
         self.messages_in += 1
         self._turn(Arrived(message, flow), now)

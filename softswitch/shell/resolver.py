@@ -1,36 +1,30 @@
-"""Host names to addresses, off the loop, with a small cache."""
+"""Host names in flows to socket addresses; names of the configuration are looked up ahead (`next_hops`)."""
 
 import asyncio
 import socket
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from softswitch.shell.dns_client import DnsClient
 from softswitch.shell.endpoint import ip_literal
+from softswitch.sip.locating import Question
 
 SocketAddress: TypeAlias = tuple[Any, ...]
 Found: TypeAlias = Callable[[SocketAddress | None], None]
-
-_GOOD_SECONDS = 60.0  # getaddrinfo hides the record's TTL
-_BAD_SECONDS = 5.0
-_LIMIT = 4096
 
 
 class Resolver:
     """Names are asked once at a time; whoever asks meanwhile waits for the same answer."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, dns: DnsClient | None = None) -> None:
         self._loop = loop
-        self._cache: dict[tuple[str, int, int], tuple[float, SocketAddress | None]] = {}
+        self._dns = dns or DnsClient()
         self._waiting: dict[tuple[str, int, int], list[Found]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def find(self, host: str, port: int, family: int, found: Found) -> None:
-        """Call `found` with a socket address of `family`, or None; at once when it is known."""
+        """Call `found` with a socket address of `family`, or None."""
         key = (host, port, family)
-        cached = self._cache.get(key)
-        if cached is not None and cached[0] > self._loop.time():
-            found(cached[1])
-            return
         waiting = self._waiting.setdefault(key, [])
         waiting.append(found)
         if len(waiting) == 1:
@@ -40,14 +34,8 @@ class Resolver:
 
     async def _ask(self, key: tuple[str, int, int]) -> None:
         host, port, family = key
-        try:
-            rows = await self._loop.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
-            address: SocketAddress | None = rows[0][4]
-        except (OSError, UnicodeError, IndexError):
-            address = None
-        if len(self._cache) >= _LIMIT:
-            self._cache.clear()
-        self._cache[key] = (self._loop.time() + (_BAD_SECONDS if address is None else _GOOD_SECONDS), address)
+        answer = await self._dns.ask(Question("AAAA" if family == socket.AF_INET6 else "A", host.rstrip(".").lower()))
+        address = next(((one, port) for one in answer.records if isinstance(one, str)), None)
         for found in self._waiting.pop(key, ()):
             found(address)
 

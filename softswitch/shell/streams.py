@@ -38,9 +38,10 @@ _SOCKET_OPTIONS = (
 @dataclass(frozen=True, slots=True)
 class StreamLimits:
     """`partial`: seconds for a started message, and for the first one on an accepted connection. `handshake`: seconds
-    for TLS. `idle`: seconds without a byte in or out. `ping`: seconds of silence on a WebSocket until it is asked for a
-    sign of life; 0: never. `buffer`: bytes waiting to be sent on one connection. `per_source`: accepted connections
-    from one IP address."""
+    for TLS. `idle`: seconds without a byte in or out. `ping`: seconds of silence on a WebSocket until it is asked for
+    a sign of life; 0: never. `rest`: seconds after which a connection of our own gets a CRLF keep-alive (RFC 5626
+    §4.4.1), `pong`: seconds for its answer, once the peer has shown that it answers them. `buffer`: bytes waiting to
+    be sent on one connection. `per_source`: accepted connections from one IP address."""
 
     partial: float = 30.0
     handshake: float = 10.0
@@ -50,6 +51,8 @@ class StreamLimits:
     buffer: int = 1024 * 1024
     per_source: int = 256
     total: int = 20_000
+    rest: float = 90.0
+    pong: float = 10.0
 
 
 class StreamIntake(Protocol):
@@ -110,6 +113,9 @@ class _Connection(asyncio.Protocol):
         self.pinged = False
         self.counted = False
         self.fresh = True  # nothing has come yet
+        self.crlf_at = 0.0  # our last CRLF keep-alive
+        self.crlf_open = False  # its answer is awaited
+        self.answers_crlf = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
@@ -180,6 +186,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         owner = self.owner
+        used = self.used
         self.used = self.heard = now = owner.now()
         framing = self.framing
         gate = None if self.asked is not None else owner.gate
@@ -202,6 +209,8 @@ class _Connection(asyncio.Protocol):
             if isinstance(item, _REPLIES):
                 if item.answer:
                     self._put(item.answer)  # RFC 5626 §3.5.1: ping answered by pong
+                elif self.asked is not None:  # a pong is no use of the connection
+                    self.answers_crlf, self.crlf_open, self.used = True, False, used
             elif isinstance(item, BadMessage):
                 owner.intake.bad_message(item, self.flow)
             else:
@@ -246,6 +255,14 @@ class _Connection(asyncio.Protocol):
         if self.framing.ready and (data := self.framing.ping()):
             self.pinged = True
             self._put(data)
+
+    def keep_open(self, now: float) -> None:
+        """A connection of our own has rested: keep it open, and find out whether it still is (RFC 5626 §4.4.1)."""
+        framing = self.framing
+        if isinstance(framing, _SipStream) and (self.tls is None or self.tls.up):
+            self.crlf_at, self.crlf_open = now, True
+            framing.ping_sent()
+            self._put(b"\r\n\r\n")
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.owner.gone(self)
@@ -451,6 +468,11 @@ class StreamTransport:
             stale = connection.partial and now - connection.partial_since > limits.partial
             silence = now - connection.heard
             dead = connection.pinged and silence > 2 * limits.ping
+            if connection.asked is not None:
+                if connection.answers_crlf and connection.crlf_open and now - connection.crlf_at > limits.pong:
+                    dead = True
+                elif now - max(connection.used, connection.crlf_at) > limits.rest:
+                    connection.keep_open(now)
             if shaking or stale or dead or now - connection.used > limits.idle:
                 self.timed_out += 1
                 connection.abort()

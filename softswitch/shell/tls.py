@@ -2,7 +2,7 @@
 half a megabyte, and each new connection takes the contexts that are loaded now."""
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from softswitch.kernel.errors import LocalError
@@ -94,6 +94,7 @@ class Contexts:
 
     def __init__(self, settings: Settings) -> None:
         """Raises `LocalError` when a file cannot be used."""
+        self._asked: dict[tuple[str, int], tuple[str, int]] = {}  # by address: what was looked up
         self.load(settings)
 
     def load(self, settings: Settings) -> None:
@@ -113,9 +114,15 @@ class Contexts:
         """For a connection that came; None when there is no certificate any more."""
         return None if self._server is None else TlsPipe(self._server, None)
 
+    def stand_for(self, asked: tuple[str, int], remotes: Iterable[tuple[str, int]]) -> None:
+        """The host that was asked for has these addresses now: its certificate names the host (RFC 5922 §4)."""
+        self._asked = {remote: one for remote, one in self._asked.items() if one != asked}
+        self._asked.update((remote, asked) for remote in remotes)
+
     def dial(self, remote: tuple[str, int]) -> TlsPipe:
         """For a connection of ours: the certificate must be good for the host that was asked for (RFC 5922 §7.2),
         unless its trunk says `verify = false`."""
+        remote = self._asked.get(remote, remote)
         context = self._unverified if remote in self._trusting else self._client
         return TlsPipe(context, remote[0])
 

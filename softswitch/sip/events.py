@@ -81,6 +81,7 @@ class Rejected(msgspec.Struct, frozen=True):
     session: SessionId
     status: int
     response: Response | None
+    flow: Flow | None = None
 
 
 class Cancelled(msgspec.Struct, frozen=True):

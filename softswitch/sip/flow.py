@@ -40,5 +40,8 @@ class Addressing(Protocol):
     def media(self, remote_host: str) -> str:
         """The address for SDP towards a peer at `remote_host`."""
 
+    def source(self, remote_host: str) -> str:
+        """Our address that packets to `remote_host` leave from when the system chooses."""
+
     def reliable(self, flow: Flow) -> Flow | None:
         """A TCP flow to where the UDP `flow` goes, if we can do TCP there (RFC 3261 §18.1.1)."""

@@ -16,7 +16,7 @@ an operator must mend (401, 403, 404 …) is retried slowly.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 from typing import TypeAlias
@@ -150,7 +150,7 @@ class Registration:
         self._status, self._reason = response.status, response.reason
         try:
             self._cseq = max(self._cseq, response.cseq.number)  # the user agent counts on when it answers a challenge
-            self._retry_after = _seconds(response.headers.get("Retry-After"))
+            self._retry_after = seconds(response.headers.get("Retry-After"))
             if 200 <= response.status < 300:
                 granted = _granted(response, self._settings.contact, self._expires)
                 if self._state is State.LEAVING or granted > 0:
@@ -160,7 +160,7 @@ class Registration:
                 self._reason = "accepted without our contact"
                 return self._step(Input.FAILED, now)
             if response.status == 423:
-                wanted = int(_seconds(response.headers.get("Min-Expires")))
+                wanted = int(seconds(response.headers.get("Min-Expires")))
                 if wanted > self._expires and self._raised < 2:  # a carrier that raises for ever gets no further
                     self._expires = wanted
                     self._raised += 1
@@ -177,6 +177,24 @@ class Registration:
         self._retry_after = 0.0
         self._cseq += _CHALLENGES
         return self._step(Input.FAILED, now)
+
+    def elsewhere(self, now: Instant) -> list[Output]:
+        """The server did not answer and there is another one: ask that (RFC 3263 §4.3). Nothing when no answer is
+        awaited."""
+        if self._state not in _PASSED_THROUGH:
+            return []
+        self._cseq += _CHALLENGES
+        return [self._register(0 if self._state is State.LEAVING else self._expires)]
+
+    def moved(self, contact: str, now: Instant) -> list[Output]:
+        """We are reached by another contact now: the carrier is told at once when it holds the former one."""
+        if contact == self._settings.contact:
+            return []
+        self._settings = replace(self._settings, contact=contact)
+        if self._state is not State.REGISTERED:
+            return []
+        self._due = now
+        return self.wake(now)
 
     def flow_failed(self, now: Instant) -> list[Output]:
         """The connection that we registered over broke: the carrier cannot reach us, so register anew at once."""
@@ -297,7 +315,7 @@ _TABLE: dict[tuple[State, Input], tuple[State, _Action]] = {
 }
 
 
-def _seconds(text: str | None) -> Duration:
+def seconds(text: str | None) -> Duration:
     """delta-seconds at the start of Retry-After, Min-Expires or Expires (a comment may follow); 0 for none."""
     digits = (text or "").strip().partition(" ")[0].partition(";")[0].partition("(")[0]
     return float(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 10 else 0.0
@@ -315,7 +333,7 @@ def _granted(response: Response, contact: str, asked: int) -> Duration:
     if named:
         own = named[0].params.get("expires")
         if own is not None:
-            return _seconds(own)
+            return seconds(own)
     elif contacts and common is None:
         return 0.0
-    return float(asked) if common is None else _seconds(common)
+    return float(asked) if common is None else seconds(common)

@@ -1,8 +1,11 @@
 """The session description in a message's body, alone or as a part of multipart/mixed (RFC 2046 §5.1, RFC 5621)."""
 
+import re
+
 from softswitch.wire.sip import Request, Response
 
 SDP = "application/sdp"
+_CONNECTION = re.compile(rb"^c=IN IP([46]) ([0-9A-Fa-f.:]+)", re.MULTILINE)
 
 
 def session_description(message: Request | Response) -> bytes:
@@ -53,3 +56,12 @@ def _parts(body: bytes, boundary: str) -> list[tuple[dict[str, str], bytes]]:
                 fields[name.strip().lower()] = value.strip()
         parts.append((fields, content))
     return parts
+
+
+def media_host(body: bytes, signalled: str) -> str:
+    """The host that decides which address of ours a description tells: where the peer's requests come from, unless it
+    wants its sound at an address of the other family."""
+    found = _CONNECTION.search(body)
+    if found is None or (found[1] == b"6") == (":" in signalled):
+        return signalled
+    return found[2].decode("ascii", "replace")

@@ -113,17 +113,17 @@ def ended_early(layer: SessionLayer, session: Session, message: Any, now: Instan
 
 def rejected(layer: SessionLayer, session: Session, response: Response, now: Instant) -> None:
     """300–699 for good."""
-    layer.emit(Rejected(session.id, response.status, response))
+    layer.emit(Rejected(session.id, response.status, response, session.flow))
 
 
 def timed_out(layer: SessionLayer, session: Session, message: Any, now: Instant) -> None:
     """Timer B: treated as 408 (§8.1.3.1)."""
-    layer.emit(Rejected(session.id, 408, None))
+    layer.emit(Rejected(session.id, 408, None, session.flow))
 
 
 def unreachable(layer: SessionLayer, session: Session, message: Any, now: Instant) -> None:
     """Transport failure: treated as 503 (§8.1.3.1)."""
-    layer.emit(Rejected(session.id, 503, None))
+    layer.emit(Rejected(session.id, 503, None, session.flow))
 
 
 def _confirm_dialog(session: Session, response: Response) -> None:

@@ -274,6 +274,11 @@ class UserAgent:
         one = self._sessions.get(session)
         return one is not None and one.phase is Phase.CALLING
 
+    def way(self, session: SessionId) -> Flow | None:
+        """The flow that the session's INVITE took, or its dialog takes."""
+        one = self._sessions.get(session)
+        return None if one is None else one.flow
+
     def reinvite(self, session: SessionId, body: bytes, now: Instant, headers: Fields = ()) -> list[Output]:
         """Offer anew within the session; without a body the peer is asked for an offer. Waits while another offer is
         open or the session not established; a later `reinvite` takes the place of one that still waits."""

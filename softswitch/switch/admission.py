@@ -10,10 +10,10 @@ import msgspec
 from softswitch.kernel.clock import Instant
 from softswitch.sip.digest import Accepted, Denied, DigestServer, Stale, claimed_user, ha1
 from softswitch.sip.flow import Flow
-from softswitch.sip.transports import SECURE, port_of, transport_of
+from softswitch.sip.transports import SECURE
 from softswitch.switch.settings import Settings
 from softswitch.switch.targets import Target
-from softswitch.wire.sip import Request, Uri
+from softswitch.wire.sip import Request
 
 if TYPE_CHECKING:
     from softswitch.switch.office import Office
@@ -59,7 +59,6 @@ class Admission:
         """New settings; nonces given out stay good."""
         self._settings = settings
         self._ha1.clear()
-        self._trunk_hosts.clear()
         self._accounts = {
             trunk.username: Target("trunk", name)
             for name, trunk in settings.trunks.items()
@@ -74,10 +73,7 @@ class Admission:
         for username, account in self._accounts.items():
             for algorithm in settings.sip.digest_algorithms:
                 self._ha1[username, algorithm] = self._stored(account, username, algorithm)
-        self._trunk_flows = {}
-        for name, trunk in settings.trunks.items():
-            uri = Uri.parse(trunk.address)
-            self._trunk_flows[(uri.host.strip("[]"), port_of(uri, transport_of(uri)))] = name
+        self.forget_hosts()
         self._subjects = {
             trunk.tls_subject.lower(): name for name, trunk in settings.trunks.items() if trunk.tls_subject is not None
         }
@@ -85,6 +81,7 @@ class Admission:
     def forget_hosts(self) -> None:
         """Trunk host names stand for other addresses now."""
         self._trunk_hosts.clear()
+        self._trunk_flows = dict(self._office.trunks.sources())
 
     def certified(self, flow: Flow, names: tuple[str, ...]) -> None:
         """The peer of a connection is these hosts."""

@@ -408,8 +408,9 @@ class Call:
         """Take note of the branches that ended in `dial`, and of trunks that said nothing."""
         self.ended_legs += dial.ended
         dial.ended.clear()
-        for peer in dial.silent:
-            self.office.trunks.observed(peer.removeprefix("trunk:"), 408, now)
+        for peer, flow in dial.silent:
+            if peer.startswith("trunk:"):
+                self.office.trunks.observed(peer.removeprefix("trunk:"), flow.remote, 408, now)
         dial.silent.clear()
 
     @property

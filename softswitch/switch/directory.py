@@ -4,7 +4,6 @@ Sources are told by what they cannot forge at will: a trunk by its network or by
 it, a phone by its fixed address or its digest (`switch/admission.py`).
 """
 
-from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -13,6 +12,7 @@ from softswitch.call.stream_policy import StreamPolicy
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.sip.digest import Credentials
+from softswitch.sip.flow import Flow
 from softswitch.sip.numbers import e164
 from softswitch.sip.privacy import ANONYMOUS
 from softswitch.sip.session_terms import Terms
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from softswitch.switch.office import Office
 
 Network: TypeAlias = IPv4Network | IPv6Network
+_HOSTS_A_CALL = 4  # of one trunk; the caller waits `timeout_seconds` for each that is silent
 _LEAVE_IT = 5.0  # seconds longer than the ACD lets an offer ring: it is the ACD's to say that nobody answered
 
 
@@ -44,7 +45,6 @@ class Directory:
         self._phone_networks = [
             (network, name) for name, phone in settings.phones.items() for network in _phone_networks(phone)
         ]
-        self._trunk_hosts: dict[str, set[str]] = {}  # resolved addresses of trunks named by host
         self._terms: dict[Target, Terms] = {}
         self.agents_of_phone: dict[str, list[str]] = {}
         self.reseat(settings)
@@ -59,16 +59,9 @@ class Directory:
 
     # ------------------------------------------------------------------------------------------------- who sends this
 
-    def resolved(self, trunk: str, addresses: Iterable[str]) -> None:
-        """The host name of a trunk stands for these addresses now."""
-        self._trunk_hosts[trunk] = set(addresses)
-
     def trunk_at(self, host: str) -> str | None:
-        """The trunk whose network holds `host`; the narrowest network wins."""
-        for name, addresses in self._trunk_hosts.items():
-            if host in addresses:
-                return name
-        return _narrowest(self._trunk_networks, host)
+        """The trunk that has this address, or whose network holds it; the narrowest network wins."""
+        return self._office.trunks.at(host) or _narrowest(self._trunk_networks, host)
 
     def phone_at(self, host: str) -> str | None:
         """The phone with a fixed address that `host` is."""
@@ -230,9 +223,10 @@ class Directory:
                 busy = True
                 self._office.log("warning", "trunk is full", call=call.id, trunk=next_name, max_calls=trunk.max_calls)
             else:
-                destination = self._trunk_destination(next_name, trunk, call, number)
                 seconds = self._settings.sip.invite_seconds
-                waves.append(Wave((destination,), seconds, bool(waves), trunk.timeout_seconds))
+                for flow in self._office.trunks.flows(next_name, now)[:_HOSTS_A_CALL]:
+                    destination = self._trunk_destination(next_name, trunk, call, number, flow)
+                    waves.append(Wave((destination,), seconds, bool(waves), trunk.timeout_seconds))
                 used.append(next_name)
             next_name = trunk.backup
         refusal = 0 if waves else 403 if barred and not busy else 503
@@ -322,7 +316,9 @@ class Directory:
         terms = self.terms(Target("phone", name))
         if phone.contact is not None:
             uri = Uri.parse(phone.contact)
-            flow = self._office.flow_to(uri)
+            flow = self._office.next_hops.flow(
+                self._office.next_hops.order(f"phone:{name}", uri, now)[0], phone.listener
+            )
             stream = self.phone_stream(name, flow.remote[0])
             return (Destination(peer, uri, flow, from_, to, stream, contact_user, headers=headers, terms=terms),)
         return tuple(
@@ -341,9 +337,9 @@ class Directory:
             for binding in self._office.registrations.bindings(name, now)
         )
 
-    def _trunk_destination(self, name: str, trunk: Trunk, call: "Call", number: str) -> Destination:
+    def _trunk_destination(self, name: str, trunk: Trunk, call: "Call", number: str, flow: Flow) -> Destination:
         address = Uri.parse(trunk.address)
-        flow = self._office.flow_to(address)
+        flow, route = self._office.trunks.way(name, flow)
         dialled = escaped_user(trunk.prefix + number[trunk.strip :])
         domain = trunk.domain or address.host
         from_, headers = presentation.to_trunk(call, trunk, self.shown_number(trunk, call), dialled, domain)
@@ -355,6 +351,7 @@ class Directory:
             NameAddr("", Uri("sip", dialled, None, domain)),
             self.trunk_stream(name, flow.remote[0]),
             self._office.trunks.contact_user(name),
+            route=route,
             headers=headers,
             credentials=Credentials(trunk.username, trunk.password) if trunk.username and trunk.password else None,
             terms=self.terms(Target("trunk", name)),

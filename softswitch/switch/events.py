@@ -6,6 +6,7 @@ import msgspec
 
 from softswitch.kernel.clock import Instant
 from softswitch.sip.flow import Flow, Send
+from softswitch.sip.next_hop import Hop
 from softswitch.switch.customers import Customer
 from softswitch.switch.settings import Settings, Supervising
 from softswitch.wire.control import Command, Report
@@ -222,15 +223,20 @@ class ResyncPhone(msgspec.Struct, frozen=True):
     phone: str
 
 
-class Resolved(msgspec.Struct, frozen=True):
-    """The host name of a trunk stands for these addresses now."""
+class Readdressed(msgspec.Struct, frozen=True):
+    """What `Addressing` says of our own addresses has changed."""
 
-    trunk: str
-    addresses: tuple[str, ...]
+
+class HopsLocated(msgspec.Struct, frozen=True):
+    """The address of `place` (`trunk:NAME`, `phone:NAME`) stands for these now."""
+
+    place: str
+    hops: tuple[Hop, ...]
 
 
 SwitchEvent: TypeAlias = (
-    Resolved
+    HopsLocated
+    | Readdressed
     | Arrived
     | FlowFailed
     | Certified
@@ -328,4 +334,13 @@ class Drained(msgspec.Struct, frozen=True):
     at: Instant
 
 
-Effect: TypeAlias = Send | ToMedia | Save | Log | Drained | AskHook | DeleteRecording | Security | Ban
+class AddressLearned(msgspec.Struct, frozen=True):
+    """A carrier saw what we sent by `listener` come from there: our address outside a NAT (RFC 3581). `port` 0: the
+    port says nothing. `Readdressed` follows when that is new."""
+
+    listener: int
+    host: str
+    port: int
+
+
+Effect: TypeAlias = Send | ToMedia | Save | Log | Drained | AskHook | DeleteRecording | Security | Ban | AddressLearned

@@ -19,7 +19,6 @@ from softswitch.kernel.errors import LocalError
 from softswitch.sip.events import Output
 from softswitch.sip.flow import Addressing, Flow
 from softswitch.sip.session_terms import OPTIONS
-from softswitch.sip.transports import port_of, transport_of
 from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.admission import Admission
 from softswitch.switch.callbacks import Callbacks
@@ -31,6 +30,7 @@ from softswitch.switch.events import Effect, Log, Save
 from softswitch.switch.guards import Guards
 from softswitch.switch.hooks import Hooks
 from softswitch.switch.mailboxes import Mailboxes
+from softswitch.switch.next_hops import NextHops, as_written
 from softswitch.switch.parking import Parked
 from softswitch.switch.phones import Phones
 from softswitch.switch.recording import RunningRecording
@@ -92,6 +92,7 @@ class Office:
         self.plan = DialPlan(settings, self.calendar)
         self.phones = Phones(self)
         self.parked = Parked(settings)
+        self.next_hops = NextHops(settings.sip.listen, addressing, dice)
         self.directory = Directory(settings, self)
         self.guards = Guards(settings, self)
         self.defence = Defence(settings, self)
@@ -209,17 +210,7 @@ class Office:
 
     def flow_to(self, uri: Uri) -> Flow:
         """The flow for requests to an address of the configuration. Names are resolved by the shell."""
-        transport = transport_of(uri)
-        host = uri.host.strip("[]")
-        return Flow(transport, (host, port_of(uri, transport)), self._listener(transport, ":" in host))
-
-    def _listener(self, transport: str, ipv6: bool) -> int:
-        """Our listening socket of that transport and address family; the first one when none fits."""
-        for number, listen in enumerate(self.settings.sip.listen):
-            kind, _, address = listen.partition(":")
-            if kind == transport and address.startswith("[") == ipv6:
-                return number
-        return 0
+        return self.next_hops.flow(as_written(uri))
 
     def closed_target(self, target: str | None) -> Target:
         """Where calls go outside opening hours."""

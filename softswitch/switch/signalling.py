@@ -29,7 +29,10 @@ from softswitch.sip.events import (
     SessionClosed,
     TimedOut,
 )
+from softswitch.sip.flow import Flow
 from softswitch.sip.privacy import ANONYMOUS
+from softswitch.sip.registration import seconds
+from softswitch.sip.session_body import media_host
 from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.call import Call
 from softswitch.switch.identity import calling_party, shown, take
@@ -111,7 +114,7 @@ class Signalling:
             office.log("error", "call refused", peer=str(source), status=503, reason=str(error))
             self._refuse(event.session, 503, now, headers=(("Retry-After", "5"),))
             return
-        remote_host = event.flow.remote[0]
+        remote_host = media_host(request.body, event.flow.remote[0])
         directory = office.directory
         if source.kind == "trunk":
             stream = directory.trunk_stream(source.name, remote_host)
@@ -214,24 +217,28 @@ class Signalling:
 
     def _accepted(self, event: Accepted, now: Instant) -> None:
         leg, call = self.find(event.session)
-        if leg is not None and leg.peer.startswith("trunk:"):
-            self._office.trunks.observed(leg.peer.removeprefix("trunk:"), 200, now)
-            if call is not None:
-                self._office.guards.answered(leg, call)
+        self._trunk_answered(leg, self._office.ua.way(event.session), 200, now)
+        if leg is not None and leg.peer.startswith("trunk:") and call is not None:
+            self._office.guards.answered(leg, call)
         if leg is not None and call is not None:
             call.stage.on_accepted(leg, event.response.body, now)
             call.rearm()
 
     def _rejected(self, event: Rejected, now: Instant) -> None:
         leg, call = self.find(event.session)
-        if leg is not None and leg.peer.startswith("trunk:") and (event.response is None or event.status != 503):
-            # A refusal proves that somebody is there; 503 may be about one number only and proves nothing.
-            self._office.trunks.observed(
-                leg.peer.removeprefix("trunk:"), 200 if event.response is not None else event.status, now
-            )
+        if event.response is None:
+            self._trunk_answered(leg, event.flow, 408 if event.status == 408 else 0, now)
+        else:
+            wait = event.response.headers.get("Retry-After") if event.status == 503 else None
+            self._trunk_answered(leg, event.flow, event.status if event.status == 503 else 200, now, seconds(wait))
         if leg is not None and call is not None:
             call.stage.on_rejected(leg, event.status, event.response, now)
             call.rearm()
+
+    def _trunk_answered(self, leg: Leg | None, flow: Flow | None, status: int, now: Instant, wait: float = 0.0) -> None:
+        """What a call says of the health of the host that it went to."""
+        if leg is not None and flow is not None and leg.peer.startswith("trunk:"):
+            self._office.trunks.observed(leg.peer.removeprefix("trunk:"), flow.remote, status, now, wait)
 
     def _cancelled(self, event: Cancelled, now: Instant) -> None:
         leg, call = self.find(event.session)

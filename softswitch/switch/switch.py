@@ -45,17 +45,18 @@ from softswitch.switch.events import (
     FlowFailed,
     HangUpCall,
     HookAnswered,
+    HopsLocated,
     MediaLost,
     MoveCall,
     OutcomeCommand,
     PhoneCommand,
     PrioritiseCall,
+    Readdressed,
     RecordingCommand,
     RecordingMoved,
     RecordingRoom,
     Reload,
     Reported,
-    Resolved,
     ResyncPhone,
     Retune,
     Save,
@@ -132,7 +133,8 @@ class Switch:
             RecordingRoom: self._recording_room,
             TransferCommand: self._transfer,
             SuperviseCommand: self._supervise,
-            Resolved: self._resolved,
+            HopsLocated: self._hops_located,
+            Readdressed: lambda _, now: self.office.trunks.readdressed(now),
             HookAnswered: self._live.hook_answered,
             Retune: self._live.retune,
             CustomersChanged: self._live.customers,
@@ -262,6 +264,7 @@ class Switch:
     def _flow_failed(self, event: FlowFailed, now: Instant) -> None:
         self.office.admission.flow_failed(event.flow)
         self.office.drive(self.office.ua.flow_failed(event.flow, now))
+        self.office.trunks.flow_failed(event.flow, now)
         for phone in self.office.registrations.flow_failed(event.flow, now):
             self.office.tell_reachable(phone, now)
 
@@ -352,9 +355,12 @@ class Switch:
     def _resync(self, event: ResyncPhone, now: Instant) -> None:
         notify(self.office, event.phone, "check-sync", now)
 
-    def _resolved(self, event: Resolved, now: Instant) -> None:
-        self.office.directory.resolved(event.trunk, event.addresses)
-        self.office.admission.forget_hosts()
+    def _hops_located(self, event: HopsLocated, now: Instant) -> None:
+        self.office.next_hops.located(event.place, event.hops)
+        kind, _, name = event.place.partition(":")
+        if kind == "trunk":
+            self.office.trunks.located(name, now)
+            self.office.admission.forget_hosts()
 
     # ------------------------------------------------------------------------------------------- what the ACD decides
 

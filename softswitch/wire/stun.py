@@ -92,10 +92,12 @@ def authentic(data: bytes, message: Message, password: bytes) -> bool:
     return hmac.compare_digest(expected, message.attributes[MESSAGE_INTEGRITY])
 
 
-def build(kind: int, transaction: bytes, attributes: Iterable[tuple[int, bytes]], password: bytes) -> bytes:
-    """A message with MESSAGE-INTEGRITY by `password` and FINGERPRINT."""
+def build(kind: int, transaction: bytes, attributes: Iterable[tuple[int, bytes]], password: bytes = b"") -> bytes:
+    """A message with MESSAGE-INTEGRITY by `password` and FINGERPRINT, or without both (RFC 5626 §8)."""
     body = b"".join(_packed(name, value) for name, value in attributes)
     data = _head.pack(kind, len(body), _COOKIE, transaction) + body
+    if not password:
+        return data
     data += _packed(MESSAGE_INTEGRITY, _integrity(data, password))
     data += _packed(FINGERPRINT, _fingerprint(data))
     return _with_length(data, len(data) - _HEAD)

@@ -60,6 +60,9 @@ class Here:
     def media(self, remote_host: str) -> str:
         return "127.0.0.1"
 
+    def source(self, remote_host: str) -> str:
+        return "127.0.0.1"
+
     def reliable(self, flow: Flow) -> Flow | None:
         return None
 

@@ -19,7 +19,7 @@ def media(tmp_path, backend):
 
     def start(ports=None, **options):
         if ports is None:
-            first = free_ports(64, options.get("address", "127.0.0.1"))
+            first = free_ports(64, options.get("address", "127.0.0.1").replace("*", "::"))
             ports = first, first + 63
         made = Media(tmp_path, ports, **{"backend": backend, **options})
         started.append(made)

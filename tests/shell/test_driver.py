@@ -122,11 +122,22 @@ async def test_a_broken_request_is_answered(rig: Rig) -> None:
     assert not rig.core.events
 
 
-@pytest.mark.parametrize("junk", [b"\r\n\r\n", b"\0\0\0\0", b"GET / HTTP/1.1\r\n\r\n", b"SIP/2.0 200 OK\r\n\r\n", b""])
+@pytest.mark.parametrize("junk", [b"\0x\0\0", b"GET / HTTP/1.1\r\n\r\n", b"SIP/2.0 200 OK\r\n\r\n"])
 async def test_junk_is_counted_and_dropped(rig: Rig, junk: bytes) -> None:
     rig.phone.sendto(junk, ("127.0.0.1", rig.udp.port))
     await rig.until(lambda: rig.driver.junk == 1)
     assert parse(await rig.ask(OPTIONS))
+
+
+async def test_keep_alives_are_answered_and_no_junk(rig: Rig) -> None:
+    """RFC 5626 §3.5."""
+    for silent in (b"", b"\0\0\0\0", b"\r\n"):
+        rig.phone.sendto(silent, ("127.0.0.1", rig.udp.port))
+    assert await rig.ask(b"\r\n\r\n") == b"\r\n"
+    reply = await rig.ask(bytes.fromhex("000100002112a442") + b"transaction!")
+    assert reply[8:20] == b"transaction!"
+    assert int.from_bytes(reply[26:28], "big") ^ 0x2112 == rig.phone.getsockname()[1]
+    assert rig.driver.junk == rig.driver.bad_messages == 0
 
 
 async def test_a_broken_ack_is_never_answered(rig: Rig) -> None:

@@ -276,3 +276,52 @@ async def test_what_cannot_be_framed_is_answered_and_closed() -> None:
         assert made.seen.bad[0].status == 400
         assert await asyncio.wait_for(reader.read(), 5) == b""
         await end(writer)
+
+
+async def test_a_connection_of_ours_is_pinged_and_its_silence_noticed() -> None:
+    """RFC 5626 §4.4.1: CRLFCRLF after a rest; a peer that answered once and answers no more is gone."""
+    async with rig(StreamLimits(rest=90.0, pong=10.0)) as made:
+        peers: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        server = await asyncio.start_server(lambda reader, writer: peers.append((reader, writer)), "127.0.0.1", 0)
+        flow = Flow("tcp", server.sockets[0].getsockname(), 0)
+        made.tcp.send(flow, MESSAGE)
+        async with asyncio.timeout(5):
+            while not peers:
+                await asyncio.sleep(0.001)
+        reader, writer = peers[0]
+        await reader.readexactly(len(MESSAGE))
+        for answered in (True, False):
+            made.time += 91.0
+            made.tcp.sweep()
+            assert await reader.readexactly(4) == b"\r\n\r\n"
+            if answered:
+                writer.write(b"\r\n")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+            made.time += 11.0
+            made.tcp.sweep()
+        await made.seen.until(lost=2)
+        assert made.seen.lost[0] == flow
+        assert await reader.read() == b""
+        await end(writer)
+        server.close()
+        await made.settled(0)
+
+
+async def test_who_never_answers_pings_is_left_alone() -> None:
+    """RFC 5626 is optional; accepted connections are the phones' to keep."""
+    async with rig(StreamLimits(rest=90.0, pong=10.0)) as made:
+        accepted, mine = await made.connect()
+        mine.write(MESSAGE)
+        await made.seen.until(came=1)
+        for _ in range(3):
+            made.time += 100.0
+            made.tcp.sweep()
+        mine.write(MESSAGE)
+        await made.seen.until(came=2)
+        assert made.seen.lost == []
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await accepted.readexactly(1)
+        await end(mine)
+        await made.settled(0)

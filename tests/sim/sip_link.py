@@ -39,6 +39,9 @@ class Addresses:
     def media(self, remote_host):
         return ADDRESS[self.side][0]
 
+    def source(self, remote_host):
+        return ADDRESS[self.side][0]
+
     def reliable(self, flow):
         return None
 

@@ -24,6 +24,9 @@ class Addresses:
     def media(self, remote_host):
         return "192.0.2.9"
 
+    def source(self, remote_host):
+        return "192.0.2.9"
+
     def reliable(self, flow):
         return Flow("tcp", flow.remote, 2, 0) if self.tcp else None
 

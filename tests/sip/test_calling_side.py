@@ -1,7 +1,7 @@
 """Our INVITEs: RFC 3261 §13.2, §9.1, §12.1.2; forking; CANCEL races (RFC 5407)."""
 
 import pytest
-from sip_peer import ANSWER, OFFER, TCP, World, answer, request, within
+from sip_peer import ANSWER, OFFER, TCP, UDP, World, answer, request, within
 
 from softswitch.sip.events import Accepted, Ended, Progressed, Rejected, SessionClosed
 from softswitch.wire.sip import Request
@@ -264,7 +264,7 @@ def test_no_answer_in_time_is_408():
     world = World()
     session, _ = world.call()
     world.advance(33)
-    assert world.named(Rejected) == [Rejected(session, 408, None)]
+    assert world.named(Rejected) == [Rejected(session, 408, None, UDP)]
 
 
 def test_the_peers_requests_with_an_unknown_dialog_get_481():

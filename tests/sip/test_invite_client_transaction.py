@@ -1,7 +1,7 @@
 """RFC 3261 §17.1.1 (figure 5) with RFC 6026 §7.2."""
 
 import pytest
-from sip_peer import ANSWER, TCP, World, answer
+from sip_peer import ANSWER, TCP, UDP, World, answer
 
 from softswitch.sip.events import Accepted, Progressed, Rejected, SessionClosed
 from softswitch.wire.sip import Request
@@ -15,7 +15,7 @@ def test_timer_a_doubles_until_timer_b():
     assert world.times("INVITE") == [0, 0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
     assert world.events == []
     world.advance(0.2)
-    assert world.events == [Rejected(session, 408, None), SessionClosed(session)]
+    assert world.events == [Rejected(session, 408, None, UDP), SessionClosed(session)]
     world.silent_in_the_end()
 
 
@@ -25,7 +25,7 @@ def test_no_retransmission_over_a_reliable_transport():
     session, _ = world.call(flow=TCP)
     world.advance(40)
     assert world.times("INVITE") == [0]
-    assert world.named(Rejected) == [Rejected(session, 408, None)]
+    assert world.named(Rejected) == [Rejected(session, 408, None, TCP)]
     world.silent_in_the_end()
 
 
@@ -128,7 +128,7 @@ def test_a_transport_error_is_told():
     world = World()
     session, _ = world.call(flow=TCP)
     world.do("flow_failed", TCP)
-    assert world.events == [Rejected(session, 503, None), SessionClosed(session)]
+    assert world.events == [Rejected(session, 503, None, TCP), SessionClosed(session)]
     world.silent_in_the_end()
 
 

@@ -31,6 +31,7 @@ from softswitch.sip.offer_answer import Capabilities, answer, make_offer
 from softswitch.sip.session_terms import OPTIONS, PLAIN
 from softswitch.sip.user_agent import ALLOW, UserAgent
 from softswitch.switch.events import (
+    AddressLearned,
     Arrived,
     AskHook,
     Ban,
@@ -62,6 +63,9 @@ class At:
         return self.address
 
     def media(self, remote_host: str) -> str:
+        return self.address[0]
+
+    def source(self, remote_host: str) -> str:
         return self.address[0]
 
     def reliable(self, flow: Flow) -> Flow | None:
@@ -345,6 +349,7 @@ class Site:
         self.asked: list[AskHook] = []
         self.security: list[Security] = []
         self.bans: list[Ban] = []
+        self.learned: list[AddressLearned] = []
         self.lost: Callable[[bytes], bool] = lambda data: False
         self.switch = Switch(settings, At(HOST, 5060), Random(7), self.now, lambda name, language: f"{language}/{name}")
         self.switch.restore((), {}, (), self.now)
@@ -394,6 +399,8 @@ class Site:
                     self.bans.append(effect)
                 case AskHook():
                     self.asked.append(effect)
+                case AddressLearned():
+                    self.learned.append(effect)
                 case _:
                     self.drained = True
 

@@ -17,13 +17,14 @@ from softswitch.switch.settings.menus import Collect, Consent, Hours, Menu, Rout
 from softswitch.switch.settings.parties import Agent, Phone, RingGroup, Trunk
 from softswitch.switch.settings.routing import Hook, NumberList
 from softswitch.switch.settings.server import Api, ApiToken, Log, Server
-from softswitch.switch.settings.sip import Media, Sip
+from softswitch.switch.settings.sip import LEARN, Media, Sip
 from softswitch.switch.settings.subscriptions import Messages, Subscriptions
 from softswitch.switch.settings.surveys import Statistics, Survey, SurveyQuestion
 from softswitch.switch.settings.talks import Codes, InCall, Recording, Supervising, Supervisor, Transfers
 from softswitch.switch.settings.transports import Tls, WebSocket
 
 __all__ = [
+    "LEARN",
     "STRICT",
     "Agent",
     "Api",

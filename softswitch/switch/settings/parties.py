@@ -15,6 +15,8 @@ class Phone:
     """A device. With `password` (or `ha1`, digests as `softswitch` prints them) it registers; with `contact` it has a
     fixed address. `number` is its extension, the section's name unless given. Caller id to trunks: `caller_id`.
 
+    `listener`: the entry of `sip.listen` that calls to `contact` leave by.
+
     `srtp`: `off`; `accept` what it offers; `optional`: our offers have keys too, beside plain RTP (RFC 8643);
     `required`. `webrtc`: a browser, so DTLS-SRTP and ICE and nothing else.
 
@@ -71,6 +73,7 @@ class Phone:
     mailbox: str | None = None
     message_waiting: Literal["subscribed", "always"] = "subscribed"
     cos: str | None = None
+    listener: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,8 @@ class Trunk:
     into E.164. `backup`: the trunk tried next when this one is down or refuses with 5xx/timeout. `detect`: `tones` ends
     calls whose line says busy, congestion or no such number (gateways to analogue lines tell it in no other way);
     `answer` guesses whether a person or a machine has answered (`call.heard` in the ledger).
+
+    `listener`: the entry of `sip.listen` that its calls leave by.
 
     `trusted`: unset, it is believed what it asserts of callers; true: it is also told hidden numbers that are not its
     own; false: neither. `numbers` are ours with this carrier. `number_form`: how callers' numbers are written.
@@ -140,6 +145,7 @@ class Trunk:
     options_seconds: float = 30.0
     timeout_seconds: float = 4.0
     backup: str | None = None
+    listener: str | None = None
     codecs: tuple[str, ...] | None = None
     packet_ms: int | None = None
     passthrough: bool | None = None
