@@ -14,6 +14,7 @@ from softswitch.acd.model import (
     DeviceBusy,
     DeviceReachable,
     TalkEnded,
+    TalkMoved,
     TalkStarted,
     Withdraw,
 )
@@ -166,6 +167,18 @@ def talk_started(state: State, event: TalkStarted, at: Instant) -> None:
     agent.calls += 1
     state.fact("talk.started", at, event.call, event.queue, agent.name, by=event.by)
     state.publish(agent, at)
+
+
+def talk_moved(state: State, event: TalkMoved, at: Instant) -> None:
+    """One conversation, whatever call it is in: it has one length and one wrap-up."""
+    agent = state.agents.get(event.agent)
+    talk = None if agent is None else agent.talks.get(event.call)
+    if agent is None or talk is None or event.to in agent.talks or event.to in state.calls:
+        state.ignored(event, "no such conversation", at)
+        return
+    del agent.talks[event.call]
+    agent.talks[event.to] = Talking(event.to, talk.queue, talk.since)
+    state.fact("talk.moved", at, event.to, talk.queue, agent.name, before=event.call)
 
 
 def talk_ended(state: State, event: TalkEnded, at: Instant) -> None:

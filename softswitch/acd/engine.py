@@ -57,6 +57,7 @@ from softswitch.acd.model import (
     QueueSettings,
     Reconfigured,
     TalkEnded,
+    TalkMoved,
     TalkStarted,
 )
 from softswitch.acd.queue import rank_of
@@ -89,6 +90,7 @@ _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
     OfferFailed: offering.failed,
     CallPickedUp: offering.picked_up,
     TalkStarted: desk.talk_started,
+    TalkMoved: desk.talk_moved,
     TalkEnded: desk.talk_ended,
     AgentLogin: desk.login,
     AgentLogout: desk.logout,

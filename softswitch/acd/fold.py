@@ -403,6 +403,11 @@ class Fold:
         needs, source = (before.needs, before.source) if before is not None else ((), "")
         self._talks[fact.call] = Conversation(fact.queue, fact.agent, needs, source)
 
+    def _talk_moved(self, fact: FactLike) -> None:
+        """From the call `before` to this one."""
+        talk = self._talks.pop(str(fact.data.get("before")), None)
+        self._talks[fact.call] = talk if talk is not None else Conversation(fact.queue, fact.agent)
+
     def _transfer_started(self, fact: FactLike) -> None:
         talk = self._talks.get(fact.call)
         queue, agent = (talk.queue, talk.agent) if talk is not None else ("", str(fact.data.get("agent") or ""))
@@ -559,6 +564,7 @@ COUNT: Final[dict[str, Callable[[Fold, FactLike], None]]] = {
     "offer.failed": Fold._offer_failed,
     "offer.withdrawn": Fold._offer_withdrawn,
     "talk.started": Fold._talk_started,
+    "talk.moved": Fold._talk_moved,
     "talk.ended": Fold._talk_ended,
     "transfer.started": Fold._transfer_started,
     "transfer.completed": Fold._transfer_completed,

@@ -339,6 +339,16 @@ class TalkStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class TalkMoved:
+    """The agent's conversation of `call` goes on in the call `to`: whoever consulted the agent has left its own caller
+    there."""
+
+    call: CallId
+    agent: AgentName
+    to: CallId
+
+
+@dataclass(frozen=True, slots=True)
 class CallPickedUp:
     """The agent takes `call`, which rings for another agent."""
 
@@ -445,6 +455,7 @@ AcdEvent: TypeAlias = (
     | OfferFailed
     | CallPickedUp
     | TalkStarted
+    | TalkMoved
     | TalkEnded
     | AgentLogin
     | AgentLogout

@@ -29,6 +29,7 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `offer.withdrawn`      offer, reason, rang
 `offer.refused`        offer (an answer that came too late)
 `talk.started`         by (a call that another passed on; talks that an offer began have `queue.answered` instead)
+`talk.moved`           before (the call in which the conversation was, and is no more)
 `talk.ended`           talk (this agent's own part of the call)
 `wrapup.started`       seconds
 `wrapup.extended`      left (seconds from now), by

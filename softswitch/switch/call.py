@@ -196,9 +196,9 @@ class Call:
             return None, ""
         return first if transfers.keep_place else None, self.passed_on.agent if transfers.leave_out else ""
 
-    def join(self, leg: Leg, at: str, *, record: bool, now: Instant, music: str = "hold") -> None:
-        """Talk with `leg`, which has answered."""
-        self.move(TalkStage(self, leg, at, record=record, music=music), now)
+    def join(self, leg: Leg, at: str, *, record: bool, now: Instant, music: str = "hold", agent: str = "") -> None:
+        """Talk with `leg`, which has answered; it is `agent`'s, whose talk began in another call."""
+        self.move(TalkStage(self, leg, at, record=record, music=music, agent=agent), now)
 
     def ring_on(self, ringing: Ringing, dial: Dial, now: Instant) -> None:
         """Wait for those who ring already."""

@@ -7,6 +7,7 @@ A phone may be referred only where it could have dialled itself; a carrier may r
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from softswitch.acd.model import TalkEnded, TalkMoved
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
@@ -176,9 +177,16 @@ def _attended(call: "Call", talk: TalkStage, other: tuple["Call", Leg], target: 
         office.fact("transfer.failed", now, call.id, target=target, status=503, how=str(error))
         told(503, now)
         return
-    stage.give_up_callee(now)
+    agent = stage.agent if leg is consultation.leg else ""
+    recorded = bool(agent) and consultation.recording.running
+    stage.give_up_callee(now, talks_on=bool(agent))
     consultation.end(now, by="switch", reason=f"transferred to call {call.id}")
     third.belong(call.id)
     told(200, now)
     call.transferred(target, talk.agent, now)
-    call.join(third, target, record=False, music=talk.music, now=now)
+    if agent:
+        call.facts.queue = consultation.facts.queue
+    call.join(third, target, record=recorded, music=talk.music, agent=agent, now=now)
+    if agent:  # an agent of a queue was consulted: that conversation goes on here
+        joined = isinstance(call.stage, TalkStage)
+        office.acd(TalkMoved(consultation.id, agent, call.id) if joined else TalkEnded(consultation.id, agent), now)

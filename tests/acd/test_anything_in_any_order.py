@@ -37,6 +37,7 @@ from softswitch.acd.model import (
     Reconfigured,
     Ring,
     TalkEnded,
+    TalkMoved,
     TalkStarted,
     Withdraw,
 )
@@ -118,6 +119,8 @@ class World:
             case 28:
                 return CallbackFailed(call, dice.choice(("busy", "no-answer", "agent", "stopped")))
             case 29:
+                if dice.random() < 0.3:
+                    return TalkMoved(call, agent, f"moved-{call}")
                 return TalkStarted(call, agent, queue, "a00")
             case 30:
                 return DeviceReachable(agent, dice.random() < 0.8)

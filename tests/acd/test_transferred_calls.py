@@ -3,7 +3,7 @@ to leaves the former agent out."""
 
 from acd_shift import Shift
 
-from softswitch.acd.model import AgentState, CallQueued, TalkStarted
+from softswitch.acd.model import AgentState, CallQueued, TalkMoved, TalkStarted
 from softswitch.acd.stats import Totals
 
 
@@ -24,6 +24,26 @@ def test_each_agent_is_credited_with_exactly_the_own_part() -> None:
     assert (totals.agent("alice").answered, totals.agent("bob").answered) == (1, 0)
     assert totals.queue("support").talk == 3660.0
     assert shift.state("bob") is AgentState.WRAP_UP, "the queue's wrap-up is the next agent's, too"
+
+
+def test_a_conversation_that_goes_on_in_another_call_is_one() -> None:
+    """Whoever consulted the agent has joined the agent with a caller: one talk, its whole length, one wrap-up."""
+    shift = Shift("alice", wrap_up=10.0)
+    shift.call("c1")
+    shift.answer("alice")
+    shift.after(20)
+    shift.do(TalkMoved("c1", "alice", "c2"))
+    shift.end("c1", "alice")
+    assert shift.last("acd.ignored").data["why"] == "no such conversation"
+    assert shift.state("alice") is AgentState.TALKING
+    assert shift.engine.talks("alice", "c2")
+    shift.after(40)
+    shift.end("c2", "alice")
+    alice = Totals(shift.facts).agent("alice")
+    assert (alice.answered, alice.talks, alice.talk) == (1, 1, 60.0)
+    assert shift.state("alice") is AgentState.WRAP_UP
+    shift.do(TalkMoved("c2", "alice", "c3"))
+    assert shift.last("acd.ignored").data["why"] == "no such conversation"
 
 
 def test_what_rings_for_the_next_agent_is_withdrawn() -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from softswitch.acd.model import AgentState
 from softswitch.sip.events import InDialogAnswered
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import Agent, Settings
@@ -185,6 +186,36 @@ def test_attended_with_replaces(dead: str) -> None:
         assert talk.line.state == "over"
         talk.site.run(3.0)
         assert len(talk.site.records(CallRecord)) == 2
+    talk.site.nothing_left()
+
+
+def test_attended_to_an_agent_whom_a_queue_gave() -> None:
+    """A phone consults a queue and leaves its own caller with the agent: that is one conversation of the agent's, who
+    is not free meanwhile; what the queue records goes on in the call that is joined to it."""
+    talk = Talk()
+    talk.carrier.hang_up(talk.line)
+    talk.site.run(20.0)
+    outer = talk.carol.call("9100")
+    second = talk.carol.call("7001")
+    talk.site.run(30.0)
+    assert talk.state("alice") is AgentState.TALKING
+    answer = second.events[-1].response  # type: ignore[union-attr]  # its 200
+    replaces = f"{answer.call_id}%3Bto-tag%3D{answer.to.tag}%3Bfrom-tag%3D{answer.from_.tag}"
+    assert refer(talk.carol, outer, f"<sip:7001@pbx.test?Replaces={replaces}>") == 202
+    assert outer.state == second.state == "over"
+    ids = media(talk.site)
+    assert talk.hears(ids["trunk:carrier"]) == {ids["agent:alice"]}
+    assert talk.state("alice") is AgentState.TALKING
+    (call,) = talk.site.switch.calls.values()
+    assert call.recording.running
+    talk.site.run(40.0)
+    talk.carrier.hang_up(talk.carrier.line)
+    assert talk.state("alice") is AgentState.WRAP_UP
+    alice = talk.totals().agent("alice")
+    assert (alice.talks, round(alice.talk)) == (2, 60 + 30 + 40)
+    talk.site.run(3.0)
+    row = next(r for r in talk.site.records(CallRecord) if isinstance(r, CallRecord) and r.id == call.id)
+    assert (row.agent, row.queue) == ("alice", "support")
     talk.site.nothing_left()
 
 

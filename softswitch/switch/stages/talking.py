@@ -60,6 +60,7 @@ class TalkStage(Stage):
         self.watchers: list[Watcher] = []
         self._record = record
         self._given = False  # the callee is in another call from now on
+        self._talks_on = False  # and so is the agent's conversation
         self._since: Instant = 0.0
         self._held_since: Instant | None = None  # the caller does not hear whom it talks with
         self._runs: dict[Leg, KeyRun] = {}  # whose keys may be commands
@@ -135,7 +136,8 @@ class TalkStage(Stage):
             call.leg.take_keys(False)
         if self.agent:
             call.office.supervision.ended(self)
-            call.office.acd(TalkEnded(call.id, self.agent), now)
+            if not self._talks_on:
+                call.office.acd(TalkEnded(call.id, self.agent), now)
         watchers, self.watchers = self.watchers, []
         for watcher in watchers:
             watcher.released(now)
@@ -288,9 +290,9 @@ class TalkStage(Stage):
         self.call.drive(old.hang_up(now, headers=(reason_header(200),)))
         self.call.closed(old)
 
-    def give_up_callee(self, now: Instant) -> None:
-        """The callee goes to another call; this one is about to end."""
-        self._given = True
+    def give_up_callee(self, now: Instant, *, talks_on: bool = False) -> None:
+        """The callee goes to another call; this one is about to end. `talks_on`: as the agent that it is here."""
+        self._given, self._talks_on = True, talks_on
         self.call.leg.hear()
         self.callee.hear()
         self.callee.take_keys(False)
