@@ -32,7 +32,7 @@ $(VENV)/.run: pyproject.toml | $(BIN)/python
 $(VENV)/.test: $(VENV)/.run
 	@PYTHON="$(PYTHON)" tests/setup/install-compiler
 	@echo "installing test tools into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --group interop
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --group interop --group fuzz
 	@touch $@
 
 peers:

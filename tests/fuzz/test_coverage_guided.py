@@ -1,0 +1,28 @@
+"""A short coverage-guided run over every target, with another seed each time: CI's share of the hunt. What it finds is
+printed as bytes, to be kept in the corpus."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.targets import TARGETS
+
+_SECONDS = 2  # of each target
+_ROOM = 90  # seconds for it to end on a busy machine
+_FEWEST = 100  # runs; atheris has loaded and moves
+
+
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no wheel for this Python")
+@pytest.mark.parametrize("name", TARGETS)
+def test_nothing_is_found(name: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(_SECONDS), "--work", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_ROOM, check=False, errors="replace")
+    found = {path.name: path.read_bytes() for path in (tmp_path / "found").glob("*")}
+    assert (done.returncode, found) == (0, {}), done.stderr[-4000:]
+    (runs,) = (
+        line.split()[1] for line in done.stderr.splitlines() if line.startswith("stat::number_of_executed_units")
+    )
+    assert int(runs) > _FEWEST
