@@ -32,6 +32,7 @@ _CANONICAL = {name.lower(): name for name in ALGORITHMS}
 _PARAMS = re.compile(
     r'\s*([\w!%*+`\'~.-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)|\s*(\S.*)', re.ASCII | re.DOTALL
 )
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _ESCAPED = re.compile(r"\\(.)")
 _NONCE = re.compile(r"([0-9a-f]{1,12})\.([0-9a-f]{1,12})\.([0-9a-f]{32})")
 _COUNT = re.compile(r"[0-9a-fA-F]{8}")
@@ -348,6 +349,8 @@ def _parse(value: str) -> dict[str, str]:
     """Parameters of a `Digest …` value, names in lower case, quoted strings without quotes but still escaped."""
     if value[:7].lower() != "digest ":
         raise PeerError("not a Digest header", status=400)
+    if _CONTROL.search(value) is not None:  # they would stand in our own header
+        raise PeerError("control characters in a Digest header", status=400)
     found = _PARAMS.findall(value, 7)
     params = {name.lower(): quoted or plain for name, quoted, plain, _ in found}
     if found and found[-1][3]:

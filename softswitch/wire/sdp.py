@@ -168,7 +168,7 @@ class SessionDescription(msgspec.Struct, frozen=True):
 @lru_cache(maxsize=64)  # an offer is looked at before it is answered; the second look costs nothing
 def parse_sdp(data: bytes) -> SessionDescription:
     """Raises `PeerError` (400) when `data` is not a session description that can be acted upon."""
-    text = data.decode("utf-8", "surrogateescape")
+    text = data.decode("utf-8", "replace")  # what is no UTF-8 is nothing that we act upon, and must go on to media
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     if " \n" in text or "\t\n" in text or text[-1:] in " \t":
