@@ -61,7 +61,8 @@ def offered_formats(names: tuple[str, ...], far: Counterpart, through: bool = Tr
         row = next((row for row in ours if row.same(format)), None)
         if format.mixed:
             if row is not None and not any(row.same(other) for other in chosen):
-                chosen.append(msgspec.structs.replace(row, fmtp=format.fmtp or row.fmtp))
+                theirs = format.fmtp if _PRINTABLE.fullmatch(format.fmtp) else ""
+                chosen.append(msgspec.structs.replace(row, fmtp=theirs or row.fmtp))
         elif far.through and row is not None:
             chosen.append(format)
         elif far.through and through and _passable(format):

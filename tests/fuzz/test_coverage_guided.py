@@ -11,18 +11,17 @@ import pytest
 from tests.fuzz.targets import TARGETS
 
 _SECONDS = 2  # of each target
-_ROOM = 90  # seconds for it to end on a busy machine
-_FEWEST = 100  # runs; atheris has loaded and moves
+_ROOM = 240  # seconds for it to end on a busy machine
+_FEWEST = 50  # runs of each; atheris has loaded and moves
 
 
+@pytest.mark.timeout(_ROOM + 10)
 @pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no wheel for this Python")
-@pytest.mark.parametrize("name", TARGETS)
-def test_nothing_is_found(name: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.fuzz", name, "--seconds", str(_SECONDS), "--work", str(tmp_path)]
+def test_nothing_is_found(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.fuzz", "--seconds", str(_SECONDS), "--work", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=_ROOM, check=False, errors="replace")
     found = {path.name: path.read_bytes() for path in (tmp_path / "found").glob("*")}
     assert (done.returncode, found) == (0, {}), done.stderr[-4000:]
-    (runs,) = (
-        line.split()[1] for line in done.stderr.splitlines() if line.startswith("stat::number_of_executed_units")
-    )
-    assert int(runs) > _FEWEST
+    stats = [line.split()[1] for line in done.stderr.splitlines() if line.startswith("stat::number_of_executed_units")]
+    assert len(stats) == len(TARGETS)
+    assert all(int(runs) > _FEWEST for runs in stats)

@@ -3,6 +3,8 @@
 from tests.fuzz.targets import bodies, configuration, headers, media, messages
 from tests.fuzz.targets.target import Target
 
+__all__ = ["TARGETS", "Target"]
+
 TARGETS: dict[str, Target] = {
     target.name: target for room in (messages, headers, bodies, media, configuration) for target in room.TARGETS
 }
