@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, HTTPException
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from softswitch.api.replies import TheOperator, json
+from softswitch.api.replies import Limit, Offset, TheOperator, json, page
 from softswitch.kernel.errors import PeerError
 from softswitch.shell.operator import Operator
 from softswitch.switch.views import PhoneRow
@@ -32,13 +32,18 @@ class SwitchOrder(Order):
     on: bool
 
 
+class PhonePage(BaseModel):
+    items: list[PhoneRow]
+    total: int
+
+
 _NOBODY = Order()
 
 
-@router.get("/phones", response_model=list[PhoneRow])
-async def phones(operator: TheOperator) -> Response:
+@router.get("/phones", response_model=PhonePage)
+async def phones(operator: TheOperator, limit: Limit = 100, offset: Offset = 0) -> Response:
     """All phones."""
-    return json(operator.views.phones(operator.now))
+    return page(operator.views.phones(operator.now), limit, offset)
 
 
 @router.put("/phones/{name}/forward/{kind}", response_model=PhoneRow)

@@ -18,7 +18,7 @@ KINDS = ("always", "busy", "no_answer", "unavailable")
 def _cells(row: dict[str, Any]) -> list[Cell]:
     forward = ", ".join(f"{kind}: {to}" for kind, to in row["forward"].items())
     shown = [_on(row[key]) for key in ("dnd", "call_waiting")]
-    return [row["name"], row["number"], row["display"], _yes(row["reachable"]), row["calls"], *shown, forward]
+    return [row["name"], row["number"], row["display"], _yes(row["reachable"]), str(row["calls"]), *shown, forward]
 
 
 def _yes(value: bool) -> str:

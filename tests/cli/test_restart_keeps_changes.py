@@ -54,6 +54,10 @@ def test_settings_closings_customers_and_seats_outlive_a_restart(tmp_path):
         ask("queue", "close", "support", "--reason", "fire alarm")
         ask("customers", "set", "7", "--name", "Anna", "--number", "+3701", "--head-start", "60")
         ask("agent", "login", "anna", "--phone", "1003")
+        ask("phones", "forward", "1001", "always", "1003")
+        ask("phones", "forward", "1001", "busy", "off")
+        ask("phones", "dnd", "1002", "on")
+        ask("phones", "waiting", "1003", "off")
     members = 'agents = ["anna", "boris"]'  # the file changes meanwhile: what was changed live goes before it
     config.write_text(config.read_text().replace(members, f"{members}\nwrap_up = 5\npriority = 9"))
     with running(config, tmp_path):
@@ -67,6 +71,13 @@ def test_settings_closings_customers_and_seats_outlive_a_restart(tmp_path):
         assert (anna["id"], anna["head_start"]) == ("7", 60.0)
         agents = {row["name"]: row for row in json.loads(ask("agents", "--json"))}
         assert (agents["anna"]["phone"], agents["anna"]["state"]) == ("1003", "unreachable")  # registration gates
+        phones = {row["name"]: row for row in json.loads(ask("phones", "list", "--json"))}
+        assert phones["1001"]["forward"] == {"always": "1003"}
+        assert phones["1001"]["said"] == {"always": "1003", "busy": ""}
+        assert [phones[name]["dnd"] for name in ("1001", "1002", "1003")] == [False, True, False]
+        assert [phones[name]["call_waiting"] for name in ("1001", "1002", "1003")] == [True, True, False]
+        ask("phones", "forward", "1001", "always", "default")
+        assert "1003" not in ask("phones", "forward", "1001", "busy", "default").splitlines()[-1]
         ask("queue", "open", "support")
         ask("queue", "unset", "support", "wrap_up", "agents", "weights.anna")
         assert json.loads(ask("diff", "--json"))["live"] == []

@@ -9,9 +9,10 @@ from softswitch.call.speech import say_digits
 from softswitch.kernel.errors import PeerError
 from softswitch.switch.events import PhoneCommand, Reload
 from softswitch.switch.records import CallRecord, SavedPhone
-from softswitch.switch.settings import Agent, Phone, RingGroup, Route, Settings, Sip, Trunk
+from softswitch.switch.settings import Agent, Phone, RingGroup, Route, ServiceClass, Settings, Sip, Trunk
 from softswitch.switch.switch import Switch
 from tests.switch.site import HOST, Party, Site
+from tests.switch.watcher import Watcher
 
 PASSWORD = "correct horse"
 PHONES = {
@@ -246,6 +247,36 @@ def test_who_called_last_is_called_back() -> None:
     line = bob.call("*69")
     assert (line.state, alice.line.state) == ("up", "up")
     bob.hang_up(line)
+    site.nothing_left()
+
+
+def test_the_lamps_of_do_not_disturb_and_of_forwarding() -> None:
+    """The codes are numbers to watch: RFC 4235, one dialog that stands for "on"."""
+    site = Site(SETTINGS)
+    watcher = Watcher(site, "1001", "192.0.2.10")
+    ok = {number: watcher.subscribe(number) for number in ("*78", "*72")}
+    for what, value in (("dnd", True), ("always", "1003")):
+        site.give(PhoneCommand("1001", what, value))
+        site.run(1.0)
+        assert watcher.lamps()[-1] == [("confirmed", "recipient")]
+    for what in ("dnd", "always"):
+        site.give(PhoneCommand("1001", what, None))
+        site.run(1.0)
+        assert watcher.lamps()[-1] == [("terminated", "recipient")]
+    for number, answer in ok.items():
+        watcher.again(answer, number, expires=0)
+    site.nothing_left()
+
+
+def test_the_guards_judge_the_phone_that_forwards() -> None:
+    """Toll fraud: a caller who may dial out gets nowhere by a phone that may not, and the other way round."""
+    nowhere = {"inside": ServiceClass(may_call=())}
+    phones = {**PHONES, "1002": replace(PHONES["1002"], cos="inside", always="trunk:carrier/0123456")}
+    site = Site(replace(SETTINGS, phones=phones, classes=nowhere))
+    alice = site.phone("1001", "192.0.2.10")
+    carrier = site.party("carrier", "198.51.100.9")
+    assert alice.call("1002").status >= 400
+    assert not carrier.lines
     site.nothing_left()
 
 

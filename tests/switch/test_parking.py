@@ -23,6 +23,7 @@ from softswitch.switch.settings import (
     Trunk,
 )
 from tests.switch.site import HOST, Line, Party, Site
+from tests.switch.watcher import Watcher
 
 PASSWORD = "correct horse"
 SETTINGS = Settings(
@@ -290,6 +291,22 @@ def test_a_lot_says_where_calls_go_in_the_end() -> None:
     assert talk.alice.line.state == "up"
     assert talk.talking()
     talk.done()
+
+
+def test_the_lamp_of_a_place() -> None:
+    """RFC 4235: it burns while a call waits there."""
+    site = Site(SETTINGS)
+    watcher = Watcher(site, "1003", "192.0.2.13")
+    carrier = site.party("+37061234567", "198.51.100.9")
+    assert watcher.subscribe("701").status == 200
+    line = carrier.call("800")
+    site.run(1.0)
+    assert watcher.lamps()[-1] == [("confirmed", "recipient")]
+    carrier.hang_up(line)
+    site.run(1.0)
+    assert watcher.lamps()[-1] == [("terminated", "recipient")]
+    watcher.again(watcher.replies[-1], "701", expires=0)
+    site.nothing_left()
 
 
 MOMENTS = ("announcing", "parked", "ringing back", "retrieved")
