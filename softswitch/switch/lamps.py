@@ -11,6 +11,7 @@ which is told as one dialog that is confirmed or terminated, because that is wha
 | `park:PLACE` | the parking place | while a call is parked there |
 | `login:PHONE`, `pause:PHONE` | the feature codes at that phone | while an agent there is logged in, is paused |
 | `dnd:PHONE` | the code that switches it on, at that phone | while it is not to be disturbed |
+| `forward:PHONE` | the code that forwards all calls, at that phone | while it does |
 
 The index of who has which legs is kept only while somebody watches.
 """
@@ -55,7 +56,8 @@ class Lamps:
     def resource(self, phone: str, number: str, now: Instant) -> str | None:
         """The lamp that `phone` means by `number`; None: there is none for it."""
         office, codes = self._office, self._office.settings.codes
-        for kind, code in (("login", codes.login), ("pause", codes.pause), ("dnd", codes.dnd_on)):
+        for kind, field in (("login", "login"), ("pause", "pause"), ("dnd", "dnd_on"), ("forward", "forward_always")):
+            code: str = getattr(codes, field)
             if code and number == code:
                 return f"{kind}:{phone}"
         if office.parked.lot_of(number):
@@ -195,8 +197,10 @@ class Lamps:
             return name in office.conferences.by_name
         if kind == "park":
             return name in office.parked.calls
-        if kind == "dnd":
-            return name in office.settings.phones and office.phones.dnd(name)
+        if kind in ("dnd", "forward"):
+            if name not in office.settings.phones:
+                return False
+            return office.phones.dnd(name) if kind == "dnd" else bool(office.phones.forward(name, "always", now))
         views = [office.engine.agent_view(agent, now) for agent in office.directory.agents_of_phone.get(name, ())]
         if kind == "login":
             return any(view is not None and view.logged_in for view in views)

@@ -132,6 +132,8 @@ class Phones:
             office.fact("phone.changed", now, phone=phone, what=what, value=value, by=by)
         if what == "dnd":
             office.tell_reachable(phone, now)
+        elif what == "always":
+            office.subscriptions.forwarded(phone, now)
         return True
 
     def rows(self, now: Instant) -> list[PhoneRow]:

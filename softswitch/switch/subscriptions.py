@@ -80,6 +80,7 @@ class Subscriptions:
             "login": settings.phones,
             "pause": settings.phones,
             "dnd": settings.phones,
+            "forward": settings.phones,
             "box": settings.voicemail,
         }
         if subscription.package.name == mailbox_lamp.PACKAGE:
@@ -218,6 +219,10 @@ class Subscriptions:
         if len(self.notifier):
             self._look(f"dnd:{phone}", now)
             self._tell(presence.PACKAGE, f"phone:{phone}", now)
+
+    def forwarded(self, phone: str, now: Instant) -> None:
+        """The phone forwards its calls elsewhere than before."""
+        self._look(f"forward:{phone}", now)
 
     def parked(self, place: str, taken: bool, now: Instant) -> None:
         """A parking place was taken, or is free again."""
