@@ -116,6 +116,7 @@ class Call:
         self.attestation = ""  # A, B or C of a signature that is good (RFC 8588 §4)
         self.user_to_user = ""  # from the caller's side for the callee's (RFC 7433)
         self.private = False  # the caller asked that the number be shown to nobody (RFC 3323)
+        self.secured = False  # it came for a sips URI: every hop is TLS, or there is none (RFC 5630)
         self.language_chosen = False
         self.offers: list[OfferId] = []
         self.ended_legs: list[tuple[Leg, int]] = []

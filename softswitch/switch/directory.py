@@ -16,6 +16,7 @@ from softswitch.sip.flow import Flow
 from softswitch.sip.numbers import e164
 from softswitch.sip.privacy import ANONYMOUS
 from softswitch.sip.session_terms import Terms
+from softswitch.sip.transports import SECURE, transport_of
 from softswitch.switch import presentation
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
@@ -208,7 +209,7 @@ class Directory:
         target = f"trunk:{name}"
         waves: list[Wave] = []
         seen: set[str] = set()
-        busy = barred = False
+        busy = barred = clear = False
         used: list[str] = []
         next_name: str | None = name
         while next_name is not None and next_name not in seen:
@@ -222,6 +223,9 @@ class Directory:
             elif trunk.max_calls and self._office.fabric.parties[f"trunk:{next_name}"] >= trunk.max_calls:
                 busy = True
                 self._office.log("warning", "trunk is full", call=call.id, trunk=next_name, max_calls=trunk.max_calls)
+            elif call.secured and transport_of(Uri.parse(trunk.address)) not in SECURE:
+                clear = True
+                self._office.log("warning", "a sips call leaves by TLS only", call=call.id, trunk=next_name)
             else:
                 seconds = self._settings.sip.invite_seconds
                 for flow in self._office.trunks.flows(next_name, now)[:_HOSTS_A_CALL]:
@@ -229,7 +233,7 @@ class Directory:
                     waves.append(Wave((destination,), seconds, bool(waves), trunk.timeout_seconds))
                 used.append(next_name)
             next_name = trunk.backup
-        refusal = 0 if waves else 403 if barred and not busy else 503
+        refusal = 0 if waves else 403 if barred and not busy else 480 if clear and not busy else 503
         if used:
             self._office.guards.lets_out(used, number, call, now)
         if busy and not waves:
@@ -319,8 +323,13 @@ class Directory:
             flow = self._office.next_hops.flow(
                 self._office.next_hops.order(f"phone:{name}", uri, now)[0], phone.listener
             )
+            if call.secured and flow.transport not in SECURE:
+                return ()
             stream = self.phone_stream(name, flow.remote[0])
             return (Destination(peer, uri, flow, from_, to, stream, contact_user, headers=headers, terms=terms),)
+        bindings = self._office.registrations.bindings(name, now)
+        if call.secured:  # RFC 5630 §4.3
+            bindings = tuple(binding for binding in bindings if binding.flow.transport in SECURE)
         return tuple(
             Destination(
                 peer,
@@ -334,7 +343,7 @@ class Directory:
                 headers=headers,
                 terms=terms,
             )
-            for binding in self._office.registrations.bindings(name, now)
+            for binding in bindings
         )
 
     def _trunk_destination(self, name: str, trunk: Trunk, call: "Call", number: str, flow: Flow) -> Destination:

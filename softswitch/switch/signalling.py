@@ -144,6 +144,7 @@ class Signalling:
             language=language, max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
         )  # fmt: skip
         take(call, who)
+        call.secured = request.uri.scheme == "sips"
         office.fact("call.started", now, id, source=str(source), caller=call.caller, called=called)
         self._route(call, source, number, request, now)
 
