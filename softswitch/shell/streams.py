@@ -381,7 +381,8 @@ class StreamTransport:
             return False
         self._sources[host] = count + 1
         flow = connection.flow
-        self._by_remote[flow.transport, flow.listener, flow.remote] = connection
+        if not TRANSPORTS[flow.transport].secure:  # whom we connect to by TLS proves who it is: this one has not
+            self._by_remote[flow.transport, flow.listener, flow.remote] = connection
         return True
 
     def send(self, flow: Flow, data: bytes) -> None:
