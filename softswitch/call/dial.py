@@ -68,12 +68,24 @@ class Wins(msgspec.Struct, frozen=True):
 
 
 class Fails(msgspec.Struct, frozen=True):
-    """Nobody answered. `status` is the one to tell on; `timed_out` when it was our patience that ended; `reason` is
-    the Reason header of the branch that decided."""
+    """Nobody answered. `status` is the one to tell on; `timed_out` when it was our patience that ended; `response` is
+    what the branch said that decided."""
 
     status: int
     timed_out: bool = False
-    reason: str = ""
+    response: Response | None = None
+
+    @property
+    def reason(self) -> str:
+        """Its Reason header (RFC 6432)."""
+        return "" if self.response is None else self.response.headers.get("Reason") or ""
+
+    @property
+    def retry_after(self) -> str:
+        """When the callee may be tried again, in seconds (RFC 3261 §20.33); what is no number is left out."""
+        value = "" if self.response is None else self.response.headers.get("Retry-After") or ""
+        seconds = value.partition(";")[0].partition("(")[0].strip()
+        return seconds if seconds.isascii() and seconds.isdigit() and len(seconds) < 10 else ""
 
 
 News: TypeAlias = Rings | Wins | Fails | None
@@ -130,7 +142,7 @@ class Dial:
         self._ua = ua
         self._fabric = fabric
         self._dice = dice
-        self._failures: list[tuple[int, str]] = []
+        self._failures: list[tuple[int, Response | None]] = []
         self._rings_until: Instant = 0.0
         self._wave_began = 0  # failures before the wave that `fail_over_only` waves stand in for
 
@@ -150,7 +162,7 @@ class Dial:
         except (PeerError, NoPort) as error:
             outputs = leg.hang_up(now, 488)
             self.ended.append((leg, getattr(error, "status", 503)))
-            return self._failed(leg, getattr(error, "status", 503), "", outputs, now)
+            return self._failed(leg, getattr(error, "status", 503), None, outputs, now)
         self.legs.remove(leg)
         outputs = self._cancel_all(now, (COMPLETED_ELSEWHERE,))
         return outputs, Wins(leg)
@@ -159,8 +171,7 @@ class Dial:
         """Final failure on a branch."""
         leg.ended(now)
         self.ended.append((leg, status))
-        reason = (response.headers.get("Reason") or "") if response is not None else ""
-        return self._failed(leg, status, reason, [], now)
+        return self._failed(leg, status, response, [], now)
 
     def wake(self, now: Instant) -> tuple[list[Output], News]:
         """The wave's time is up, or its patience for a first response."""
@@ -168,10 +179,10 @@ class Dial:
             self.deadline = self._rings_until
             if any(not self._ua.unheard(leg.session) for leg in self.legs):
                 return [], None
-            self._failures.extend((408, "") for _ in self.legs)
+            self._failures.extend((408, None) for _ in self.legs)
             self.silent.extend((leg.peer, flow) for leg in self.legs if (flow := self._ua.way(leg.session)) is not None)
             return self._next_wave(self._cancel_all(now, status=408), now)
-        self._failures.extend((408, "") for _ in self.legs)
+        self._failures.extend((408, None) for _ in self.legs)
         outputs = self._cancel_all(now)
         while self._waves and self._waves[0].fail_over_only:
             self._waves.pop(0)  # it rang, so the way there is in order
@@ -200,9 +211,9 @@ class Dial:
                 self.deadline = now + (wave.patience or wave.ring_seconds)
                 return outputs, None
         status = best(status for status, _ in self._failures)
-        reason = next((text for code, text in self._failures if code == status), "")
+        response = next((said for code, said in self._failures if code == status), None)
         self.deadline = None
-        return outputs, Fails(status, reason=reason)
+        return outputs, Fails(status, response=response)
 
     def _ring(self, to: Destination, now: Instant) -> list[Output]:
         leg = Leg(self.owner, to.peer, self._worker, to.policy, self._ua, self._fabric)
@@ -210,7 +221,7 @@ class Dial:
             offer = leg.prepare_offer(self._far, self._further)
         except (PeerError, NoPort) as error:
             leg.ended(now)
-            self._failures.append((getattr(error, "status", 503), ""))
+            self._failures.append((getattr(error, "status", 503), None))
             return []
         invitation = Invitation(
             uri=to.uri,
@@ -232,11 +243,11 @@ class Dial:
         return outputs
 
     def _failed(
-        self, leg: Leg, status: int, reason: str, outputs: list[Output], now: Instant
+        self, leg: Leg, status: int, response: Response | None, outputs: list[Output], now: Instant
     ) -> tuple[list[Output], News]:
         if leg in self.legs:
             self.legs.remove(leg)
-        self._failures.append((status, reason))
+        self._failures.append((status, response))
         if status >= 600:
             # RFC 3261 §16.7 step 5: a 6xx ends the search.
             self._waves.clear()

@@ -53,8 +53,8 @@ class Leg:
 
     __slots__ = (
         "_keys", "_keys_by_us", "_keys_in_media", "_state", "answered_at", "description", "ended_at", "fabric", "far",
-        "figures", "hears", "held_at", "id", "opened", "owner", "peer", "policy", "ring_at", "session", "sip_call_id",
-        "spec", "stats", "suite", "ua", "was_open", "wishes", "worker",
+        "figures", "hears", "held_at", "id", "opened", "owner", "peer", "policy", "ring_at", "said", "session",
+        "sip_call_id", "spec", "stats", "suite", "ua", "was_open", "wishes", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: str, peer: str, worker: int, policy: StreamPolicy, ua: UserAgent, fabric: Fabric) -> None:
@@ -84,6 +84,7 @@ class Leg:
         self.ring_at: Instant | None = None
         self.answered_at: Instant | None = None
         self.ended_at: Instant | None = None
+        self.said = ""  # the Reason with which the party left
         self.held_at: Instant | None = None
         fabric.came(peer, owner)
 

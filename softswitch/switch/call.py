@@ -123,6 +123,7 @@ class Call:
         self.secrets: set[str] = set()  # collected variables that nobody may read later
         self.withheld: set[str] = set()  # those of them that the agent's phone is not told either
         self.parting: tuple[tuple[str, str], ...] = ()  # the Reason that ended the call, for the other side
+        self.retry_after = ""  # seconds, as the callee said
         self.first_queued: Instant | None = None
         self.referred: set[Leg] = set()  # who has sent a REFER before
         self.forwarded_by: tuple[str, ...] = ()  # phones that have sent it on since somebody talked with the caller
@@ -323,7 +324,10 @@ class Call:
             target, self.passed_on = self.passed_on.target, None
             self.office.fact("transfer.failed", now, self.id, target=target, status=self.facts.cause, how="ended")
         self.silence()
-        self.drive(self.leg.hang_up(now, status, headers=((name, header or value),)))
+        headers: tuple[tuple[str, str], ...] = ((name, header or value),)
+        if self.retry_after and not answered:
+            headers += (("Retry-After", self.retry_after),)
+        self.drive(self.leg.hang_up(now, status, headers=headers))
         self.ended_legs.insert(0, (self.leg, self.facts.cause))
         self.recording.stop()
         self.office.deadlines.cancel(self.id)
@@ -521,6 +525,7 @@ def _leg_record(leg: Leg, status: int, talk: tuple[tuple[Instant, Instant], ...]
         answered=leg.answered_at,
         ended=leg.ended_at,
         talk=talk,
+        reason=leg.said,
     )
 
 

@@ -31,7 +31,8 @@ class LegRecord:
     status of its INVITE. `speech` is what the party said, where it was measured (see `wire.control.SpeechFacts`).
     `answered` and `ended` bound its life as a party; `talk` are the times (from, until) in which it spoke with the
     call's other side, not those in private with the agent only. `quality` has all
-    figures of the stream, None when there was none. `srtp` is the suite of an encrypted stream."""
+    figures of the stream, None when there was none. `srtp` is the suite of an encrypted stream. `reason` is the
+    Reason (RFC 3326: a Q.850 cause, mostly) with which the party ended it or refused."""
 
     party: str
     call_id: str = ""
@@ -50,6 +51,7 @@ class LegRecord:
     answered: Instant | None = None
     ended: Instant | None = None
     talk: tuple[tuple[Instant, Instant], ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -233,6 +233,8 @@ class Signalling:
             wait = event.response.headers.get("Retry-After") if event.status == 503 else None
             self._trunk_answered(leg, event.flow, event.status if event.status == 503 else 200, now, seconds(wait))
         if leg is not None and call is not None:
+            if event.response is not None and "Reason" in event.response.headers:
+                leg.said = ", ".join(event.response.headers.all("Reason"))
             call.stage.on_rejected(leg, event.status, event.response, now)
             call.rearm()
 
@@ -246,6 +248,7 @@ class Signalling:
         if leg is not None and call is not None:
             call.facts.outcome = "abandoned"
             call.facts.cause = 487
+            leg.said = event.request.headers.get("Reason") or ""
             leg.ended(now)
             call.end(now, 487, by="caller", reason="caller gave up", header=event.request.headers.get("Reason") or "")
 
@@ -301,6 +304,7 @@ class Signalling:
         if leg is None or call is None:
             return
         reason = (event.request.headers.get("Reason") or "") if event.request is not None else ""
+        leg.said = reason
         leg.ended(now)
         if leg is call.leg:
             words = "caller hung up" if event.cause == "bye" else f"caller's dialog ended: {event.cause}"

@@ -245,9 +245,9 @@ class Party:
         self.perform(self.ua.ring(line.session, status, self.site.now, body=line.sdp))
         self.site.settle()
 
-    def reject(self, line: Line, status: int) -> None:
+    def reject(self, line: Line, status: int, headers: tuple[tuple[str, str], ...] = ()) -> None:
         line.state = "over"
-        self.perform(self.ua.reject(line.session, status, self.site.now))
+        self.perform(self.ua.reject(line.session, status, self.site.now, headers=headers))
         self.site.settle()
 
     def hang_up(self, line: Line) -> None:

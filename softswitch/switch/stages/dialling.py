@@ -14,6 +14,7 @@ from softswitch.switch import forwarding, presentation
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.diverting import fall_back
 from softswitch.switch.records import Outcome
+from softswitch.switch.redirecting import redirect
 from softswitch.switch.stages.stage import Stage
 from softswitch.wire.sip import Response
 
@@ -150,7 +151,7 @@ class DialStage(Stage):
             self.call.refuse(now, forwarding.LOOP)
 
     def _failed(self, failure: Fails, now: Instant) -> None:
-        if self.call.over:
+        if self.call.over or self._redirected(failure, now):
             return
         how = "no-answer" if failure.timed_out else kind(failure.status)
         self.call.facts.outcome = _OUTCOMES[how]
@@ -174,7 +175,26 @@ class DialStage(Stage):
                     self.call.refuse(now, forwarding.LOOP)
                     return
         self.call.facts.reason = f"{self.at}: {how}"
+        self.call.retry_after = failure.retry_after
         self.call.refuse(now, told(failure.status), header=failure.reason)
+
+    def _redirected(self, failure: Fails, now: Instant) -> bool:
+        """Whether the callee named another place to go on to."""
+        response = failure.response
+        if not 300 <= failure.status < 400 or response is None:
+            return False
+        onward = redirect(self.call, self.at, response, now)
+        match onward:
+            case None:
+                return False
+            case "":
+                self.call.facts.reason = f"{self.at}: redirections go round"
+                self.call.refuse(now, forwarding.LOOP)
+            case str():
+                self.call.go(onward, now)
+            case Ringing():
+                self.call.move(DialStage(self.call, onward), now)
+        return True
 
 
 _OUTCOMES: dict[str, Outcome] = {
