@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from softswitch.services.configuration_checks import Known, check_settings
+from softswitch.services.configuration_identity import with_stir
 from softswitch.services.configuration_routing import with_lists
 from softswitch.services.configuration_shape import file_path, shape
 from softswitch.services.configuration_tls import with_certificates
@@ -62,6 +63,8 @@ def read(path: str | Path) -> Configuration:
     settings, unread = with_lists(settings, path.parent)
     findings += unread
     settings = with_certificates(settings, path.parent)
+    settings, unread = with_stir(settings, path.parent)
+    findings += unread
     shape_paths = [file_path(finding.path) for finding in findings]
     for finding in check_settings(settings, Known.of(data)):
         if not _follows(file_path(finding.path), shape_paths):

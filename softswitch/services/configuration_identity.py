@@ -1,12 +1,20 @@
 """What the settings of identity mean: own numbers, who is trusted, how diversions are told."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from softswitch.kernel.errors import LocalError
 from softswitch.services.faults import Finding
 from softswitch.services.key_lines import KeyPath
 from softswitch.sip.numbers import Pattern
 from softswitch.switch.settings import Settings
+
+_FILES: Final = ("key", "certificate", "anchors")
+_MOST_TIMEOUT: Final = 10.0
 
 
 def check_identity(settings: Settings) -> Iterator[Finding]:
@@ -21,9 +29,69 @@ def check_identity(settings: Settings) -> Iterator[Finding]:
         if trunk.trusted is False and trunk.identity in ("p-asserted-identity", "remote-party-id"):
             text = "never used: a trunk with trusted = false is told nothing but From"
             yield Finding((*path, "identity"), text, severity="warning")
+    yield from _stir(settings)
     for index, route in enumerate(settings.routes):
         if route.diverted_from is not None:
             yield from _patterns(("routes", index, "diverted_from"), (route.diverted_from,), single=True)
+
+
+def with_stir(settings: Settings, directory: Path) -> tuple[Settings, list[Finding]]:
+    """The settings with the files of `[stir]` relative to `directory`; and what is wrong with those files."""
+    stir = settings.stir
+    files: dict[str, Any] = {
+        name: str(directory.absolute() / path) for name in _FILES if (path := getattr(stir, name)) is not None
+    }
+    if not files:
+        return settings, []
+    from softswitch.services import stir_keys  # a twentieth of a second, for those who sign
+
+    stir = replace(stir, **files)
+    findings: list[Finding] = []
+    for name in ("certificate", "anchors"):
+        if name in files:
+            try:
+                stir_keys.certificates(files[name])
+            except LocalError as error:
+                findings.append(Finding(("stir", name), str(error)))
+    if "key" in files and not findings:
+        try:
+            stir_keys.private_key(stir)
+        except LocalError as error:
+            findings.append(Finding(("stir", "key"), str(error)))
+    return replace(settings, stir=stir), findings
+
+
+def _stir(settings: Settings) -> Iterator[Finding]:
+    stir = settings.stir
+    signs = [name for name, trunk in settings.trunks.items() if trunk.stir.sign]
+    verifies = [name for name, trunk in settings.trunks.items() if trunk.stir.verify != "off"]
+    if signs and not stir.signing_service:
+        for needed in ("key", "x5u"):
+            if getattr(stir, needed) is None:
+                text = f"needs stir.{needed}, or stir.signing_service"
+                yield Finding(("trunks", signs[0], "stir", "sign"), text)
+    if verifies and stir.anchors is None and not stir.verification_service:
+        text = "needs stir.anchors, or stir.verification_service: no root is trusted"
+        yield Finding(("trunks", verifies[0], "stir", "verify"), text)
+    for name in ("x5u", "signing_service", "verification_service"):
+        url = getattr(stir, name)
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+            yield Finding(("stir", name), f'"{url}" is no URL: https://host/…')
+        elif url is not None and any(sign in url for sign in '<>" '):
+            yield Finding(("stir", name), f'"{url}" cannot stand in a header field')
+        elif name != "x5u" and url is not None and url.endswith("/"):
+            yield Finding(("stir", name), "must not end in /: /stir/v1/… is added")
+    if stir.x5u is not None and urlsplit(stir.x5u).scheme == "http":
+        yield Finding(("stir", "x5u"), "others fetch it by https only (ATIS-1000074)", severity="warning")
+    for index, network in enumerate(stir.allow_networks):
+        try:
+            ip_network(network, strict=False)
+        except ValueError:
+            yield Finding(("stir", "allow_networks", index), f'"{network}" is no network, as in "10.0.0.0/8"')
+    if not 0.1 <= stir.timeout <= _MOST_TIMEOUT:
+        yield Finding(("stir", "timeout"), f"must be 0.1 to {_MOST_TIMEOUT:.0f}: callers hear nothing meanwhile")
+    if stir.max_age < 1:
+        yield Finding(("stir", "max_age"), "must be 1 or more seconds")
 
 
 def _patterns(path: KeyPath, numbers: tuple[str, ...], single: bool = False) -> Iterator[Finding]:

@@ -358,6 +358,7 @@ class Control:
         self._bus.close()
         await self._front.stop()
         await self._driver.hooks.close()
+        await self._driver.verifier.close()
         self._driver.stop()
         for listener in self._udp:
             listener.close()

@@ -7,6 +7,7 @@ from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
 from softswitch.services.own_strategies import finder
 from softswitch.services.prompts import PromptLibrary
+from softswitch.services.stir_signing import FileSigner
 from softswitch.services.store import Store
 from softswitch.sip.flow import Addressing
 from softswitch.sip.privacy import ANONYMOUS
@@ -29,6 +30,7 @@ async def make_switch(
         lambda name, language: str(library.prompt(name, language)),
         random.SystemRandom(),
         finder(Path(settings.server.data_dir)),
+        FileSigner(),
     )
     agents = {
         agent.name: {

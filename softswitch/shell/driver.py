@@ -18,6 +18,7 @@ from softswitch.shell.hooks import HookClient
 from softswitch.shell.keep_alives import answer, is_keep_alive
 from softswitch.shell.logs import Repeated, redacted
 from softswitch.shell.security import SecurityLog
+from softswitch.shell.stir import CallerVerifier
 from softswitch.shell.trace import Trace
 from softswitch.sip.flow import Flow, Send
 from softswitch.switch.events import (
@@ -37,6 +38,7 @@ from softswitch.switch.events import (
     Security,
     SwitchEvent,
     ToMedia,
+    VerifyCaller,
 )
 from softswitch.wire.control import Command, Report
 from softswitch.wire.sip import BadMessage, Request, Response, parse
@@ -105,6 +107,7 @@ class Driver:
         self.hooks = HookClient(self.give)
         self.gate: Gate | None = None
         self.security: SecurityLog | None = None
+        self.verifier = CallerVerifier(self.give, clock)
         self.log_from("info")
         self.delete_recording: Callable[[DeleteRecording], None] = _nobody
         self.messages_in = 0
@@ -130,6 +133,7 @@ class Driver:
             Security: self._security,
             Ban: self._ban,
             AddressLearned: lambda effect: self.learned(effect),
+            VerifyCaller: self.verifier.ask,
         }
 
     # ------------------------------------------------------------------------------------------------ what comes in

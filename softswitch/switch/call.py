@@ -29,6 +29,7 @@ from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.sounds import PlayStage, ToneStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage, Watcher
+from softswitch.switch.stir import Wanted
 from softswitch.switch.targets import parse_target
 from softswitch.switch.templates import by_default, filled
 from softswitch.switch.views import CallView, LegView
@@ -114,6 +115,9 @@ class Call:
         self.diverted_before = 0  # how many of them were told when it came
         self.verstat = ""  # what a signature proved of the number (ATIS-1000074 §5.3.1); empty: nobody looked
         self.attestation = ""  # A, B or C of a signature that is good (RFC 8588 §4)
+        self.identities: tuple[str, ...] = ()  # Identity header fields that it came with
+        self.unsigned: dict[str, Wanted] = {}  # by party: what a signing service must be asked
+        self.stir_reason = ""  # why the number is not proved (RFC 9410), for our responses
         self.user_to_user = ""  # from the caller's side for the callee's (RFC 7433)
         self.private = False  # the caller asked that the number be shown to nobody (RFC 3323)
         self.secured = False  # it came for a sips URI: every hop is TLS, or there is none (RFC 5630)
@@ -263,7 +267,7 @@ class Call:
         if self.leg.up:
             return True
         try:
-            connected = presentation.connected(self, like, "") if like is not None else ()
+            connected = presentation.connected(self, like, "")
             self.drive(self.leg.take(now, like, headers=(("X-Call-Id", self.id), *connected)))
         except (PeerError, NoPort) as error:
             self.fail(error, now)

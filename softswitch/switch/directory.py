@@ -229,7 +229,7 @@ class Directory:
             else:
                 seconds = self._settings.sip.invite_seconds
                 for flow in self._office.trunks.flows(next_name, now)[:_HOSTS_A_CALL]:
-                    destination = self._trunk_destination(next_name, trunk, call, number, flow)
+                    destination = self._trunk_destination(next_name, trunk, call, number, flow, now)
                     waves.append(Wave((destination,), seconds, bool(waves), trunk.timeout_seconds))
                 used.append(next_name)
             next_name = trunk.backup
@@ -346,12 +346,15 @@ class Directory:
             for binding in bindings
         )
 
-    def _trunk_destination(self, name: str, trunk: Trunk, call: "Call", number: str, flow: Flow) -> Destination:
+    def _trunk_destination(
+        self, name: str, trunk: Trunk, call: "Call", number: str, flow: Flow, now: Instant
+    ) -> Destination:
         address = Uri.parse(trunk.address)
         flow, route = self._office.trunks.way(name, flow)
         dialled = escaped_user(trunk.prefix + number[trunk.strip :])
         domain = trunk.domain or address.host
-        from_, headers = presentation.to_trunk(call, trunk, self.shown_number(trunk, call), dialled, domain)
+        shown = self.shown_number(trunk, call)
+        from_, headers = presentation.to_trunk(call, name, shown, dialled, domain, now)
         return Destination(
             f"trunk:{name}",
             Uri(address.scheme, dialled, None, address.host, address.port, address.params),

@@ -7,8 +7,9 @@ import msgspec
 from softswitch.kernel.clock import Instant
 from softswitch.sip.flow import Flow, Send
 from softswitch.sip.next_hop import Hop
+from softswitch.sip.passport import Proof, Verdict
 from softswitch.switch.customers import Customer
-from softswitch.switch.settings import Settings, Supervising
+from softswitch.switch.settings import Settings, Stir, Supervising
 from softswitch.wire.control import Command, Report
 from softswitch.wire.sip import Request, Response
 
@@ -161,6 +162,13 @@ class HookAnswered(msgspec.Struct, frozen=True):
     error: str = ""
 
 
+class CallerVerified(msgspec.Struct, frozen=True):
+    """What came of `VerifyCaller` `number`. Comes exactly once."""
+
+    number: int
+    verdict: Verdict
+
+
 class Retune(msgspec.Struct, frozen=True):
     """A setting of a queue or an agent was changed while the switch runs: `settings` are all of them with the change.
     Phones, trunks and the dial plan are the same. `value` is kept in the store, None: no longer changed."""
@@ -256,6 +264,7 @@ SwitchEvent: TypeAlias = (
     | SuperviseCommand
     | RecordingRoom
     | HookAnswered
+    | CallerVerified
     | Retune
     | CustomersChanged
     | PrioritiseCall
@@ -298,6 +307,15 @@ class DeleteRecording(msgspec.Struct, frozen=True):
 
     path: str
     by: str
+
+
+class VerifyCaller(msgspec.Struct, frozen=True):
+    """Have all `proofs` of a caller's number looked at, as `stir` says; `CallerVerified` must follow within its
+    `timeout`."""
+
+    number: int
+    proofs: tuple[Proof, ...]
+    stir: Stir
 
 
 class Log(msgspec.Struct, frozen=True):
@@ -343,4 +361,6 @@ class AddressLearned(msgspec.Struct, frozen=True):
     port: int
 
 
-Effect: TypeAlias = Send | ToMedia | Save | Log | Drained | AskHook | DeleteRecording | Security | Ban | AddressLearned
+Effect: TypeAlias = (
+    Send | ToMedia | Save | Log | Drained | AskHook | VerifyCaller | DeleteRecording | Security | Ban | AddressLearned
+)

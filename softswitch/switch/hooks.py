@@ -81,12 +81,26 @@ class Hooks:
             return self._count(name, "busy")
         if hook.failures and state.failures >= hook.failures:
             state.resting_until = now + hook.rest  # this call tries it; the others wait for what comes of that
-        number, self._next = self._next, self._next + 1
+        number = self._numbered(name, call)
         state.running += 1
-        self.pending[number] = (name, call.id)
         self._office.outbox.append(
             AskHook(number, hook.url, hook.timeout, msgspec.json.encode(question(call, hook.secrets)), hook.token or "")
         )
+        return number
+
+    def post(self, call: "Call", url: str, timeout: float, body: bytes, token: str) -> int:
+        """Ask a service that is no hook in the same way: `HookAnswered` comes; the question's number."""
+        number = self.waits(call)
+        self._office.outbox.append(AskHook(number, url, timeout, body, token))
+        return number
+
+    def waits(self, call: "Call") -> int:
+        """The number of a question that the shell is asked for a call in another way."""
+        return self._numbered("", call)
+
+    def _numbered(self, name: str, call: "Call") -> int:
+        number, self._next = self._next, self._next + 1
+        self.pending[number] = (name, call.id)
         return number
 
     def close(self, number: int) -> None:

@@ -8,6 +8,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.switch.customers import ForgottenCustomer
 from softswitch.switch.events import (
     AgentCommand,
+    CallerVerified,
     CustomersChanged,
     HookAnswered,
     MoveCall,
@@ -20,7 +21,8 @@ from softswitch.switch.events import (
 from softswitch.switch.records import ForgottenSetting, SavedSetting
 from softswitch.switch.stages.build import stage_for
 from softswitch.switch.stages.codes import agent_event
-from softswitch.switch.stages.hook import HookStage
+from softswitch.switch.stages.stage import AskingStage
+from softswitch.switch.stages.verifying import VerifyStage
 from softswitch.switch.targets import Target
 
 if TYPE_CHECKING:
@@ -112,14 +114,16 @@ class LiveOrders:
     def hook_answered(self, event: HookAnswered, now: Instant) -> None:
         """To the call that waits for it; one that went on without does not hear it any more."""
         call = self._switch.calls.get(self._switch.office.hooks.ended(event.number))
-        stage = None if call is None else call.stage
-        if call is None or not isinstance(stage, HookStage):
-            return
-        if event.status:
-            stage.answered(event.status, event.body, now)
-        else:
-            stage.fail("time-out" if event.error == "time-out" else "unreachable", event.error, now)
-        call.rearm()
+        if call is not None and isinstance(call.stage, AskingStage):
+            call.stage.heard(event, now)
+            call.rearm()
+
+    def caller_verified(self, event: CallerVerified, now: Instant) -> None:
+        """Likewise."""
+        call = self._switch.calls.get(self._switch.office.hooks.ended(event.number))
+        if call is not None and isinstance(call.stage, VerifyStage):
+            call.stage.verified(event.verdict, now)
+            call.rearm()
 
     def _waiting(self, id: str) -> "Call | None":
         call = self._switch.calls.get(id)

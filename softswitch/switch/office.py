@@ -38,6 +38,7 @@ from softswitch.switch.registrations import Registrations
 from softswitch.switch.seats import Seats, sit
 from softswitch.switch.settings import Settings
 from softswitch.switch.stages.conferring import Conferences
+from softswitch.switch.stir import Sign, no_key
 from softswitch.switch.subscriptions import Subscriptions
 from softswitch.switch.supervision import Supervision
 from softswitch.switch.targets import SECTIONS, Target, parse_target
@@ -106,6 +107,7 @@ class Office:
         self.mailboxes = Mailboxes(self)
         self.parked.told = self.subscriptions.parked
         self._find_prompt = find_prompt
+        self.sign: Sign = no_key
         self.tally: Callable[[Fact], None] = _untold  # the live numbers
 
     def configure(self, settings: Settings, now: Instant) -> None:

@@ -7,10 +7,11 @@ to a trunk of our trust domain (`trusted = true`).
 
 from typing import TYPE_CHECKING
 
+from softswitch.kernel.clock import Instant
 from softswitch.sip import diversion
 from softswitch.sip.numbers import written
 from softswitch.sip.privacy import ANONYMOUS, NOBODY
-from softswitch.switch import diverting
+from softswitch.switch import diverting, stir
 from softswitch.switch.identity import marked
 from softswitch.switch.ownership import owns
 from softswitch.switch.settings import Phone, Settings, Trunk
@@ -24,14 +25,17 @@ if TYPE_CHECKING:
 HeaderFields = tuple[tuple[str, str], ...]
 
 
-def to_trunk(call: "Call", trunk: Trunk, shown: str, dialled: str, host: str) -> tuple[NameAddr, HeaderFields]:
-    """From and the header fields that identify the caller to a carrier. `shown` is the number to show, `host` that of
-    our addresses there."""
+def to_trunk(
+    call: "Call", name: str, shown: str, dialled: str, host: str, now: Instant
+) -> tuple[NameAddr, HeaderFields]:
+    """From and the header fields that identify the caller to the carrier of the trunk `name`. `shown` is the number to
+    show, `host` that of our addresses there."""
+    trunk = call.office.settings.trunks[name]
     nobody = call.caller == ANONYMOUS and shown in (ANONYMOUS, "")
     hidden = nobody or call.private
     number = escaped_user(written(shown, trunk.number_form, trunk.country, trunk.national_prefix))
-    name = "" if hidden else call.caller_name
-    identity = NameAddr(name, Uri("sip", number, None, host))
+    display = "" if hidden else call.caller_name
+    identity = NameAddr(display, Uri("sip", number, None, host))
     headers: list[tuple[str, str]] = []
     may = not hidden or trunk.trusted is True or owns(call, trunk, shown)
     tells = may and trunk.trusted is not False and not nobody
@@ -40,10 +44,12 @@ def to_trunk(call: "Call", trunk: Trunk, shown: str, dialled: str, host: str) ->
     if trunk.identity == "remote-party-id":
         if tells:
             params = {"party": "calling", "screen": "yes", "privacy": "full" if hidden else "off"}
-            headers.append(("Remote-Party-ID", str(NameAddr(name, identity.uri, params))))
+            headers.append(("Remote-Party-ID", str(NameAddr(display, identity.uri, params))))
     elif hidden:
         headers.append(("Privacy", "id"))
     headers += _diversions(call, trunk, dialled, host)
+    if trunk.stir.sign and (tells or not hidden):
+        headers += stir.identity(call, name, shown, dialled, now)
     if call.user_to_user and trunk.user_to_user:
         headers.append(("User-to-User", call.user_to_user))
     if hidden:
@@ -79,7 +85,7 @@ def connected(call: "Call", leg: "Leg | None", at: str) -> HeaderFields:
     kind, _, caller = call.source.partition(":")
     phone = settings.phones.get(caller) if kind == "phone" else None
     if phone is None or not phone.connected_id:
-        return ()
+        return (("Reason", call.stir_reason),) if call.stir_reason else ()
     reached = _reached(call, settings, at if leg is None else leg.peer)
     return () if reached is None else (("P-Asserted-Identity", str(reached)),)
 

@@ -40,6 +40,8 @@ from softswitch.switch.requests import Requests
 from softswitch.switch.stages.codes import code_stage, without_pin
 from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.stages.replacing import ReplaceStage
+from softswitch.switch.stages.stage import Stage
+from softswitch.switch.stages.verifying import verifying
 from softswitch.switch.targets import Target
 from softswitch.switch.wishes import identify
 from softswitch.wire.sip import Request, Response
@@ -146,44 +148,55 @@ class Signalling:
         take(call, who)
         call.secured = request.uri.scheme == "sips"
         office.fact("call.started", now, id, source=str(source), caller=call.caller, called=called)
-        self._route(call, source, number, request, now)
-
-    def _route(self, call: Call, source: Target, number: str, request: Request, now: Instant) -> None:
-        office = self._office
-        switch = self._switch
         try:
-            call.leg.check_offer()
+            leg.check_offer()
         except PeerError as error:
             call.facts.reason = str(error)
-            switch.begin(call, f"hangup:{error.status}", now)
+            self._switch.begin(call, f"hangup:{error.status}", now)
             return
+        if source.kind == "trunk" and office.settings.trunks[source.name].stir.verify != "off":
+            stage = verifying(call, request, lambda at: self._go_on(call, source, number, request, at), now)
+            self._switch.enter(call, stage, now)
+            return
+        first = self._route(call, source, number, request, now)
+        if isinstance(first, str):
+            self._switch.begin(call, first, now)
+        else:
+            self._switch.enter(call, first, now)
+
+    def _go_on(self, call: Call, source: Target, number: str, request: Request, now: Instant) -> None:
+        """It has waited for a verdict."""
+        first = self._route(call, source, number, request, now)
+        if isinstance(first, str):
+            call.go(first, now)
+        else:
+            call.move(first, now)
+
+    def _route(self, call: Call, source: Target, number: str, request: Request, now: Instant) -> str | Stage:
+        """Where a new call goes first: a target, or a stage that no target names."""
+        office = self._office
         if "Replaces" in request.headers:
-            switch.enter(call, ReplaceStage(call, request), now)
-            return
+            return ReplaceStage(call, request)
         code = code_stage(call, office.settings.codes, source, number)
         if code is not None:
-            switch.enter(call, code, now)
-            return
+            return code
         if source.kind == "phone" and number and number == office.settings.codes.echo:
-            switch.begin(call, "echo:", now)
-            return
+            return "echo:"
         spellings = office.directory.spellings(str(source), number)
         first = call.diversions[0].who if call.diversions else None
         hidden = call.private or call.caller == ANONYMOUS
         decision = office.plan.decide(source, spellings, now, call.caller, first, hidden)
         if decision is None:
             call.facts.reason = "no route"
-            switch.begin(call, "hangup:404", now)
-            return
+            return "hangup:404"
         call.number = decision.number
         call.caller_id = decision.caller_id or call.caller_id
         call.route_record = decision.record
         call.language = decision.language or call.language
         identify(call)
         if decision.hook is not None and decision.hook in office.settings.hooks:
-            switch.enter(call, HookStage(call, decision.hook, decision.target), now)
-        else:
-            switch.begin(call, decision.target, now)
+            return HookStage(call, decision.hook, decision.target)
+        return decision.target
 
     def _full(self, source: Target) -> str:
         """Why no more calls are taken now; empty when they are."""

@@ -35,6 +35,7 @@ from softswitch.switch.events import (
     AgentCommand,
     Arrived,
     AskCallback,
+    CallerVerified,
     CancelCallback,
     Certified,
     CustomersChanged,
@@ -79,6 +80,7 @@ from softswitch.switch.stages.calling_back import CallbackStage
 from softswitch.switch.stages.codes import agent_event
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.status import Desk
+from softswitch.switch.stir import Sign, no_key
 from softswitch.switch.transfers import order_recording, transfer_call
 
 _WATCH = "acd watch"  # the key of a deadline, beside calls' ids
@@ -90,7 +92,7 @@ _STATS_SECONDS = 2.0  # how long a call record waits for the last numbers of its
 class Switch:
     """`find_prompt(name, language)` gives a sound file's path or raises `LocalError`. `dice` make names that peers see;
     `vault` makes keys, which must not be told from those names (in tests the dice do). `find_strategy` gives the class
-    of a queue's strategy."""
+    of a queue's strategy. `sign` makes ES256 signatures (`switch/stir.py`)."""
 
     def __init__(
         self,
@@ -101,8 +103,10 @@ class Switch:
         find_prompt: FindPrompt,
         vault: Random | None = None,
         find_strategy: FindStrategy = built_in,
+        sign: Sign = no_key,
     ) -> None:
         self.office = Office(settings, addressing, find_prompt, dice, now, vault, find_strategy)
+        self.office.sign = sign
         self.calls = self.office.calls
         self.desk = Desk(self, now)
         self.office.tally = self.desk.add
@@ -136,6 +140,7 @@ class Switch:
             HopsLocated: self._hops_located,
             Readdressed: lambda _, now: self.office.trunks.readdressed(now),
             HookAnswered: self._live.hook_answered,
+            CallerVerified: self._live.caller_verified,
             Retune: self._live.retune,
             CustomersChanged: self._live.customers,
             PrioritiseCall: self._live.prioritise,

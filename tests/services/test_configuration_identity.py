@@ -21,6 +21,17 @@ BASE = '[phones.1001]\npassword = "long-enough-1"\n[trunks.carrier]\naddress = "
         ('diversion = "history"', "trunks.carrier.diversion"),
         ('[[routes]]\nto = "phone:1001"\ndiverted_from = "[]"', "routes[0].diverted_from: number pattern"),
         ('[codes]\nhide_caller_id = "*4"', "codes.login"),
+        ("stir = { sign = true }", "trunks.carrier.stir.sign: needs stir.key, or stir.signing_service"),
+        ('stir = { verify = "mark" }', "trunks.carrier.stir.verify: needs stir.anchors"),
+        ('stir = { verify = "maybe" }', "trunks.carrier.stir.verify"),
+        ('[stir]\nkey = "none.key"', "6: stir.key: "),
+        ('[stir]\nanchors = "config.toml"', "has no certificates (PEM)"),
+        ('[stir]\nx5u = "ftp://x"', '"ftp://x" is no URL'),
+        ('[stir]\nx5u = "http://x/y"', "by https only"),
+        ('[stir]\nsigning_service = "https://x/"', "must not end in /"),
+        ('[stir]\nallow_networks = ["all"]', '"all" is no network'),
+        ("[stir]\ntimeout = 60", "must be 0.1 to 10"),
+        ("[stir]\nmax_age = 0", "must be 1 or more"),
     ],
 )
 def test_faults(tmp_path: Path, text: str, fault: str) -> None:

@@ -43,6 +43,7 @@ from softswitch.switch.events import (
     Security,
     SwitchEvent,
     ToMedia,
+    VerifyCaller,
 )
 from softswitch.switch.settings import Settings
 from softswitch.switch.switch import Switch
@@ -350,6 +351,7 @@ class Site:
         self.security: list[Security] = []
         self.bans: list[Ban] = []
         self.learned: list[AddressLearned] = []
+        self.to_verify: list[VerifyCaller] = []
         self.lost: Callable[[bytes], bool] = lambda data: False
         self.switch = Switch(settings, At(HOST, 5060), Random(7), self.now, lambda name, language: f"{language}/{name}")
         self.switch.restore((), {}, (), self.now)
@@ -401,6 +403,8 @@ class Site:
                     self.asked.append(effect)
                 case AddressLearned():
                     self.learned.append(effect)
+                case VerifyCaller():
+                    self.to_verify.append(effect)
                 case _:
                     self.drained = True
 

@@ -18,6 +18,7 @@ from softswitch.switch.settings.parties import Agent, Phone, RingGroup, Trunk
 from softswitch.switch.settings.routing import Hook, NumberList
 from softswitch.switch.settings.server import Api, ApiToken, Log, Server
 from softswitch.switch.settings.sip import LEARN, Media, Sip
+from softswitch.switch.settings.stir import Stir, TrunkStir
 from softswitch.switch.settings.subscriptions import Messages, Subscriptions
 from softswitch.switch.settings.surveys import Statistics, Survey, SurveyQuestion
 from softswitch.switch.settings.talks import Codes, InCall, Recording, Supervising, Supervisor, Transfers
@@ -53,6 +54,7 @@ __all__ = [
     "Settings",
     "Sip",
     "Statistics",
+    "Stir",
     "Subscriptions",
     "Supervising",
     "Supervisor",
@@ -62,6 +64,7 @@ __all__ = [
     "Tls",
     "Transfers",
     "Trunk",
+    "TrunkStir",
     "Voicemail",
     "WebSocket",
 ]
@@ -83,6 +86,7 @@ class Settings:
     codes: Codes = field(default_factory=Codes)
     acd: AcdSettings = DEFAULT_ACD
     statistics: Statistics = field(default_factory=Statistics)
+    stir: Stir = field(default_factory=Stir)
     transfers: Transfers = field(default_factory=Transfers)
     subscriptions: Subscriptions = field(default_factory=Subscriptions)
     messages: Messages = field(default_factory=Messages)

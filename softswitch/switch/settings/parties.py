@@ -8,6 +8,7 @@ from softswitch.sip.numbers import NumberForm
 from softswitch.sip.secure_media import Srtp
 from softswitch.sip.session_terms import Reliable
 from softswitch.switch.settings.common import STRICT, Target
+from softswitch.switch.settings.stir import TrunkStir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +137,7 @@ class Trunk:
     number_form: NumberForm = "as-is"
     diversion: Literal["none", "diversion", "history-info", "both"] = "none"
     user_to_user: bool = False
+    stir: TrunkStir = field(default_factory=TrunkStir)
     country: str | None = None
     national_prefix: str = "0"
     international_prefix: str = "00"

@@ -14,6 +14,7 @@ from softswitch.switch.stages.queueing import QueueStage
 from softswitch.switch.stages.sounds import EarlyStage, EchoStage, HoldLineStage, PlayStage, RefuseStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.surveying import SurveyStage
+from softswitch.switch.stages.verifying import SignStage
 from softswitch.switch.stages.voicemail import VoicemailStage
 from softswitch.switch.targets import Target, parse_target
 from softswitch.switch.templates import filled
@@ -61,9 +62,10 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
             return HoldLineStage(call)
         case "hangup":
             return RefuseStage(call, target.status)
+    call.unsigned.clear()  # of ways that were not taken
     ringing = office.directory.ringing(target, call, now)
     if ringing is not None:
-        return DialStage(call, ringing)
+        return SignStage(call, ringing) if call.unsigned else DialStage(call, ringing)
     office.log("warning", "target is not there", call=call.id, target=str(target))
     return RefuseStage(call, 404)
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.switch import hooks
-from softswitch.switch.stages.stage import Stage
+from softswitch.switch.stages.stage import AskingStage
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
 
-class HookStage(Stage):
+class HookStage(AskingStage):
     """Goes on to `then`, unless the answer names another target."""
 
     label = "routing"

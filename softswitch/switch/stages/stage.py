@@ -1,11 +1,12 @@
 """What every stage of a call answers to. The call hands it events; the stage moves the call on."""
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from softswitch.acd.model import AcdEffect
 from softswitch.call.causes import TONES
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
+from softswitch.switch.events import HookAnswered
 from softswitch.wire.sip import Response
 
 if TYPE_CHECKING:
@@ -82,3 +83,20 @@ class Stage:
 
     def wake(self, now: Instant) -> None:
         """`deadline` has come."""
+
+
+class AskingStage(Stage):
+    """A stage that has asked something outside (`Hooks.ask`, `Hooks.post`) and waits for what comes."""
+
+    def heard(self, event: HookAnswered, now: Instant) -> None:
+        """The shell is done with the question."""
+        if event.status:
+            self.answered(event.status, event.body, now)
+        else:
+            self.fail("time-out" if event.error == "time-out" else "unreachable", event.error, now)
+
+    def answered(self, status: int, body: bytes, now: Instant) -> None:
+        """The far side answered."""
+
+    def fail(self, cause: Literal["time-out", "unreachable"], detail: str, now: Instant) -> None:
+        """It did not."""

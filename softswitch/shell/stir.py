@@ -1,0 +1,179 @@
+"""Proves callers' signatures: fetches certificates and says what they prove. The core decides what follows.
+
+What is fetched is what a stranger names, so: HTTPS, no redirection, a few kilobytes, public addresses only, and the
+address that was looked at is the one that is spoken to. Chains are kept; a URL that failed is left alone for a while.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from importlib import import_module
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import LocalError, PeerError
+from softswitch.sip.passport import UNREACHABLE, UNSUPPORTED, Verdict
+from softswitch.switch.events import CallerVerified, VerifyCaller
+from softswitch.switch.settings import Stir
+
+if TYPE_CHECKING:
+    import httpx
+    from cryptography.x509 import Certificate
+
+    from softswitch.services.stir_certificates import Chain
+
+_MOST_CHAINS: Final = 2000
+_MOST_FETCHES: Final = 32
+_LEFT_ALONE: Final = 30.0  # seconds after a failure
+
+
+class CallerVerifier:
+    """Every question gets exactly one `CallerVerified`, in time. Libraries are loaded by the first."""
+
+    def __init__(self, give: Callable[[CallerVerified], None], clock: Callable[[], Instant]) -> None:
+        self._give = give
+        self._clock = clock
+        self._client: httpx.AsyncClient | None = None
+        self._making = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._kept: dict[str, tuple[Instant, Chain | PeerError]] = {}
+        self._fetching: dict[str, asyncio.Task[Chain]] = {}
+        self._anchors: tuple[Stir, list[Certificate]] | None = None
+
+    @property
+    def running(self) -> int:
+        """Questions and fetches under way."""
+        return len(self._tasks) + len(self._fetching)
+
+    def ask(self, question: VerifyCaller) -> None:
+        """Returns at once."""
+        task = asyncio.get_running_loop().create_task(self._ask(question), name=f"verify-{question.number}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """What is under way is dropped."""
+        tasks = (*self._tasks, *self._fetching.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def _ask(self, question: VerifyCaller) -> None:
+        try:
+            async with asyncio.timeout(question.stir.timeout):
+                for proof in question.proofs:
+                    chain = await self._chain(proof.url, question.stir)
+                    chain.check(self._trusted(question.stir), self._clock())
+                    chain.prove(proof)
+            verdict = Verdict(0)
+        except TimeoutError:
+            verdict = Verdict(UNREACHABLE, "time-out")
+        except PeerError as error:
+            verdict = Verdict(error.status, str(error))
+        except LocalError as error:
+            verdict = Verdict(UNSUPPORTED, str(error))
+        except Exception as error:  # whatever a library raises for a stranger's octets: the call waits
+            verdict = Verdict(UNSUPPORTED, " ".join(f"{type(error).__name__}: {error}".split())[:200])
+        self._give(CallerVerified(question.number, verdict))
+
+    def _trusted(self, stir: Stir) -> "list[Certificate]":
+        """Read anew after a reload, whose settings are other ones."""
+        if self._anchors is None or self._anchors[0] is not stir:
+            from softswitch.services.stir_keys import certificates
+
+            self._anchors = stir, certificates(stir.anchors) if stir.anchors is not None else []
+        return self._anchors[1]
+
+    async def _chain(self, url: str, stir: Stir) -> "Chain":
+        now = self._clock()
+        until, found = self._kept.get(url, (0.0, None))
+        if found is not None and now < until:
+            if isinstance(found, PeerError):
+                raise PeerError(str(found), status=found.status)
+            return found
+        task = self._fetching.get(url)
+        if task is None:
+            if len(self._fetching) >= _MOST_FETCHES:
+                raise PeerError("too many certificates are being fetched", status=UNREACHABLE)
+            task = self._fetching[url] = asyncio.get_running_loop().create_task(self._fetch(url, stir))
+            task.add_done_callback(lambda done: self._fetched(url, stir, done))
+        return await asyncio.shield(task)  # others may wait for it, and the next call will want it
+
+    def _fetched(self, url: str, stir: Stir, task: "asyncio.Task[Chain]") -> None:
+        self._fetching.pop(url, None)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if len(self._kept) >= _MOST_CHAINS:
+            self._kept.pop(next(iter(self._kept)))
+        if error is None:
+            self._kept[url] = self._clock() + stir.cache_seconds, task.result()
+        elif isinstance(error, PeerError):
+            self._kept[url] = self._clock() + min(_LEFT_ALONE, stir.cache_seconds), error
+
+    async def _fetch(self, url: str, stir: Stir) -> "Chain":
+        from softswitch.services.stir_certificates import MOST_OCTETS, Chain
+
+        try:
+            async with asyncio.timeout(max(stir.timeout, 5.0)):
+                data = await self._get(url, stir, MOST_OCTETS)
+        except (PeerError, TimeoutError) as error:
+            raise PeerError(str(error) or "time-out", status=UNREACHABLE) from error
+        except Exception as error:  # what an HTTP client raises
+            raise PeerError(f"{type(error).__name__}: {error}"[:200], status=UNREACHABLE) from error
+        return Chain(data)
+
+    async def _get(self, url: str, stir: Stir, most: int) -> bytes:
+        parts = urlsplit(url)
+        if parts.scheme != "https" and not (stir.allow_http and parts.scheme == "http"):
+            raise PeerError(f"{parts.scheme[:20]!r} is not a way to fetch a certificate: https")
+        if not parts.hostname or parts.username is not None:
+            raise PeerError("no host to fetch the certificate from")
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        address = await self._address(host, port, stir)
+        literal = f"[{address}]" if ":" in address else address
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        headers = {
+            "Host": host if parts.port is None else f"{host}:{port}",
+            "Accept": "application/pem-certificate-chain",
+        }
+        client = await self._connected()
+        request = f"{parts.scheme}://{literal}:{port}{path}"
+        async with client.stream("GET", request, headers=headers, extensions={"sni_hostname": host}) as response:
+            if response.status_code != 200:
+                raise PeerError(f"status {response.status_code} instead of a certificate")
+            body = b""
+            async for piece in response.aiter_bytes():
+                body += piece
+                if len(body) > most:
+                    raise PeerError(f"more than {most} octets instead of a certificate")
+            return body
+
+    async def _address(self, host: str, port: int, stir: Stir) -> str:
+        """An address of the host that we may speak to: not one of our own networks, whoever names it."""
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        allowed = [ip_network(text, strict=False) for text in stir.allow_networks]
+        for *_, sockaddr in found:
+            address = ip_address(str(sockaddr[0]).partition("%")[0])
+            mapped = getattr(address, "ipv4_mapped", None) or address
+            if (mapped.is_global and not mapped.is_multicast) or any(mapped in network for network in allowed):
+                return str(address)
+        raise PeerError("the certificate's host has no public address")
+
+    async def _connected(self) -> "httpx.AsyncClient":
+        async with self._making:
+            if self._client is None:
+                # Its import and its certificates take a tenth of a second, which calls must not wait for.
+                self._client = await asyncio.to_thread(_make_client)
+        return self._client
+
+
+def _make_client() -> "httpx.AsyncClient":
+    import_module("softswitch.services.stir_certificates")
+    client: httpx.AsyncClient = import_module("httpx").AsyncClient(trust_env=False, follow_redirects=False)
+    return client

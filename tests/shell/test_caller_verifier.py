@@ -1,0 +1,184 @@
+"""Callers' signatures over real HTTP on loopback: certificates are fetched, kept and bounded; whatever a stranger names
+is one verdict, in time."""
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from softswitch.services.stir_certificates import MOST_OCTETS
+from softswitch.services.stir_keys import es256
+from softswitch.shell.stir import CallerVerifier
+from softswitch.sip.passport import Proof, Verdict
+from softswitch.switch.events import CallerVerified, VerifyCaller
+from softswitch.switch.settings import Stir
+from tests.stir_pki import Issued, issue
+
+NOW = time.time()
+ROOT = issue("root", ca=True, at=NOW)
+LEAF = issue("leaf", ROOT, at=NOW)
+LOOPBACK = ("127.0.0.0/8",)
+
+
+class Server:
+    """Serves `status` and `body`; counts who asked. `delay` seconds pass before that."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.delay, self.more = 200, LEAF.pem, 0.0, ""
+        self.asked: list[str] = []
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+            await asyncio.sleep(self.delay)
+            head = (
+                f"HTTP/1.1 {self.status} X\r\nContent-Length: {len(self.body)}\r\n{self.more}Connection: close\r\n\r\n"
+            )
+            writer.write(head.encode() + self.body)
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    server = Server()
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
+    scheme, port = "http" if tls is None else "https", listener.sockets[0].getsockname()[1]
+    server.url = f"{scheme}://localhost:{port}/shaken.pem"
+    yield server
+    listener.close()
+
+
+@pytest.fixture
+def stir(tmp_path: Path) -> Stir:
+    anchors = tmp_path / "anchors.pem"
+    anchors.write_bytes(ROOT.pem)
+    return Stir(anchors=str(anchors), timeout=5.0, allow_http=True, allow_networks=LOOPBACK)
+
+
+class Asking:
+    """A verifier and what it said."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[CallerVerified] = asyncio.Queue()
+        self.verifier = CallerVerifier(self.said.put_nowait, time.time)
+        self._next = 0
+
+    async def ask(self, stir: Stir, *urls: str, by: Issued = LEAF) -> Verdict:
+        self._next += 1
+        proofs = tuple(Proof(url, b"a.b", es256(by.key, b"a.b"), "37052000001") for url in urls)
+        self.verifier.ask(VerifyCaller(self._next, proofs, stir))
+        answer = await asyncio.wait_for(self.said.get(), 10)
+        assert answer.number == self._next
+        return answer.verdict
+
+    async def close(self) -> None:
+        await self.verifier.close()
+        assert self.said.empty()
+        assert self.verifier.running == 0
+
+
+async def test_a_certificate_is_fetched_once_and_proves(stir: Stir) -> None:
+    asking = Asking()
+    async with serving() as server:
+        assert await asking.ask(stir, server.url) == Verdict(0)
+        assert await asking.ask(stir, server.url, server.url) == Verdict(0)
+        assert (await asking.ask(stir, server.url, by=issue("other", ROOT, at=NOW))).status == 438
+        assert len(server.asked) == 1
+        assert "host: localhost:" in server.asked[0].lower()
+    await asking.close()
+
+
+async def test_calls_at_once_share_a_fetch(stir: Stir) -> None:
+    asking = Asking()
+    async with serving() as server:
+        server.delay = 0.1
+        proof = Proof(server.url, b"a.b", es256(LEAF.key, b"a.b"), "37052000001")
+        for number in range(20):
+            asking.verifier.ask(VerifyCaller(number, (proof,), stir))
+        verdicts = [(await asyncio.wait_for(asking.said.get(), 10)).verdict for _ in range(20)]
+        assert verdicts == [Verdict(0)] * 20
+        assert len(server.asked) == 1
+    await asking.close()
+
+
+async def test_roots_are_read_again_after_a_reload(stir: Stir) -> None:
+    """The certificates that were fetched stay; whom we trust is another thing."""
+    asking = Asking()
+    async with serving() as server:
+        assert await asking.ask(stir, server.url) == Verdict(0)
+        assert stir.anchors is not None
+        Path(stir.anchors).write_bytes(issue("other", ca=True, at=NOW).pem)
+        assert await asking.ask(stir, server.url) == Verdict(0)
+        again = Stir(anchors=stir.anchors, allow_http=True, allow_networks=LOOPBACK)
+        assert (await asking.ask(again, server.url)).status == 437
+        assert (await asking.ask(Stir(allow_http=True, allow_networks=LOOPBACK), server.url)).status == 437
+    await asking.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///etc/passwd", "gopher://localhost/", "https://", "//localhost/x", "https://user@localhost/x",
+        "https://127.0.0.1/x", "https://localhost/x", "https://[::1]/x", "https://169.254.169.254/latest/meta-data",
+        "https://10.0.0.1/x", "https://[::ffff:127.0.0.1]/x", "https://0.0.0.0/x", "https://[fd00::1]/x",
+        "https://localhost:0/x", "https://localhost:99999/x", "http://localhost/x", "https://no-such-host.invalid/x",
+        "https://[zz]/x",
+    ],
+)  # fmt: skip
+async def test_what_a_stranger_names_is_not_always_fetched(url: str, tmp_path: Path) -> None:
+    """HTTPS and public addresses only, by default: 436, and nobody was spoken to."""
+    asking = Asking()
+    assert (await asking.ask(Stir(anchors=str(tmp_path)), url)).status == 436
+    await asking.close()
+
+
+@pytest.mark.parametrize(("status", "body", "more", "verdict"), [
+    (404, b"", "", 436), (302, b"", "Location: /other\r\n", 436), (200, b"hello", "", 436),
+    (200, b"x" * (MOST_OCTETS + 1), "", 436), (200, issue("rsa", ROOT, at=NOW, bits=2048).pem, "", 437),
+    (200, issue("old", ROOT, at=NOW, days=(-9, -1)).pem, "", 437), (200, issue("self", at=NOW).pem, "", 437),
+])  # fmt: skip
+async def test_answers_that_prove_nothing(stir: Stir, status: int, body: bytes, more: str, verdict: int) -> None:
+    """And who asked is left alone for a while: the second call does not ask again."""
+    asking = Asking()
+    async with serving() as server:
+        server.status, server.body, server.more = status, body, more
+        assert (await asking.ask(stir, server.url)).status == verdict
+        assert (await asking.ask(stir, server.url)).status == verdict
+        assert len(server.asked) == 1
+    await asking.close()
+
+
+async def test_a_server_that_is_slow_is_not_waited_for(stir: Stir) -> None:
+    """The call goes on after `timeout`; what was begun is kept for the next one."""
+    asking = Asking()
+    short = Stir(anchors=stir.anchors, timeout=0.2, allow_http=True, allow_networks=LOOPBACK)
+    async with serving() as server:
+        server.delay = 1.0
+        assert await asking.ask(short, server.url) == Verdict(436, "time-out")
+        assert await asking.ask(stir, server.url) == Verdict(0)
+        assert len(server.asked) == 1
+        server.delay = 30.0
+        assert (await asking.ask(short, f"{server.url}?other")).status == 436
+        await asking.close()
+
+
+async def test_a_server_that_is_not_who_it_says_is_not_read(stir: Stir, tmp_path: Path) -> None:
+    """Over TLS the host must be who it says; a self-signed one is nobody."""
+    certificate, key = issue("localhost", at=NOW).write(tmp_path, "web")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    asking = Asking()
+    async with serving(tls) as server:
+        verdict = await asking.ask(stir, server.url)
+        assert verdict.status == 436
+        assert not server.asked
+    await asking.close()
