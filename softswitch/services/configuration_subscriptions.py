@@ -1,5 +1,6 @@
 """What the settings of lamps, messages and mailboxes mean."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -7,6 +8,7 @@ from softswitch.services.faults import Finding, closest
 from softswitch.switch.settings import Settings
 
 _HOUR: Final = 3600
+_ADDRESS: Final = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+")
 _LARGEST_MESSAGE: Final = 1300  # RFC 3428 §8
 
 
@@ -32,12 +34,22 @@ def check_subscriptions(settings: Settings) -> Iterator[Finding]:
             yield Finding(("phones", name, "mailbox"), f'no voicemail "{phone.mailbox}"', match)
         elif phone.mailbox is None and phone.message_waiting == "always":
             yield Finding(("phones", name, "message_waiting"), "the phone has no mailbox", "", "warning")
+    if settings.mail.username and not settings.mail.password:
+        yield Finding(("mail", "password"), "is missing: username alone logs nobody in")
+    if settings.mail.password and settings.mail.security == "none":
+        yield Finding(("mail", "security"), "the password would be sent in the clear", "starttls", "warning")
     numbers: dict[str, str] = {}
     for name, box in settings.voicemail.items():
         if box.pin is not None and not (box.pin.isdecimal() and box.pin.isascii() and 4 <= len(box.pin) <= 12):
             yield Finding(("voicemail", name, "pin"), "must be 4 to 12 digits")
         if box.ask_pin == "always" and box.pin is None:
             yield Finding(("voicemail", name, "ask_pin"), "there is no pin to ask for")
+        if box.mail is not None and (not _ADDRESS.fullmatch(box.mail) or not box.mail.isascii()):
+            yield Finding(("voicemail", name, "mail"), f'"{box.mail}" is no mail address')
+        elif box.mail is not None and settings.mail.host is None:
+            yield Finding(("voicemail", name, "mail"), "there is no mail.host to send it by")
+        if box.mail_delete and box.mail is None:
+            yield Finding(("voicemail", name, "mail_delete"), "there is no mail: every message would be lost")
         if box.number is not None:
             if not (box.number.isdecimal() and box.number.isascii()):
                 yield Finding(("voicemail", name, "number"), "must be digits")

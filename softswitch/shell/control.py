@@ -22,6 +22,7 @@ from softswitch.services.certificate_watch import CertificateWatch
 from softswitch.services.configuration_diff import diff
 from softswitch.services.keeper import Keeper
 from softswitch.services.live_settings import LiveSettings
+from softswitch.services.mail import FOLDER, MailRoom
 from softswitch.services.message_deletion import MessageDeletion
 from softswitch.services.recording_helper import Helper
 from softswitch.services.recordings import Recordings
@@ -54,6 +55,7 @@ from softswitch.sip.flow import Addressing
 from softswitch.sip.transports import TRANSPORTS
 from softswitch.switch.events import (
     AddressLearned,
+    DeleteMessage,
     Drain,
     HangUpCall,
     HopsLocated,
@@ -172,6 +174,17 @@ class Control:
             )
             self._deletion = MessageDeletion(self._keeper, _say)
             driver.delete_recording = self._deletion.delete
+            self._mail = MailRoom(
+                lambda: self._settings,
+                self._data_dir / FOLDER,
+                recordings,
+                self._alarms,
+                clock=self._clock,
+                say=_say,
+                sent=lambda box, path: (
+                    driver.give(DeleteMessage(box, path, "mail")) if self._mailed_only(box) else None
+                ),
+            )
             self._notice = VoicemailNotice(lambda: self._settings, recordings, _say)
             saver.recorded = self._recorded
             self._operator = Operator(
@@ -242,6 +255,7 @@ class Control:
         self._external = ExternalNames(names, self._dns, self._external_found)
         self._places = LocatedPlaces(self._settings, endpoints, self._dns, self._located, self._unresolved)
         self._hold(self._loop.create_task(self._keeper.run(), name="keeper"))
+        self._mail.start()
 
     async def _media_up(self) -> None:
         try:
@@ -274,6 +288,11 @@ class Control:
     def _recorded(self, row: SavedRecording) -> None:
         self._keeper.recorded(row)
         self._notice.recorded(row)
+        self._mail.recorded(row)
+
+    def _mailed_only(self, box: str) -> bool:
+        wanted = self._settings.voicemail.get(box)
+        return wanted is not None and wanted.mail_delete
 
     def _tick(self) -> None:
         self._gate.sweep()
@@ -374,6 +393,7 @@ class Control:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._notice.close()
         await self._deletion.close()
+        await self._mail.close()
         await self._keeper.finish()
         await self._helper.close()
         self._security.close()

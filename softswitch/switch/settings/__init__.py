@@ -13,6 +13,7 @@ from softswitch.switch.settings.common import STRICT, Target
 from softswitch.switch.settings.defence import Defence
 from softswitch.switch.settings.features import Paging, Parking
 from softswitch.switch.settings.guards import Guards, ServiceClass
+from softswitch.switch.settings.mail import Mail
 from softswitch.switch.settings.menus import Collect, Consent, Hours, Menu, Route, Voicemail
 from softswitch.switch.settings.parties import Agent, Phone, RingGroup, Trunk
 from softswitch.switch.settings.routing import Hook, NumberList
@@ -39,6 +40,7 @@ __all__ = [
     "Hours",
     "InCall",
     "Log",
+    "Mail",
     "Media",
     "Menu",
     "Messages",
@@ -90,6 +92,7 @@ class Settings:
     transfers: Transfers = field(default_factory=Transfers)
     subscriptions: Subscriptions = field(default_factory=Subscriptions)
     messages: Messages = field(default_factory=Messages)
+    mail: Mail = field(default_factory=Mail)
     phones: dict[str, Phone] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     trunks: dict[str, Trunk] = field(default_factory=dict)
