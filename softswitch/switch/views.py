@@ -23,7 +23,7 @@ class LegView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallView:
-    """`state`: where the call is: routing, menu, queued, ringing, talking, playing, ended. `at` names the place
+    """`state`: where the call is: routing, menu, queued, ringing, talking, parked, playing, ended. `at` names the place
     (menu, queue, target). `supervisors`: who is with it and how, as `phone:1009 whisper`."""
 
     id: str
