@@ -17,6 +17,7 @@ from softswitch.switch.settings import Settings
 
 if TYPE_CHECKING:
     from softswitch.api.http_server import GuestServer
+    from softswitch.api.phone_files import PhoneFiles
 
 
 class HttpFront:
@@ -26,6 +27,7 @@ class HttpFront:
         self._socket: socket.socket | None = None
         self._token = ""
         self._run = Path()
+        self._phone_files: PhoneFiles | None = None
         self._server: GuestServer | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -35,6 +37,10 @@ class HttpFront:
             self._socket = bind(parse_endpoint(settings.api.listen, "tcp"))
         except LocalError as error:
             raise LocalError(f"[api] {error}") from error
+        if settings.provisioning.listen is not None:
+            from softswitch.api.phone_files import PhoneFiles
+
+            self._phone_files = PhoneFiles(settings)
         before = read_access(run.parent)  # of a control process that died: programs go on with its token
         self._token = settings.api.token or (before.token if before else "") or secrets.token_urlsafe(32)
         self._run = run
@@ -52,9 +58,13 @@ class HttpFront:
         local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         url = f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
         write_access(self._run, ApiAccess(url, self._token))
+        if self._phone_files is not None:
+            await self._phone_files.start(operator.settings)
 
     async def stop(self) -> None:
         """Open requests are cut after two seconds."""
+        if self._phone_files is not None:
+            await self._phone_files.stop()
         if self._server is not None and self._task is not None:
             self._server.should_exit = True
             await self._task

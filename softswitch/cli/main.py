@@ -53,6 +53,7 @@ _COMMANDS: Final = {
     "ledger": "softswitch.cli.ledger:ledger",
     "recordings": "softswitch.cli.recordings:recordings",
     "prompts": "softswitch.cli.prompts:prompts",
+    "provision": "softswitch.cli.provision:provision",
     "completion": "softswitch.cli.completion:completion",
 }
 _INTERRUPTED: Final = 130

@@ -28,6 +28,7 @@ from softswitch.services.configuration_graph import (
 )
 from softswitch.services.configuration_guards import check_guards
 from softswitch.services.configuration_identity import check_identity
+from softswitch.services.configuration_provisioning import check_provisioning
 from softswitch.services.configuration_routing import check_routing
 from softswitch.services.configuration_sessions import check_sessions
 from softswitch.services.configuration_subscriptions import check_subscriptions
@@ -108,6 +109,7 @@ class _Checks:
         for name, phone in self.settings.phones.items():
             self._phone(name, phone)
         self._extensions()
+        self.findings += check_provisioning(self.settings)
         self._agents()
         for name, trunk in self.settings.trunks.items():
             self._trunk(name, trunk)

@@ -11,7 +11,9 @@ from softswitch.services.key_lines import KeyPath
 
 Severity: TypeAlias = Literal["error", "warning"]
 
-SECRET_KEYS: Final = frozenset({"password", "ha1", "pin", "token", "database"})  # their values are never shown
+SECRET_KEYS: Final = frozenset(
+    {"password", "ha1", "pin", "token", "database", "admin_password"}
+)  # their values are never shown
 
 _BARE: Final = re.compile(r"[A-Za-z0-9_\-]+")
 

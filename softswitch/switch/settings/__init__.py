@@ -16,6 +16,7 @@ from softswitch.switch.settings.guards import Guards, ServiceClass
 from softswitch.switch.settings.mail import Mail
 from softswitch.switch.settings.menus import Collect, Consent, Hours, Menu, Route, Voicemail
 from softswitch.switch.settings.parties import Agent, Phone, RingGroup, Trunk
+from softswitch.switch.settings.provisioning import Brand, Device, Provisioning
 from softswitch.switch.settings.routing import Hook, NumberList
 from softswitch.switch.settings.server import Api, ApiToken, Log, Server
 from softswitch.switch.settings.sip import LEARN, Media, Sip
@@ -26,19 +27,20 @@ from softswitch.switch.settings.talks import Codes, InCall, Recording, Supervisi
 from softswitch.switch.settings.transports import Tls, WebSocket
 
 __all__ = [
-    "LEARN",
-    "STRICT",
     "Agent",
     "Api",
     "ApiToken",
+    "Brand",
     "Codes",
     "Collect",
     "Consent",
     "Defence",
+    "Device",
     "Guards",
     "Hook",
     "Hours",
     "InCall",
+    "LEARN",
     "Log",
     "Mail",
     "Media",
@@ -48,9 +50,11 @@ __all__ = [
     "Paging",
     "Parking",
     "Phone",
+    "Provisioning",
     "Recording",
     "RingGroup",
     "Route",
+    "STRICT",
     "Server",
     "ServiceClass",
     "Settings",
@@ -93,6 +97,7 @@ class Settings:
     subscriptions: Subscriptions = field(default_factory=Subscriptions)
     messages: Messages = field(default_factory=Messages)
     mail: Mail = field(default_factory=Mail)
+    provisioning: Provisioning = field(default_factory=Provisioning)
     phones: dict[str, Phone] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     trunks: dict[str, Trunk] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from softswitch.sip.secure_media import Srtp
 from softswitch.sip.session_terms import Reliable
 from softswitch.switch.settings.common import STRICT, Target
 from softswitch.switch.settings.stir import TrunkStir
+from softswitch.switch.settings.provisioning import Device
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,9 @@ class Phone:
 
     `always`, `busy`, `no_answer`, `unavailable`: where its calls are forwarded. `call_waiting`: whether it is rung
     while in a call. `pickup_groups`: whose ringing calls it may take, and who may take its. `intercom`: whether other
-    phones may have it answer by itself. What the phone sets with feature codes goes before these."""
+    phones may have it answer by itself. What the phone sets with feature codes goes before these.
+
+    `device`: what it is, so that its settings can be written for it."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     password: str | None = field(default=None, repr=False)
@@ -75,6 +78,7 @@ class Phone:
     message_waiting: Literal["subscribed", "always"] = "subscribed"
     cos: str | None = None
     listener: str | None = None
+    device: Device | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
