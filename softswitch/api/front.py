@@ -59,7 +59,7 @@ class HttpFront:
         url = f"http://[{local}]:{port}" if ":" in local else f"http://{local}:{port}"
         write_access(self._run, ApiAccess(url, self._token))
         if self._phone_files is not None:
-            await self._phone_files.start(operator.settings)
+            await self._phone_files.start(lambda: operator.settings)
 
     async def stop(self) -> None:
         """Open requests are cut after two seconds."""
