@@ -6,9 +6,9 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from softswitch.kernel.errors import LocalError
-from softswitch.services.faults import Finding
+from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
-from softswitch.services.provisioning.brands import PROGRAMS
+from softswitch.services.provisioning.brands import BRANDS, PROGRAMS
 from softswitch.services.provisioning.mac import plain_mac
 from softswitch.switch.settings import Device, Phone, Provisioning, Settings
 
@@ -18,6 +18,10 @@ _MOST_LAMPS: Final = 100
 def check_provisioning(settings: Settings) -> list[Finding]:
     """Everything that is wrong with `[provisioning]` and the devices of phones."""
     found = [*_site(settings.provisioning)]
+    if settings.provisioning.listen is not None and settings.tls.certificate is None:
+        found.append(
+            Finding(("provisioning", "listen"), "needs a certificate: see [tls]; `softswitch certificate` makes one")
+        )
     owners: dict[str, str] = {}
     for name, phone in settings.phones.items():
         if phone.device is not None:
@@ -37,6 +41,9 @@ def _site(site: Provisioning) -> Iterator[Finding]:
             yield Finding((*path, "url"), "must begin with https:// and a host: files hold passwords")
     if site.port is not None and not 1 <= site.port <= 65535:
         yield Finding((*path, "port"), "must be 1 to 65535")
+    for brand in site.brands:
+        if brand not in BRANDS:
+            yield Finding((*path, "brands", brand), f'"{brand}" is not a brand', closest(brand, BRANDS))
     for index, text in enumerate(site.allow):
         try:
             ip_network(text)

@@ -48,8 +48,10 @@ class Baresip:
         mediaenc: str = "",
         port: int = 0,
         authority: str = "",
+        account: str = "",
     ) -> None:
-        """`port` of the switch, when it is not the usual one; `authority`: file of whom it believes over TLS."""
+        """`port` of the switch, when it is not the usual one; `authority`: file of whom it believes over TLS;
+        `account`: the line of its accounts that somebody else has written."""
         need("baresip")
         self.name = user
         self._directory = directory / f"baresip-{user}"
@@ -87,7 +89,8 @@ net_interface 127.0.0.1
 """
         )
         (self._directory / "accounts").write_text(
-            f"<sip:{user}@pbx.test>;auth_pass={password};"
+            (account and account.rstrip() + f";answermode={answer}\n")
+            or f"<sip:{user}@pbx.test>;auth_pass={password};"
             f'outbound="sip:{switch.host}:{port or switch.port};transport={transport}";'
             f"answermode={answer};regint=60;audio_codecs={codecs}{encryption}\n"
         )

@@ -24,8 +24,8 @@ class Device:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provisioning:
     """`listen`: where phones fetch their files by HTTPS, with the certificate of `[tls]`; nowhere without it. `url`:
-    how phones reach that, when it is not `https://DOMAIN:PORT`. `server`: where phones register, the domain unless given;
-    `transport` and `port` likewise (the best one that is listened on). `allow`: networks from which files may be
+    how phones reach that, when it is not `https://DOMAIN:PORT`. `server`: where phones register, the domain unless
+    given; `transport` and `port` likewise (the best one that is listened on). `allow`: networks from which files may be
     fetched. `ntp`: a time server. `admin_password`: for the phones' own web pages, else each gets one of its own.
     `brands`: settings for all devices of a brand, in its own terms."""
 
@@ -38,4 +38,4 @@ class Provisioning:
     allow: tuple[str, ...] = ("0.0.0.0/0", "::/0")
     ntp: str | None = None
     admin_password: str | None = field(default=None, repr=False)
-    brands: dict[Brand, dict[str, str | int | bool]] = field(default_factory=dict)
+    brands: dict[str, dict[str, str | int | bool]] = field(default_factory=dict)
