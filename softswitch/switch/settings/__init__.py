@@ -27,6 +27,8 @@ from softswitch.switch.settings.talks import Codes, InCall, Recording, Supervisi
 from softswitch.switch.settings.transports import Tls, WebSocket
 
 __all__ = [
+    "LEARN",
+    "STRICT",
     "Agent",
     "Api",
     "ApiToken",
@@ -40,7 +42,6 @@ __all__ = [
     "Hook",
     "Hours",
     "InCall",
-    "LEARN",
     "Log",
     "Mail",
     "Media",
@@ -54,7 +55,6 @@ __all__ = [
     "Recording",
     "RingGroup",
     "Route",
-    "STRICT",
     "Server",
     "ServiceClass",
     "Settings",

@@ -8,8 +8,8 @@ from softswitch.sip.numbers import NumberForm
 from softswitch.sip.secure_media import Srtp
 from softswitch.sip.session_terms import Reliable
 from softswitch.switch.settings.common import STRICT, Target
-from softswitch.switch.settings.stir import TrunkStir
 from softswitch.switch.settings.provisioning import Device
+from softswitch.switch.settings.stir import TrunkStir
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
