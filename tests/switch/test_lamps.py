@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 
 from softswitch.acd.model import QueueSettings
-from softswitch.switch.events import AgentCommand, Drain, Reload, Resolved, TransferCommand
+from softswitch.switch.events import AgentCommand, Drain, HangUpCall, Reload, TransferCommand
 from softswitch.switch.settings import Agent, Parking, Phone, Route, Settings, Sip, Subscriptions
 from softswitch.wire.sip import Headers, Request, Uri
 from tests.switch.site import Party, Site
@@ -113,7 +113,7 @@ def test_parking_places_and_do_not_disturb() -> None:
     site.run(1.0)
     assert watcher.lamps()[-1] == [("terminated", "recipient")]
     site.switch.office.phones.set("1002", "dnd", True, "test", site.now)
-    site.give(Resolved("none", ()))
+    site.give(HangUpCall("none"))
     site.run(1.0)
     assert seat.lamps()[-1] == [("confirmed", "recipient")]
     assert b"<r:busy/>" in watcher.notified[-1].body
