@@ -4,7 +4,7 @@ A wave is rung at once. When all its branches have failed, or its time is up, th
 ring group in order, or the backup of a trunk. RFC 3261 §16.7 says which failure is told on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import TypeAlias
 
@@ -28,7 +28,8 @@ from softswitch.wire.sip import NameAddr, Response, Uri
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """One place to ring."""
+    """One place to ring. `otherwise`: other flows to the same phone, rung one after the other when this one is dead
+    (RFC 5626 §5.3)."""
 
     peer: str
     uri: Uri
@@ -41,6 +42,11 @@ class Destination(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     credentials: Credentials | None = None
     terms: Terms = PLAIN
+    otherwise: "tuple[Destination, ...]" = ()
+
+
+_DEAD_FLOW = 430  # RFC 5626 §11.5: the flow to the phone has failed
+_FLOW_PATIENCE = 4.0  # seconds for any response by a flow when the phone has another one
 
 
 class Wave(msgspec.Struct, frozen=True):
@@ -52,6 +58,19 @@ class Wave(msgspec.Struct, frozen=True):
     ring_seconds: float
     fail_over_only: bool = False
     patience: float = 0.0
+
+
+def by_phone(found: Iterable[tuple[str, Destination]]) -> tuple[Destination, ...]:
+    """One destination a phone: those of the same instance are its flows, the freshest first (RFC 5626 §5.3: never more
+    than one of them at a time). Those without an instance stand for themselves."""
+    alone: list[Destination] = []
+    flows: dict[str, list[Destination]] = {}
+    for instance, destination in found:
+        if instance:
+            flows.setdefault(instance, []).append(destination)
+        else:
+            alone.append(destination)
+    return (*alone, *(msgspec.structs.replace(first, otherwise=tuple(rest)) for first, *rest in flows.values()))
 
 
 class Rings(msgspec.Struct, frozen=True):
@@ -104,6 +123,7 @@ class Dial:
         "_far",
         "_further",
         "_max_forwards",
+        "_others",
         "_rings_until",
         "_ua",
         "_wave_began",
@@ -143,6 +163,7 @@ class Dial:
         self._fabric = fabric
         self._dice = dice
         self._failures: list[tuple[int, Response | None]] = []
+        self._others: dict[int, tuple[Destination, ...]] = {}  # by leg: further flows to its phone
         self._rings_until: Instant = 0.0
         self._wave_began = 0  # failures before the wave that `fail_over_only` waves stand in for
 
@@ -171,12 +192,41 @@ class Dial:
         """Final failure on a branch."""
         leg.ended(now)
         self.ended.append((leg, status))
+        if response is None or status == _DEAD_FLOW:
+            outputs = self._ring_otherwise(leg, now)
+            if outputs is not None:
+                return outputs, None
         return self._failed(leg, status, response, [], now)
+
+    def _ring_otherwise(self, leg: Leg, now: Instant) -> list[Output] | None:
+        """Ring the phone of a dead flow by the next one; None when there is none."""
+        others = self._others.pop(leg.id, ())
+        if not others:
+            return None
+        if leg in self.legs:
+            self.legs.remove(leg)
+        before = len(self.legs)
+        outputs = self._ring(msgspec.structs.replace(others[0], otherwise=others[1:]), now)
+        if len(self.legs) == before:
+            return None
+        self.deadline = min(self._rings_until, now + _FLOW_PATIENCE) if others[1:] else self._rings_until
+        return outputs
 
     def wake(self, now: Instant) -> tuple[list[Output], News]:
         """The wave's time is up, or its patience for a first response."""
         if now < self._rings_until:
             self.deadline = self._rings_until
+            silent = [leg for leg in self.legs if leg.id in self._others and self._ua.unheard(leg.session)]
+            if silent:
+                outputs: list[Output] = []
+                for leg in silent:
+                    outputs += leg.hang_up(now)
+                    self.ended.append((leg, 408))
+                    outputs += self._ring_otherwise(leg, now) or []
+                if self.legs:
+                    return outputs, None
+                self._failures.append((408, None))
+                return self._next_wave(outputs, now)
             if any(not self._ua.unheard(leg.session) for leg in self.legs):
                 return [], None
             self._failures.extend((408, None) for _ in self.legs)
@@ -208,7 +258,8 @@ class Dial:
                 outputs += self._ring(destination, now)
             if self.legs:
                 self._rings_until = now + wave.ring_seconds
-                self.deadline = now + (wave.patience or wave.ring_seconds)
+                patience = wave.patience or (_FLOW_PATIENCE if self._others else wave.ring_seconds)
+                self.deadline = now + min(patience, wave.ring_seconds)
                 return outputs, None
         status = best(status for status, _ in self._failures)
         response = next((said for code, said in self._failures if code == status), None)
@@ -240,6 +291,8 @@ class Dial:
         session, outputs = self._ua.invite(invitation, to.flow, now)
         leg.inviting(session, invitation.call_id or "")
         self.legs.append(leg)
+        if to.otherwise:
+            self._others[leg.id] = to.otherwise
         return outputs
 
     def _failed(

@@ -23,6 +23,7 @@ from msgspec.structs import asdict, replace
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.deadlines import Deadlines
 from softswitch.kernel.errors import PeerError
+from softswitch.sip import outbound
 from softswitch.sip.flow import Flow
 from softswitch.sip.transports import SECURE, port_of, transport_of
 from softswitch.wire.sip import NameAddr, Request, Uri
@@ -43,9 +44,10 @@ class RegistrarSettings:
 
 
 class Binding(msgspec.Struct, frozen=True):
-    """One contact of an address of record. `destination` is the Request-URI for it, `route` the Route values before
-    it (from Path), `flow` where the request goes. `contact` is the Contact value as registered, without `expires`;
-    `q` its preference. `nat`: it is reached only by the way that its REGISTER came."""
+    """One contact of an address of record. `destination` is the Request-URI for it, `route` the Route values before it
+    (from Path), `flow` where the request goes. `contact` is the Contact value as registered, without `expires`; `q`
+    its preference. `nat`: it is reached only by the way that its REGISTER came. `outbound`: the phone keeps that way
+    open (RFC 5626); it may have several, told apart by `reg_id`."""
 
     aor: str
     destination: str
@@ -62,6 +64,7 @@ class Binding(msgspec.Struct, frozen=True):
     reg_id: str = ""
     nat: bool = False
     user_agent: str = ""
+    outbound: bool = False
 
     def as_row(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts for a store; back by `from_row`."""
@@ -162,6 +165,15 @@ class Registrar:
         The outcome is 200 with all current contacts, 400, 403 (too many contacts), 423 (expiry too short) or 500
         (out of order, RFC 3261 §10.3 step 7). Raises `PeerError` when a header that it needs cannot be read.
         """
+        outcome = self._register(aor, request, flow, now)
+        if outcome.status == 200 and outbound.wanted(request):
+            bound = (change.binding for change in outcome.changes if not isinstance(change, Removed))
+            if any(binding.outbound for binding in bound):
+                timer = ("Flow-Timer", str(outbound.FLOW_TIMER))
+                return replace(outcome, headers=(*outcome.headers, ("Require", "outbound"), timer))  # RFC 5626 §6
+        return outcome
+
+    def _register(self, aor: str, request: Request, flow: Flow, now: Instant) -> Outcome:
         headers = request.headers
         values = headers.all("Contact")
         path = tuple(headers.all("Path"))
@@ -207,6 +219,8 @@ class Registrar:
                 return Outcome(400, f"Contact with scheme {contact.uri.scheme}")
             if contact.uri.scheme == "sips" and flow.transport not in SECURE and not path:
                 return Outcome(403, "A sips contact registers over TLS")
+            if outbound.reg_id(contact) and outbound.wanted(request) and outbound.first_hop_lacks(request, path):
+                return Outcome(439, "First Hop Lacks Outbound Support")
             expires = self._expires(contact.params.get("expires"), common)
             if 0 < expires < self._settings.min_expires:
                 return Outcome(423, headers=(("Min-Expires", str(self._settings.min_expires)),))
@@ -264,7 +278,11 @@ class Registrar:
     ) -> Binding:
         contact = wish.contact
         uri = contact.uri
+        number = outbound.reg_id(contact)
+        keeps = bool(number) and outbound.wanted(request)
         flow, nat = _way(uri, arrival, "rport" in request.via.params, bool(path))
+        if keeps:
+            flow, nat = arrival, True
         params = {name: value for name, value in contact.params.items() if name != "expires"}
         old = wish.old
         return Binding(
@@ -280,8 +298,9 @@ class Registrar:
             route=path,
             q=_q(params.get("q")),
             instance=params.get("+sip.instance") or "",
-            reg_id=params.get("reg-id") or "",
+            reg_id=number,
             nat=nat,
+            outbound=keeps,
             user_agent=request.headers.get("User-Agent") or "",
         )
 
@@ -346,7 +365,8 @@ class Registrar:
                 del self._connections[entry.binding.flow.connection]
 
     def _arm_keep_alive(self, entry: _Entry, now: Instant) -> None:
-        if entry.binding.nat and not entry.binding.flow.reliable and self._settings.keep_alive > 0:
+        binding = entry.binding
+        if binding.nat and not (binding.flow.reliable or binding.outbound) and self._settings.keep_alive > 0:
             if self._keep_alives.get(entry.number) is None:
                 self._keep_alives.set(entry.number, now + self._settings.keep_alive)
         else:
@@ -423,10 +443,12 @@ def _find(entries: list[_Entry], contact: NameAddr) -> _Entry | None:
     """The entry that `contact` is about: the same instance and reg-id, else an equivalent URI (RFC 3261 §19.1.4)."""
     instance = contact.params.get("+sip.instance")
     if instance:
-        reg_id = contact.params.get("reg-id") or ""
+        reg_id = outbound.reg_id(contact)
         for entry in entries:
             if (entry.binding.instance, entry.binding.reg_id) == (instance, reg_id):
                 return entry
+        if reg_id:  # another flow is another binding, also to the same URI (RFC 5626 §6)
+            return None
     text = str(contact.uri)
     for entry in entries:
         if entry.binding.destination == text or Uri.parse(entry.binding.destination).equivalent(contact.uri):

@@ -7,7 +7,7 @@ it, a phone by its fixed address or its digest (`switch/admission.py`).
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 
-from softswitch.call.dial import Destination, Wave
+from softswitch.call.dial import Destination, Wave, by_phone
 from softswitch.call.stream_policy import StreamPolicy
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
@@ -330,18 +330,21 @@ class Directory:
         bindings = self._office.registrations.bindings(name, now)
         if call.secured:  # RFC 5630 §4.3
             bindings = tuple(binding for binding in bindings if binding.flow.transport in SECURE)
-        return tuple(
-            Destination(
-                peer,
-                Uri.parse(binding.destination),
-                binding.flow,
-                from_,
-                to,
-                self.phone_stream(name, binding.flow.remote[0]),
-                contact_user,
-                route=binding.route,
-                headers=headers,
-                terms=terms,
+        return by_phone(
+            (
+                binding.instance if binding.outbound else "",
+                Destination(
+                    peer,
+                    Uri.parse(binding.destination),
+                    binding.flow,
+                    from_,
+                    to,
+                    self.phone_stream(name, binding.flow.remote[0]),
+                    contact_user,
+                    route=binding.route,
+                    headers=headers,
+                    terms=terms,
+                ),
             )
             for binding in bindings
         )

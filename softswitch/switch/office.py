@@ -72,7 +72,7 @@ class Office:
         self.seats = Seats(settings)
         self.addressing = addressing
         self.dice = dice
-        self.ua = UserAgent(addressing, dice, supported=OPTIONS)
+        self.ua = UserAgent(addressing, dice, supported=(*OPTIONS, "outbound", "path"))
         self.fabric = Fabric(now, vault or dice)
         self.engine = Engine(settings.queues, settings.agents, now, dice, settings.acd, find_strategy)
         self.outbox: list[Effect] = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import Flow, Send
 from softswitch.sip.registrar import Binding, Expired, Refreshed, Registered, Registrar, RegistrarSettings, Removed
 from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.events import Save
@@ -153,6 +153,9 @@ class Registrations:
         return tuple({expired.binding.aor for expired in gone})
 
     def _keep_alive(self, binding: Binding, now: Instant) -> None:
+        if self._office.settings.sip.keep_alive_by == "crlf":
+            self._office.outbox.append(Send(binding.flow, b"\r\n\r\n"))
+            return
         domain = self._office.settings.sip.domain
         headers = Headers()
         headers.add("From", f"<sip:{domain}>")

@@ -23,7 +23,8 @@ class Sip:
 
     `dns_servers`: `address:port` of the name servers to ask, else the system's. `external_address`: what peers outside
     `local_networks` are told: an address, a host name that is looked up again and again, or `learn`.
-    `external_addresses`: the same for single entries of `listen`."""
+    `external_addresses`: the same for single entries of `listen`. `keep_alive`: seconds between what holds the NAT
+    binding of a phone open, 0 = never, and `keep_alive_by` what that is."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     domain: str = "softswitch.local"
@@ -42,6 +43,7 @@ class Sip:
     nonce_seconds: int = 300
     digest_algorithms: tuple[Literal["MD5", "SHA-256", "SHA-512-256"], ...] = ("MD5",)
     keep_alive: float = 30.0
+    keep_alive_by: Literal["options", "crlf"] = "options"
     max_forwards: int = 70
     max_diversions: int = 10
     ring_seconds: float = 60.0

@@ -26,6 +26,7 @@ from softswitch.wire.sip.grammar import (
 from softswitch.wire.sip.uri import MEMO_LENGTH, MEMO_TEXTS, Uri
 
 MAGIC_COOKIE: Final = "z9hG4bK"  # RFC 3261 §8.1.1.7
+KEEP: Final = "30"  # seconds, RFC 6223: how often keep-alives are welcome
 MAX_CSEQ: Final = 2**31 - 1  # RFC 3261 §8.1.1.5
 
 # An unquoted display name may be tokens only; wider here, as RFC 4475 §3.1.2.15 allows. So may blanks inside <>.
@@ -148,7 +149,10 @@ class Via(msgspec.Struct, frozen=True, gc=False):
     def stamped(self, host: str, port: int) -> "Via":
         """This value with the source that the server saw (RFC 3261 §18.2.1, RFC 3581 §4)."""
         if "rport" in self.params:
-            return Via(self.transport, self.host, self.port, {**self.params, "rport": str(port), "received": host})
+            params = {**self.params, "rport": str(port), "received": host}
+            if params.get("keep", "") is None:
+                params["keep"] = KEEP  # RFC 6223 §4.4: keep-alives are welcome, so often
+            return Via(self.transport, self.host, self.port, params)
         if host != self.host or "received" in self.params:
             return Via(self.transport, self.host, self.port, {**self.params, "received": host})
         return self
