@@ -47,7 +47,7 @@ class StreamLimits:
     handshake: float = 10.0
     ping: float = 30.0
     idle: float = 3900.0
-    connect: float = 5.0
+    connect: float = 3.0  # less than a caller waits for a trunk: a large request must still go by UDP
     buffer: int = 1024 * 1024
     per_source: int = 256
     total: int = 20_000

@@ -18,16 +18,21 @@ when the kernel reports an error on it, and every ICMP error is one. This costs 
 """
 
 import asyncio
+import errno
 import select
 import socket
 import struct
 from collections import deque
 from typing import Protocol
 
+import structlog
+
 from softswitch.shell.gate import Gate
+from softswitch.shell.logs import Repeated
 from softswitch.shell.resolver import Resolver, SocketAddress, socket_address
 from softswitch.sip.flow import Flow
 
+_too_large = Repeated(structlog.get_logger().warning)
 _BATCH = 64
 _BACKLOG = 4096
 _CACHE = 8192
@@ -169,7 +174,11 @@ class UdpListener:
                 return
             except ConnectionRefusedError:
                 self._read_errors()
-            except (OSError, OverflowError):
+            except (OSError, OverflowError) as error:
+                if isinstance(error, OSError) and error.errno == errno.EMSGSIZE:
+                    self.dropped += 1  # the flow is in order, others use it
+                    _too_large("sip.too_large", remote=f"{flow.remote[0]} port {flow.remote[1]}", bytes=len(data))
+                    return
                 if not self._read_errors():
                     self._fail(flow)
                     return

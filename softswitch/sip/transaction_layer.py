@@ -30,6 +30,9 @@ from softswitch.wire.sip import Request, Response
 
 COOKIE = "z9hG4bK"  # RFC 3261 §8.1.1.7
 LARGE = 1300  # bytes, RFC 3261 §18.1.1
+LARGEST = 65_507  # bytes that a datagram over IPv4 carries
+_NO_TCP: Duration = 300.0  # seconds for which a peer that took no connection is not tried by TCP again
+_KEPT = 4096
 
 
 class TransactionLayer:
@@ -39,6 +42,7 @@ class TransactionLayer:
         "_by_flow",
         "_clients",
         "_merge",
+        "_no_tcp",
         "_servers",
         "addressing",
         "deadlines",
@@ -61,6 +65,7 @@ class TransactionLayer:
         self.serial = 0
         self._clients: dict[object, ClientTransaction] = {}
         self._servers: dict[object, ServerTransaction] = {}
+        self._no_tcp: dict[tuple[str, int], Instant] = {}
         self._merge: dict[object, ServerTransaction] = {}
         self._by_flow: dict[Flow, set[Transaction]] = {}
 
@@ -95,12 +100,27 @@ class TransactionLayer:
         headers = request.headers
         headers.prepend("Via", via_value(flow, self.addressing.signalling(flow), branch))
         data = request.to_bytes()
-        if len(data) > LARGE and not flow.reliable and (other := self.addressing.reliable(flow)) is not None:
+        if len(data) > LARGE and (other := self._by_tcp(flow, len(data), now)) is not None:
             tx.fallback, tx.flow = flow, other
             data = self._with_via(request, other, branch)
         self._clients[tx.key] = tx
         tx.data = Send(tx.flow, data)
         self._begin(tx, now)
+        if len(data) > LARGEST and not tx.flow.reliable:
+            self._fits_nowhere(tx, now)
+
+    def _by_tcp(self, flow: Flow, size: int, now: Instant) -> Flow | None:
+        """Where a large request goes instead of `flow`, if that is UDP and the peer is not known to take no TCP."""
+        if flow.reliable or (size <= LARGEST and self._no_tcp.get(flow.remote, 0.0) > now):
+            return None
+        return self.addressing.reliable(flow)
+
+    def _fits_nowhere(self, tx: ClientTransaction, now: Instant) -> None:
+        """No datagram holds it: it ends like one that nobody answered, but at once."""
+        self.out.pop()
+        tx.data = None
+        tx.repeat_at, tx.expire_at = inf, now
+        self._arm(tx)
 
     def _with_via(self, request: Request, flow: Flow, branch: str) -> bytes:
         """The request's bytes with the only Via replaced by one for `flow`."""
@@ -239,8 +259,13 @@ class TransactionLayer:
             elif isinstance(tx, ClientTransaction):
                 if tx.fallback is not None and tx.state in (State.CALLING, State.TRYING):
                     tx.flow, tx.fallback = tx.fallback, None
+                    if len(self._no_tcp) >= _KEPT:
+                        self._no_tcp.clear()
+                    self._no_tcp[tx.flow.remote] = now + _NO_TCP
                     tx.data = Send(tx.flow, self._with_via(tx.sent, tx.flow, tx.sent.via.branch or ""))
                     self._begin(tx, now)
+                    if len(tx.data.data) > LARGEST:
+                        self._fits_nowhere(tx, now)
                 elif self.step(tx, Input.TRANSPORT_ERROR, None, now):
                     failed.append(tx)
         return failed

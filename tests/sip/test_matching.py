@@ -1,9 +1,9 @@
 """Which messages belong together: RFC 3261 §17.1.3, §17.2.3, §9.2, §8.2.2.2; RFC 3581."""
 
 import pytest
-from sip_peer import OFFER, TCP, UDP, World, request, within
+from sip_peer import OFFER, TCP, UDP, World, answer, request, within
 
-from softswitch.sip.events import Cancelled, Invited, Requested
+from softswitch.sip.events import Cancelled, Invitation, Invited, Rejected, Requested
 from softswitch.sip.flow import Flow
 
 
@@ -182,3 +182,34 @@ def test_a_large_request_stays_with_udp_where_tcp_is_not_possible():
     world = World(tcp=False)
     world.call(BIG)
     assert world.sent[0][1] == UDP
+
+
+def test_a_peer_that_takes_no_connection_is_asked_by_udp_at_once_for_a_while():
+    """§18.1.1 with a memory: not every caller waits for the same refusal."""
+    world = World(tcp=True)
+    for wait, transports in ((0, ["TCP", "UDP"]), (10, ["UDP"]), (301, ["TCP", "UDP"])):
+        world.advance(wait)
+        before = len(world.sent)
+        _, invite = world.call(BIG)
+        if invite.via.transport == "TCP":
+            world.do("flow_failed", Flow("tcp", UDP.remote, 2))
+        invites = [message for _, _, message in world.sent[before:] if message.method == "INVITE"]
+        assert [message.via.transport for message in invites] == transports
+        world.receive(answer(invites[-1], 486))
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_what_fits_in_no_datagram_fails_at_once(tcp):
+    """And nothing of it goes out by UDP."""
+    world = World(tcp=tcp)
+    huge = OFFER + b"a=x-filler:" + b"x" * 66_000 + b"\r\n"
+    invitation = Invitation("sip:bob@192.0.2.1", "<sip:alice@example.com>", "<sip:bob@example.com>", huge)
+    _, outputs = world.ua.invite(invitation, UDP, world.now)
+    sent = world.take(outputs)
+    assert [message.via.transport for message in sent] == ["TCP"] * tcp
+    if tcp:
+        world.do("flow_failed", Flow("tcp", UDP.remote, 2))
+    world.advance(0.1)
+    assert [event.status for event in world.named(Rejected)] == [408]
+    assert all(flow.transport == "tcp" for _, flow, _ in world.sent)
+    world.silent_in_the_end()
