@@ -12,15 +12,15 @@ class SipUser:
     """Known to the switch by its address. `call` and `wait` give the other side's description."""
 
     def __init__(self, user: str, host: str, port: int, switch: tuple[str, int]) -> None:
-        self._user, self._host, self._port, self._switch = user, host, port, switch
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._user, self._host, self._port, self._switch = user, _bracketed(host), port, switch
+        self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((host, port))
         self._socket.settimeout(0.1)
         self._requests: queue.Queue[Request] = queue.Queue()
         self._responses: queue.Queue[Response] = queue.Queue()
         self._tag, self._number = f"{random.getrandbits(48):x}", 0
         self._call_id = self._remote = self._target = ""
-        self._local = f"<sip:{user}@{host}:{port}>;tag={self._tag}"
+        self._local = f"<sip:{user}@{self._host}:{port}>;tag={self._tag}"
         self._invite: Request | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -29,7 +29,7 @@ class SipUser:
     def call(self, number: str, offer: bytes, seconds: float = 20.0) -> bytes:
         """INVITE; the answer in the 200, or in an assertion the final response that it was instead."""
         self._call_id = f"{random.getrandbits(64):x}"
-        host, port = self._switch
+        host, port = _bracketed(self._switch[0]), self._switch[1]
         self._target = f"sip:{number}@{host}:{port}"
         self._remote = f"<sip:{number}@{host}:{port}>"
         self._send("INVITE", offer)
@@ -130,3 +130,7 @@ class SipUser:
             elif message.method != "ACK":
                 self._reply(message, 200)
             self._requests.put(message)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
