@@ -34,16 +34,23 @@ class Scenario:
         self._invite = 0
         self._invited_at = 0
         self._calling = True
+        self._call_id = "[call_id]"
 
     def xml(self) -> str:
         used = "".join(self._steps)
-        reference = '<Reference variables="local,remote"/>' if 'assign_to="local"' in used else ""
+        kept = [name for name in ("local", "remote", "via", "cseq") if f'assign_to="{name}"' in used]
+        reference = f'<Reference variables="{",".join(kept)}"/>' if kept else ""
         return (
             '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
             f'<scenario name="{self._name}">\n' + "\n".join(self._steps) + f"\n{reference}\n</scenario>\n"
         )
 
     # ----------------------------------------------------------------------------------------------- the calling side
+
+    def dialog(self, name: str) -> "Scenario":
+        """What follows is in another dialog: SIPp leaves out what stands before /// when it seeks the call."""
+        self._call_id = f"{name}///[call_id]"
+        return self
 
     def invite(self, body: str | None = "", headers: str = "") -> "Scenario":
         """A new call; `body` None asks the other side for the offer."""
@@ -55,7 +62,7 @@ class Scenario:
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 From: <{_CALLER}>;tag=[pid]c[call_number]
 To: <{_CALLED}>
-Call-ID: [call_id]
+Call-ID: {self._call_id}
 CSeq: {self._sequence} INVITE
 Contact: <{_CALLER};transport=[transport]>
 Max-Forwards: 70
@@ -72,7 +79,7 @@ Max-Forwards: 70
             f"""ACK {uri} SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch={branch}
 {self._parties("peer")}
-Call-ID: [call_id]
+Call-ID: {self._call_id}
 CSeq: {self._invite} ACK
 Max-Forwards: 70
 """,
@@ -86,7 +93,7 @@ Max-Forwards: 70
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch-{len(self._steps) - self._invited_at}]
 From: <{_CALLER}>;tag=[pid]c[call_number]
 To: <{_CALLED}>
-Call-ID: [call_id]
+Call-ID: {self._call_id}
 CSeq: {self._invite} CANCEL
 Max-Forwards: 70
 """,
@@ -103,7 +110,7 @@ Max-Forwards: 70
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 From: <sip:{user}@pbx.test>;tag=[pid]c[call_number]
 To: <sip:{user}@pbx.test>
-Call-ID: [call_id]
+Call-ID: {self._call_id}
 CSeq: {self._sequence} REGISTER
 Contact: <sip:{user}@[local_ip]:{contact_port};transport=[transport]>
 Max-Forwards: 70
@@ -121,12 +128,21 @@ Expires: {expires}
         self._steps.append(
             '<recv request="INVITE" rrs="true"><action>'
             '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="remote"/>'
-            '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="local"/></action></recv>'
+            '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="local"/>'
+            '<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>'
+            '<ereg regexp=".*" search_in="hdr" header="CSeq:" assign_to="cseq"/></action></recv>'
         )
         return self
 
     def reply(
-        self, status: int, reason: str, body: str | None = None, *, tag: bool = True, cseq: str = "[last_CSeq:]"
+        self,
+        status: int,
+        reason: str,
+        body: str | None = None,
+        *,
+        tag: bool = True,
+        cseq: str = "[last_CSeq:]",
+        headers: str = "",
     ) -> "Scenario":
         """Answer the latest request."""
         to = "[last_To:];tag=[pid]s[call_number]" if tag else "[last_To:]"
@@ -138,9 +154,24 @@ Expires: {expires}
 [last_Call-ID:]
 {cseq}
 Contact: <sip:[local_ip]:[local_port];transport=[transport]>
-""",
+{headers}""",
             body,
             'retrans="500"' if status >= 200 and body is not None else "",
+        )
+
+    def reply_later(self, status: int, reason: str, body: str | None = None, headers: str = "") -> "Scenario":
+        """Answer the INVITE when other requests have come since."""
+        return self._send(
+            f"""SIP/2.0 {status} {reason}
+Via:[$via]
+From:[$remote]
+To:[$local];tag=[pid]s[call_number]
+[last_Call-ID:]
+CSeq:[$cseq]
+Contact: <sip:[local_ip]:[local_port];transport=[transport]>
+{headers}""",
+            body,
+            'retrans="500"' if status >= 200 else "",
         )
 
     def reply_to_invite(self, status: int, reason: str) -> "Scenario":
@@ -153,14 +184,28 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 
     # --------------------------------------------------------------------------------------------------- both sides
 
-    def receive(self, what: int | str, *, optional: bool = False, timeout: int = 0, routes: bool = False) -> "Scenario":
-        """A response (number) or a request (method). `routes`: its Contact is where later requests go."""
+    def receive(
+        self,
+        what: int | str,
+        *,
+        optional: bool = False,
+        timeout: int = 0,
+        routes: bool = False,
+        take: tuple[str, str, str] | None = None,
+    ) -> "Scenario":
+        """A response (number) or a request (method). `routes`: its Contact is where later requests go. `take`: a header
+        field, an expression for the part of it that is kept, and under which name."""
         kind = "response" if isinstance(what, int) else "request"
         rules = ' optional="true"' if optional else ""
         rules += f' timeout="{timeout}"' if timeout else ""
         rules += ' rrs="true"' if routes else ""
         rules += ' auth="true"' if what in (401, 407) else ""
-        self._steps.append(f'<recv {kind}="{what}"{rules}></recv>')
+        action = ""
+        if take is not None:
+            field, expression, name = take
+            ereg = f'<ereg regexp="{expression}" search_in="hdr" header="{field}:" assign_to="all,{name}"/>'
+            action = f'<action>{ereg}<log message="[$all]"/></action>'
+        self._steps.append(f'<recv {kind}="{what}"{rules}>{action}</recv>')
         return self
 
     def answered(self) -> "Scenario":
@@ -182,6 +227,11 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
         self._invite = self._sequence
         self.receive(100, optional=True).receive(200)
         return self.ack()
+
+    def ask(self, method: str, status: int, body: str | None = None, headers: str = "") -> "Scenario":
+        """A request within the dialog, and what it is answered with."""
+        self._request(method, body, headers=headers)
+        return self.receive(status)
 
     def info(self, digit: str) -> "Scenario":
         """A key press as SIP INFO."""
@@ -226,7 +276,7 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
             f"""{method} [next_url] SIP/2.0
 Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
 {self._parties("peer")}
-Call-ID: [call_id]
+Call-ID: {self._call_id}
 CSeq: {self._sequence} {method}
 Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 Max-Forwards: 70
