@@ -71,6 +71,7 @@ from softswitch.switch.settings import Settings
 _MEDIA_SECONDS = 15.0
 _HANG_UP_SECONDS = 2.0
 _SWEEP = 5.0
+_FILTER_SECONDS = 0.2  # bans come in crowds
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 log = structlog.get_logger()
@@ -120,6 +121,8 @@ class Control:
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
         self._helper = Helper()
+        self._filtered: list[str] = []  # addresses that the kernel drops
+        self._filter_later: asyncio.TimerHandle | None = None
 
     async def run(self, channel: Channel | None) -> None:
         """Until drained. Raises `LocalError` when it cannot start."""
@@ -142,6 +145,7 @@ class Control:
             self._alarms = Alarms(_say)
             security = SecurityLog(settings.defence.log, self._data_dir, self._alarms, self._clock)
             gate = Gate(settings, lambda host: core.desk.knows(host, self._clock()), self._clock, security.write)
+            gate.changed = self._banned
             driver.gate, driver.security = self._gate, self._security = gate, security
             self._contexts = Contexts(settings)
             streams = StreamTransport(
@@ -299,7 +303,21 @@ class Control:
         self._security.sweep()
         self._streams.sweep()
         self._certificates.look(self._contexts.certificate, self._settings.tls.warn_days, self._clock())
+        self._filter()
         self._sweep = self._loop.call_later(_SWEEP, self._tick)
+
+    def _banned(self) -> None:
+        if self._filter_later is None:
+            self._filter_later = self._loop.call_later(_FILTER_SECONDS, self._filter)
+
+    def _filter(self) -> None:
+        """Tell the kernel whom to drop, now and whenever bans change or end."""
+        self._filter_later = None
+        banned = self._gate.banned_ipv4()
+        if banned != self._filtered:
+            self._filtered = banned
+            for listener in self._udp:
+                listener.keep_out(banned)
 
     # ------------------------------------------------------------------------------------------------------ commands
 
@@ -374,6 +392,8 @@ class Control:
     async def _close(self) -> None:
         if self._sweep is not None:
             self._sweep.cancel()
+        if self._filter_later is not None:
+            self._filter_later.cancel()
         self._bus.close()
         await self._front.stop()
         await self._driver.hooks.close()

@@ -29,6 +29,7 @@ import structlog
 
 from softswitch.shell.gate import Gate
 from softswitch.shell.logs import Repeated
+from softswitch.shell.packet_filter import keep_out
 from softswitch.shell.resolver import Resolver, SocketAddress, socket_address
 from softswitch.sip.flow import Flow
 
@@ -229,6 +230,11 @@ class UdpListener:
                 if len(body) >= _EXTENDED_ERROR.size and _EXTENDED_ERROR.unpack_from(body)[1] in _ORIGIN_ICMP:
                     self._loop.call_soon(self._intake.failed, self._flow(address))
         return count
+
+    def keep_out(self, addresses: list[str]) -> None:
+        """Have the kernel drop what comes from these IPv4 addresses; where it cannot, the gate does."""
+        if not self._closed and self._family == socket.AF_INET:
+            keep_out(self._sock, addresses)
 
     @property
     def port(self) -> int:

@@ -33,7 +33,7 @@ class Defence:
     burst: float = 200.0
     known_rate: float = 2000.0
     known_burst: float = 4000.0
-    strangers_rate: float = 400.0
+    strangers_rate: float = 200.0
     strangers_burst: float = 1000.0
     allow: tuple[str, ...] = ()
     deny: tuple[str, ...] = ()
