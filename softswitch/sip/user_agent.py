@@ -323,6 +323,16 @@ class UserAgent:
         self._sessions.start_within(one, dialog, request, Role.IN_DIALOG, now)
         return self._take()
 
+    def update(self, session: SessionId, now: Instant, headers: Fields) -> list[Output]:
+        """UPDATE without an offer where the peer takes it, nothing elsewhere: what we have to say of ourselves has
+        changed (RFC 4916). It refreshes the session's timer as any does (RFC 4028 §7.4)."""
+        one = self._sessions.get(session)
+        if one is None or one.phase is not Phase.ESTABLISHED or one.dialog is None or not one.updates:
+            return []
+        request = one.dialog.request("UPDATE", (*session_timer.again(one), *headers))
+        self._sessions.start_within(one, one.dialog, request, Role.REFRESH, now)
+        return self._take()
+
     def _verb(self, session: SessionId, what: What, verb: Verb, now: Instant) -> list[Output]:
         one = self._sessions.get(session)
         if one is not None:

@@ -90,6 +90,25 @@ def connected(call: "Call", leg: "Leg | None", at: str) -> HeaderFields:
     return () if reached is None else (("P-Asserted-Identity", str(reached)),)
 
 
+def changed(call: "Call", leg: "Leg", far: "Leg", now: Instant) -> None:
+    """A phone of ours that has talked with somebody talks with `far` from now on: it is told so (RFC 4916)."""
+    if leg.peer.startswith("trunk:") or leg.answered_at is None or leg.answered_at >= now:
+        return
+    office = call.office
+    phone = office.settings.phones.get(office.directory.seat(leg.peer))
+    if phone is None or not phone.connected_id:
+        return
+    if far.peer != call.source:
+        reached = _reached(call, office.settings, far.peer)
+    elif call.private or call.caller in (ANONYMOUS, ""):
+        reached = None
+    else:
+        uri = Uri("sip", escaped_user(call.caller), None, office.settings.sip.domain)
+        reached = NameAddr(call.caller_name, uri)
+    if reached is not None:
+        call.drive(office.ua.update(leg.session, now, (("P-Asserted-Identity", str(reached)),)))
+
+
 def _reached(call: "Call", settings: Settings, peer: str) -> NameAddr | None:
     kind, _, name = peer.partition(":")
     domain = settings.sip.domain

@@ -8,7 +8,7 @@ import pytest
 from softswitch.sip.events import Progressed
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import Phone, Route, Settings, Sip, Trunk
-from softswitch.wire.sip import Request
+from softswitch.wire.sip import Request, parse
 from tests.switch.site import Line, Party, Site
 
 PASSWORD = "correct horse"
@@ -187,6 +187,46 @@ def test_a_phone_is_told_whom_it_reached() -> None:
     line = place.carrier.call("052000001")
     accepted = next(event.response for event in line.events if type(event).__name__ == "Accepted")
     assert "P-Asserted-Identity" not in accepted.headers
+    place.over()
+
+
+def updates(site: Site) -> list[tuple[str, str]]:
+    """What the switch says from now on by UPDATE: to whom, who."""
+    said: list[tuple[str, str]] = []
+
+    def look(data: bytes) -> bool:
+        if data.startswith(b"UPDATE"):
+            request = parse(data)
+            assert isinstance(request, Request)
+            said.append((request.to.uri.user or "", request.headers.get("P-Asserted-Identity") or ""))
+        return False
+
+    site.lost = look
+    return said
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_phone_that_is_passed_on_is_told_to_whom(wanted: bool) -> None:
+    """RFC 4916: UPDATE where the phone takes it, with the session's timer as it is (RFC 4028 §7.4)."""
+    changed = settings({"connected_id": wanted})
+    phones = {**changed.phones, "1003": Phone(password=PASSWORD, name="Carol")}
+    place = Place(replace(changed, phones=phones))
+    carol = place.site.phone("1003", "192.0.2.12")
+    said = updates(place.site)
+    place.alice.call("1002")
+    assert not said
+    place.site.run(5.0)
+    bob = place.bob.line
+    place.bob.perform(
+        place.bob.ua.send_in_dialog(
+            bob.session, "REFER", place.site.now, headers=(("Refer-To", "<sip:1003@pbx.test>"),)
+        )
+    )
+    place.site.settle()
+    place.site.run(2.0)
+    assert carol.line.state == "up"
+    assert said == ([("1001", '"Carol" <sip:1003@pbx.test>')] if wanted else [])
+    carol.hang_up(carol.line)
     place.over()
 
 

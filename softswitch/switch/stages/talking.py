@@ -11,6 +11,7 @@ from softswitch.acd.model import TalkEnded
 from softswitch.call.causes import reason_header
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant, is_due
+from softswitch.switch import presentation
 from softswitch.switch.settings import Supervising
 from softswitch.switch.stages import transferring
 from softswitch.switch.stages.in_call import KeyRun
@@ -106,6 +107,8 @@ class TalkStage(Stage):
         if wanted == "all" or (wanted == "recorded" and call.recording.running):
             call.leg.listen(LISTEN_SPEECH)
             callee.listen(LISTEN_SPEECH)
+        presentation.changed(call, call.leg, callee, now)
+        presentation.changed(call, callee, call.leg, now)
         call.office.fact("call.answered", now, call.id, by=callee.peer, agent=self.agent)
         call.arrived_at(self.at, callee.peer, now)
         if self.agent:
