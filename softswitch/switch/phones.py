@@ -38,6 +38,7 @@ class PhoneState(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 _AS_SETTINGS: Final = PhoneState()
+_GONE: Final = Phone()  # a reload took it away while it rang
 
 
 class Phones:
@@ -94,7 +95,7 @@ class Phones:
         return self._office.directory.dialled(phone, said, now)
 
     def _settings(self, phone: str) -> Phone:
-        return self._office.settings.phones[phone]
+        return self._office.settings.phones.get(phone, _GONE)
 
     # ------------------------------------------------------------------------------------------------------- orders
 

@@ -31,14 +31,16 @@ class Ringing(msgspec.Struct, frozen=True):
 
 def within_reach(office: "Office", phone: str, wanted: str | None, now: Instant) -> Ringing | None:
     """What rang first of all that `phone` may pick up, at the phone `wanted` or (None) at any."""
-    groups = set(office.settings.phones[phone].pickup_groups)
+    phones = office.settings.phones
+    groups = set(phones[phone].pickup_groups)
     found = [
         ringing
         for call in office.calls.values()
         for ringing in _ringing(call, phone, now)
         if ringing.phone != phone
         and wanted in (None, ringing.phone)
-        and groups.intersection(office.settings.phones[ringing.phone].pickup_groups)
+        and ringing.phone in phones
+        and groups.intersection(phones[ringing.phone].pickup_groups)
     ]
     return min(found, key=lambda one: (one.since, one.call.started), default=None)
 
@@ -54,8 +56,8 @@ def _ringing(call: "Call", taker: str, now: Instant) -> Iterator[Ringing]:
         here = office.directory.agents_of_phone.get(taker, ())
         agents = [agent for agent in here if not office.engine.pick_up_refusal(call.id, agent)]
         for leg in stage.ringing() if len(agents) == 1 else ():
-            kind, _, name = leg.peer.partition(":")
-            for phone in office.settings.agents[name].devices if kind == "agent" else ():
+            agent = office.settings.agents.get(leg.peer.removeprefix("agent:"))
+            for phone in () if agent is None else agent.devices:
                 yield Ringing(call, phone, leg.ring_at or now, agents[0])
 
 
