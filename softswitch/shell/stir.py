@@ -8,7 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from importlib import import_module
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from softswitch.services.stir_certificates import Chain
 
 _MOST_CHAINS: Final = 2000
+_PORTS: Final = (443, 8443)  # ATIS-1000074 §5.3.1
+_NAT64: Final = ip_network("64:ff9b::/96")  # RFC 6052 §2.1
 _MOST_FETCHES: Final = 32
 _LEFT_ALONE: Final = 30.0  # seconds after a failure
 
@@ -134,6 +136,8 @@ class CallerVerifier:
         if not parts.hostname or parts.username is not None:
             raise PeerError("no host to fetch the certificate from")
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        if port not in _PORTS and not stir.allow_http:
+            raise PeerError(f"port {port} is not one to fetch a certificate from: 443, 8443")
         address = await self._address(host, port, stir)
         literal = f"[{address}]" if ":" in address else address
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -160,8 +164,7 @@ class CallerVerifier:
         allowed = [ip_network(text, strict=False) for text in stir.allow_networks]
         for *_, sockaddr in found:
             address = ip_address(str(sockaddr[0]).partition("%")[0])
-            mapped = getattr(address, "ipv4_mapped", None) or address
-            if (mapped.is_global and not mapped.is_multicast) or any(mapped in network for network in allowed):
+            if _is_public(address) or any(address in network for network in allowed):
                 return str(address)
         raise PeerError("the certificate's host has no public address")
 
@@ -171,6 +174,19 @@ class CallerVerifier:
                 # Its import and its certificates take a tenth of a second, which calls must not wait for.
                 self._client = await asyncio.to_thread(_make_client)
         return self._client
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether everybody may speak to it; an address of IPv4 within one of IPv6 must be such, too."""
+    if isinstance(address, IPv6Address):
+        within = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            within = IPv4Address(int(address) & 0xFFFFFFFF)
+        if within is not None:
+            return _is_public(within)
+        if address.teredo is not None:
+            return False
+    return address.is_global and not address.is_multicast
 
 
 def _make_client() -> "httpx.AsyncClient":

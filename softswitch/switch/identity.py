@@ -120,8 +120,12 @@ def _from_trunk(office: "Office", name: str, request: Request, kinds: frozenset[
             office.log("warning", "identity cannot be read", trunk=name, reason=str(error))
             readable = False
     verstat = _verstat(headers) if trusted else ""
-    diversions = tuple(_normal(office, name, one) for one in diversion.read(headers)) if trusted else ()
-    uui = ", ".join(headers.all("User-to-User"))[:_MOST_UUI] if trunk.user_to_user else ""
+    private = "history" in kinds  # RFC 7044 §10.1: of all entries
+    diversions = tuple(_normal(office, name, one, private) for one in diversion.read(headers)) if trusted else ()
+    uui = ", ".join(headers.all("User-to-User")) if trunk.user_to_user else ""
+    if len(uui) > _MOST_UUI:
+        office.log("warning", "User-to-User data is too long", trunk=name, characters=len(uui))
+        uui = ""
     if not user or user.lower() == ANONYMOUS or hidden:
         return Caller(ANONYMOUS, "", hidden, False, None, verstat, diversions, uui)
     number = office.directory.normal(name, user)
@@ -129,8 +133,8 @@ def _from_trunk(office: "Office", name: str, request: Request, kinds: frozenset[
     return Caller(number, display, False, vouched, None, verstat, diversions, uui)
 
 
-def _normal(office: "Office", trunk: str, one: Diversion) -> Diversion:
-    return one._replace(who=office.directory.normal(trunk, one.who))
+def _normal(office: "Office", trunk: str, one: Diversion, private: bool) -> Diversion:
+    return one._replace(who=office.directory.normal(trunk, one.who), private=one.private or private)
 
 
 def _is_number(number: str) -> bool:

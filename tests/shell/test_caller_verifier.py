@@ -131,7 +131,8 @@ async def test_roots_are_read_again_after_a_reload(stir: Stir) -> None:
         "https://127.0.0.1/x", "https://localhost/x", "https://[::1]/x", "https://169.254.169.254/latest/meta-data",
         "https://10.0.0.1/x", "https://[::ffff:127.0.0.1]/x", "https://0.0.0.0/x", "https://[fd00::1]/x",
         "https://localhost:0/x", "https://localhost:99999/x", "http://localhost/x", "https://no-such-host.invalid/x",
-        "https://[zz]/x",
+        "https://[zz]/x", "https://8.8.8.8:22/x", "https://[64:ff9b::127.0.0.1]/x", "https://[2002:7f00:1::]/x",
+        "https://[64:ff9b::10.0.0.1]/x", "https://224.0.0.1/x", "https://100.64.0.1/x",
     ],
 )  # fmt: skip
 async def test_what_a_stranger_names_is_not_always_fetched(url: str, tmp_path: Path) -> None:

@@ -289,3 +289,21 @@ def test_user_to_user_passes_where_it_may() -> None:
         assert ("User-to-User" in invited(place.alice).headers) is allowed
         (record,) = place.over()
         assert ("user_to_user" in record.collected) is allowed
+    place = Place(settings(user_to_user=True))
+    place.carrier.call("052000001", headers=(("User-to-User", "00" * 300),))
+    assert "User-to-User" not in invited(place.alice).headers
+    place.over()
+
+
+@pytest.mark.parametrize("trusted", [True, None])
+def test_a_private_history_is_for_the_trusted(trusted: bool | None) -> None:
+    """RFC 7044 §10.1: `Privacy: history` is of all entries; RFC 7544 §3: as `privacy=full`."""
+    place = Place(settings(trusted=trusted, diversion="both"))
+    history = "<sip:+37052000005@c.test>;index=1, <sip:052000009@c.test;cause=302>;index=1.1;mp=1"
+    place.carrier.call("052000009", headers=(("Privacy", "history"), ("History-Info", history)))
+    request = invited(place.carrier)
+    told = "".join((*request.headers.all("Diversion"), *request.headers.all("History-Info")))
+    assert ("37052000005" in told) is (trusted is True)
+    assert "privacy=full" in told
+    assert "Privacy=history" in told
+    place.over()
