@@ -29,11 +29,12 @@ from softswitch.wire.sdp import Media
 class Description:
     """`stream` is the leg's id in the media process `worker`. `offer` is theirs until we answer it; `pending` ours in
     a 2xx until the ACK answers it; `reoffered` ours in a re-INVITE until it is answered. `sdp` is what we said last,
-    `known` the codecs of their first offer, `streams` what is beside the sound."""
+    `early` are their answers before a 2xx, by To tag, `known` the codecs of their first offer, `streams` what is
+    beside the sound."""
 
     __slots__ = (
-        "_capable", "_checked", "_fabric", "_means", "_origin", "_policy", "_stream", "_version", "_worker", "known",
-        "negotiated", "offer", "pending", "port", "reoffered", "sdp", "streams",
+        "_capable", "_checked", "_fabric", "_means", "_origin", "_policy", "_stream", "_version", "_worker", "early",
+        "known", "negotiated", "offer", "pending", "port", "reoffered", "sdp", "streams",
     )  # fmt: skip
 
     def __init__(self, stream: int, worker: int, policy: StreamPolicy, fabric: Fabric) -> None:
@@ -53,6 +54,7 @@ class Description:
         self.pending: bytes = b""
         self.reoffered: bytes = b""
         self.sdp: bytes = b""
+        self.early: dict[str, bytes] = {}
         self.streams: Streams | None = None
 
     # ------------------------------------------------------------------------------------------------- what fits whom

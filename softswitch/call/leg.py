@@ -237,8 +237,15 @@ class Leg:
             self._settle(self.description.accepted(body, self.sdp))
         except PeerError:
             return False
+        self.description.early[response.to.tag or ""] = body
         self.state = LegState.EARLY
         return True
+
+    def answer_of(self, response: Response) -> bytes:
+        """Their answer in a 2xx, or what that fork said early, when another one has been heard since (RFC 3261
+        §13.2.2.4: each To tag is a dialog with a description of its own)."""
+        early = self.description.early
+        return response.body or (early.get(response.to.tag or "", b"") if len(early) > 1 else b"")
 
     def accepted(self, body: bytes, now: Instant) -> None:
         """200 to our INVITE. Raises `PeerError` (488) when no usable answer came with it or before."""
@@ -274,9 +281,11 @@ class Leg:
         return self._offer_again(far, now) if far.formats else None
 
     def align(self, now: Instant) -> list[Output]:
-        """Both are up in codecs of their own: if this party's offer had the far one's, a re-INVITE asks for it."""
+        """Both have sound in codecs of their own: if this party's offer had the far one's, a re-INVITE asks for it, or
+        an UPDATE while it rings."""
         ours, theirs = self.negotiated, None if self.far is None else self.far.negotiated
-        if ours is None or theirs is None or not self.up or ours.format.same(theirs.format):
+        sounds = self.up or self.state is LegState.EARLY
+        if ours is None or theirs is None or not sounds or ours.format.same(theirs.format):
             return []
         if match(theirs.format, self.description.spoken().formats) is None:
             return []

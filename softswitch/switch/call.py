@@ -130,6 +130,7 @@ class Call:
         self.retry_after = ""  # seconds, as the callee said
         self.first_queued: Instant | None = None
         self.referred: set[Leg] = set()  # who has sent a REFER before
+        self.referred_by = ""  # of the REFER that is obeyed just now (RFC 3892)
         self.forwarded_by: tuple[str, ...] = ()  # phones that have sent it on since somebody talked with the caller
         self.passed_on: PassedOn | None = None  # an agent let it go, and nobody has taken it yet
         self._talking: dict[Leg, Instant] = {}  # who speaks with the other side, since when

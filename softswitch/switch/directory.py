@@ -315,6 +315,8 @@ class Directory:
         phone = self._settings.phones[name]
         from_, identity = presentation.to_phone(call, phone, self._settings.sip.domain)
         headers += identity
+        if call.referred_by:
+            headers += (("Referred-By", call.referred_by),)
         to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, self._settings.sip.domain))
         contact_user = from_.uri.user or ANONYMOUS
         terms = self.terms(Target("phone", name))

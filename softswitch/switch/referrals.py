@@ -76,13 +76,21 @@ def refer(office: "Office", event: InDialog, leg: Leg | None, call: "Call | None
     told = _accept(office, event, leg, call, now)
     if leg is call.leg:
         talk.swap(now)
+    call.referred_by = event.request.headers.get("Referred-By") or ""
+    _pass_on(call, talk, other, target, leg.peer, told, now)
+    call.referred_by = ""
+
+
+def _pass_on(
+    call: "Call", talk: TalkStage, other: tuple["Call", Leg] | None, target: str, by: str, told: Told, now: Instant
+) -> None:
     if other is not None:
         _attended(call, talk, other, target, told, now)
     elif parse_target(target).kind in RINGS:
-        transferring.order(talk, "refer", now, target=target, by=leg.peer, told=told)
+        transferring.order(talk, "refer", now, target=target, by=by, told=told)
     else:
         told(200, now)
-        transferring.blind(talk, target, leg.peer, now)
+        transferring.blind(talk, target, by, now)
 
 
 def _wanted(
@@ -94,6 +102,8 @@ def _wanted(
     if len(values) != 1:
         raise PeerError("one Refer-To is needed", status=400)  # RFC 3515 §2.1
     uri = NameAddr.parse(values[0]).uri
+    if referrer := event.request.headers.get("Referred-By"):
+        NameAddr.parse(referrer)  # RFC 3892 §2.1: it is passed on as it is
     if uri.scheme not in ("sip", "tel"):
         raise PeerError(f"refers to {uri.scheme}:", status=416)
     if uri.params.get("method", "INVITE") != "INVITE":

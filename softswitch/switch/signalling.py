@@ -235,7 +235,7 @@ class Signalling:
         if leg is not None and leg.peer.startswith("trunk:") and call is not None:
             self._office.guards.answered(leg, call)
         if leg is not None and call is not None:
-            call.stage.on_accepted(leg, event.response.body, now)
+            call.stage.on_accepted(leg, leg.answer_of(event.response), now)
             call.rearm()
 
     def _rejected(self, event: Rejected, now: Instant) -> None:

@@ -8,7 +8,7 @@ from softswitch.acd.model import AgentState
 from softswitch.sip.events import InDialogAnswered
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import Agent, Settings
-from softswitch.wire.sip import Request
+from softswitch.wire.sip import Headers, Request, Uri
 from tests.switch.site import Line, Party, Site
 from tests.switch.test_transfers import SETTINGS, Talk
 
@@ -120,6 +120,35 @@ def test_without_a_subscription() -> None:
     site, one, two, _, line = pair()
     assert refer(two, two.line, "<sip:1003@pbx.test>", headers=(("Refer-Sub", "false"),)) == 200
     assert not notified(two.line)
+    one.hang_up(line)
+    site.nothing_left()
+
+
+def test_who_is_rung_learns_who_referred() -> None:
+    """RFC 3892: Referred-By goes along as it came; garbage is refused."""
+    site, one, two, three, line = pair()
+    bad = (("Referred-By", "<<<"),)
+    assert refer(two, two.line, "<sip:1003@pbx.test>", headers=bad) == 400
+    referrer = (("Referred-By", "<sip:1002@pbx.test>;cid=1"),)
+    assert refer(two, two.line, "<sip:1003@pbx.test>", headers=referrer) == 202
+    request = three.line.request
+    assert request is not None
+    assert request.headers.get("Referred-By") == "<sip:1002@pbx.test>;cid=1"
+    one.hang_up(line)
+    again = one.call("1003")
+    assert three.line.request is not None
+    assert "Referred-By" not in three.line.request.headers
+    one.hang_up(again)
+    site.nothing_left()
+
+
+def test_nobody_is_referred_who_is_in_no_call() -> None:
+    """RFC 3515 §2.4.2."""
+    site, one, _, _, line = pair()
+    headers = Headers((("From", "<sip:1001@pbx.test>"), ("To", "<sip:pbx.test>"), ("Refer-To", "<sip:1003@pbx.test>")))
+    one.perform(one.ua.request(Request("REFER", Uri.parse("sip:pbx.test"), headers), one.flow, site.now)[1])
+    site.settle()
+    assert one.responses[-1] == 403
     one.hang_up(line)
     site.nothing_left()
 

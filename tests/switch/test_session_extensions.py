@@ -6,12 +6,12 @@ from random import Random
 import pytest
 
 from softswitch.sip.flow import Flow
-from softswitch.sip.offer_answer import make_offer
+from softswitch.sip.offer_answer import answer, make_offer
 from softswitch.sip.session_terms import OPTIONS, Terms
 from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.events import Arrived
 from softswitch.switch.records import CallRecord
-from softswitch.switch.settings import Phone, Route, Settings, Sip, Trunk
+from softswitch.switch.settings import Media, Phone, Route, Settings, Sip, Trunk
 from softswitch.wire.sip import Request, Response, parse
 from tests.switch.site import At, Party, Site
 
@@ -210,6 +210,94 @@ def test_switched_off_for_one_phone() -> None:
     assert not {"100rel", "timer"} & set(headers.all("Supported"))
     wire.two.hang_up(wire.two.line)
     wire.site.nothing_left()
+
+
+def test_the_winning_forks_media() -> None:
+    """RFC 3261 §13.2.2.4: two early dialogs, each with its own description; the 2xx of the first one has none."""
+    wire = Wire()
+    one, carrier, site = wire.one, wire.carrier, wire.site
+    carrier.on_invite = "silent"
+    line = one.call("9061234567")
+    request = carrier.line.request
+    assert request is not None
+
+    def says(status: int, tag: str, port: int = 0, **headers: str) -> None:
+        response = Response.to_request(request, status, None, tag)
+        response.headers.add("Contact", f"<sip:{tag}@198.51.100.10>")
+        for name, value in headers.items():
+            response.headers.add(name, value)
+        if port:
+            response.headers.add("Content-Type", "application/sdp")
+            response.body = answer(request.body, carrier.caps(), 1, 1)[0].replace(b"audio 4000", b"audio %d" % port)
+        site.give(Arrived(parse(response.to_bytes()), Flow("udp", carrier.remote)))
+
+    def heard() -> int:
+        (leg,) = (leg for leg in site.switch.office.fabric.legs.values() if leg.peer == "trunk:carrier")
+        remote = site.media.legs[leg.id].remote
+        assert remote is not None
+        return remote[1]
+
+    says(183, "left", 4100, Require="100rel", RSeq="1")
+    says(183, "right", 4200)
+    assert heard() == 4200
+    says(199, "right")
+    says(200, "left")
+    assert line.state == "up"
+    assert heard() == 4100
+    says(200, "right", 4200)
+    assert [bye.to.tag for bye in wire.requests("BYE")] == ["right"], "a fork that is one too many"
+    assert heard() == 4100
+    one.hang_up(line)
+    site.nothing_left()
+
+
+def test_early_media_in_another_codec_after_fail_over() -> None:
+    """RFC 3311: the caller heard the first carrier in a codec that we only pass on; the next one does not have it."""
+    media = Media(codecs=("PCMA", "G729"))
+    trunks = {
+        "carrier": Trunk(address="sip:198.51.100.10", options_seconds=0.0, backup="second"),
+        "second": Trunk(address="sip:198.51.100.20", options_seconds=0.0),
+    }
+    wire = Wire(replace(SETTINGS, media=media, trunks=trunks))
+    one, carrier, site = wire.one, wire.carrier, wire.site
+    second = site.party("+37061234568", "198.51.100.20")
+    one.terms = ABLE
+    carrier.on_invite = second.on_invite = "ring"
+    offer = make_offer(one.caps("G729", "PCMA"), 1, 1)
+    line = one.call("9061234567", sdp=offer)
+    carrier.codecs = ("G729",)
+    carrier.early(carrier.line)
+    carrier.reject(carrier.line, 503)
+    second.codecs = ("PCMA",)
+    second.early(second.line)
+    (update,) = wire.requests("UPDATE")
+    assert b"PCMA" in update.body
+    second.answer(second.line)
+    assert line.state == "up"
+    assert {leg.codec for leg in site.switch.office.fabric.legs.values() if not leg.over} == {"PCMA"}
+    one.hang_up(line)
+    site.nothing_left()
+
+
+def test_timers_go_on_through_a_transfer() -> None:
+    """The leg that is passed on keeps its timer in the other call, and so does the one that is rung."""
+    settings = replace(SETTINGS, sip=Sip(domain="pbx.test", session_expires=300))
+    wire = Wire(replace(settings, phones={**SETTINGS.phones, "1003": Phone(password="correct horse")}))
+    one, two, site = wire.one, wire.two, wire.site
+    three = site.phone("1003", "192.0.2.13")
+    one.terms = two.terms = three.terms = ABLE
+    line = one.call("1002")
+    site.run(400)
+    fields = (("Refer-To", "<sip:1003@pbx.test>"),)
+    two.perform(two.ua.send_in_dialog(two.line.session, "REFER", site.now, headers=fields))
+    site.settle()
+    assert two.line.state == "over"
+    site.run(3000)
+    assert line.state == three.line.state == "up"
+    wire.gone = three
+    site.run(400)
+    assert line.state == "over"
+    site.nothing_left()
 
 
 def test_a_new_description_in_the_early_dialog() -> None:

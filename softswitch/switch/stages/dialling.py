@@ -134,6 +134,8 @@ class DialStage(Stage):
                 early.hear(caller.id)
                 caller.watch(early)
                 early.watch(caller)
+                if not (caller.audible and early.audible):  # nobody can be heard in another codec
+                    self.call.drive(caller.align(now))
         elif caller.opened:  # after early media or an answer a phone makes no ringing of its own
             if not self._rings_heard:
                 self.call.play(tone("ringback", self.call.office.settings.server.tones), loops=0)
