@@ -54,6 +54,7 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail
 `switch.started`       what lived before it was cut off; `switch.stopped`: the agents' states end here
 `call.started`         source (`trunk:NAME`), caller, called
+`caller.verified`      verstat, attestation, status (0: good), why, took (STIR)
 `call.held`            by (who holds)       `call.resumed`  by
 `call.ended`           outcome, cause, by, talk, trunks: a list of [name, "in" | "out", status, seconds since answer]
 `survey.asked`         survey (the caller heard the first question)

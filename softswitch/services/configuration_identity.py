@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +16,7 @@ from softswitch.switch.settings import Settings
 
 _FILES: Final = ("key", "certificate", "anchors")
 _MOST_TIMEOUT: Final = 10.0
+_SOON: Final = timedelta(days=7)
 
 
 def check_identity(settings: Settings) -> Iterator[Finding]:
@@ -50,10 +52,15 @@ def with_stir(settings: Settings, directory: Path) -> tuple[Settings, list[Findi
     for name in ("certificate", "anchors"):
         if name in files:
             try:
-                stir_keys.certificates(files[name])
+                found = stir_keys.certificates(files[name])
             except LocalError as error:
                 findings.append(Finding(("stir", name), str(error)))
-    if "key" in files and not findings:
+                continue
+            left = min(one.not_valid_after_utc for one in found) - datetime.now(UTC)
+            if name == "certificate" and left < _SOON:
+                when = "has expired" if left < timedelta() else f"expires in {left.days} days"
+                findings.append(Finding(("stir", name), f"{stir.certificate} {when}", severity="warning"))
+    if "key" in files and not any(finding.severity == "error" for finding in findings):
         try:
             stir_keys.private_key(stir)
         except LocalError as error:

@@ -1,10 +1,12 @@
 """Settings of identity: every fault with its line."""
 
+import time
 from pathlib import Path
 
 import pytest
 
 from softswitch.services.configuration import check
+from tests.stir_pki import issue
 
 BASE = '[phones.1001]\npassword = "long-enough-1"\n[trunks.carrier]\naddress = "sip:198.51.100.10"\n'
 
@@ -39,3 +41,15 @@ def test_faults(tmp_path: Path, text: str, fault: str) -> None:
     path.write_text(BASE + text + "\n", encoding="utf-8")
     found = [str(one).removeprefix(f"{path}:") for one in check(path)]
     assert any(fault in one for one in found), found
+
+
+@pytest.mark.parametrize(("days", "said"), [((-9, -1), "has expired"), ((-1, 3), "expires in 2 days"), ((-1, 30), "")])
+def test_a_certificate_of_ours_that_ends(tmp_path: Path, days: tuple[int, int], said: str) -> None:
+    """A warning: calls go on, but others will not believe them."""
+    issue("ours", at=time.time(), days=days).write(tmp_path, "ours")
+    path = tmp_path / "config.toml"
+    stir = '[stir]\nkey = "ours.key"\ncertificate = "ours.pem"\nx5u = "https://certs.test/ours.pem"\n'
+    path.write_text(BASE + "stir = { sign = true }\n" + stir, encoding="utf-8")
+    found = [fault for fault in check(path) if fault.key.startswith("stir")]
+    assert [fault.severity for fault in found] == (["warning"] if said else [])
+    assert all(said in str(fault) for fault in found)
