@@ -48,7 +48,7 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         emit_json(found)
         return
     rows = [
-        (row["address"], row["reason"], moment(row["since"]), duration(row["until"] - row["since"]), row["times"])
+        (row["address"], row["reason"], moment(row["since"]), duration(row["until"] - row["since"]), str(row["times"]))
         for row in found["items"]
     ]
     emit_table(BANS, rows, nothing="nobody is banned")

@@ -142,6 +142,7 @@ class Control:
             saver = Saver(store, self._bus)
             driver = Driver(core, self._loop, self._clock, self._trace, saver, dice)
             driver.log_from(settings.log.level)
+            driver.max_message = settings.sip.max_message
             self._alarms = Alarms(_say)
             security = SecurityLog(settings.defence.log, self._data_dir, self._alarms, self._clock)
             gate = Gate(settings, lambda host: core.desk.knows(host, self._clock()), self._clock, security.write)
@@ -354,6 +355,7 @@ class Control:
         logs.set_up(settings.log, "control")
         self._settings = settings
         self._driver.log_from(settings.log.level)
+        self._driver.max_message = settings.sip.max_message
         self._driver.give(Reload(settings))
         self._dns.configure(settings.sip.dns_servers)
         self._places.reload(settings)

@@ -105,6 +105,7 @@ class Driver:
         self.drained = asyncio.Event()
         self.learned: Callable[[AddressLearned], None] = lambda effect: None
         self.hooks = HookClient(self.give)
+        self.max_message = 65535
         self.gate: Gate | None = None
         self.security: SecurityLog | None = None
         self.verifier = CallerVerifier(self.give, clock)
@@ -156,14 +157,26 @@ class Driver:
                 self.udp[flow.listener].send(flow, reply)
             return
         self.messages_in += 1
+        if len(data) > self.max_message:
+            self._too_large(message, flow)
+            return
         self._turn(Arrived(message, flow), now)
 
     def message(self, message: Request | Response, flow: Flow, raw: bytes | None) -> None:
         """A message from a stream; `batch_done` follows."""
         now = self.clock()
-        self.trace.add(now, False, flow, message.to_bytes() if raw is None else raw)
+        data = message.to_bytes() if raw is None else raw
+        self.trace.add(now, False, flow, data)
         self.messages_in += 1
+        if len(data) > self.max_message:
+            self._too_large(message, flow)
+            return
         self._turn(Arrived(message, flow), now)
+
+    def _too_large(self, message: Request | Response, flow: Flow) -> None:
+        """RFC 3261 §21.5.7."""
+        partial = message if isinstance(message, Request) else None
+        self._refuse(BadMessage("message too large", status=513 if partial else 0, partial=partial), flow)
 
     def bad_message(self, bad: BadMessage, flow: Flow) -> None:
         """A broken message from a stream."""

@@ -7,6 +7,7 @@ from softswitch.sip.transports import SECURE
 from softswitch.wire.sip import Request
 
 _SCHEMES = ("sip", "sips", "tel")
+_MOST_HOPS = 70  # Via, Route and Record-Route: no honest path is longer than Max-Forwards (§8.1.1.6)
 _NO_HOPS_NEEDED = ("OPTIONS", "REGISTER")  # §11.2: OPTIONS with Max-Forwards 0 is for us; we are the registrar
 
 
@@ -27,6 +28,8 @@ def screen(
 ) -> Refusal | None:
     """Why `request` must be refused; None if it may pass. ACK and CANCEL are not screened (§8.2.2.3)."""
     method, headers = request.method, request.headers
+    if headers.crowded(_MOST_HOPS):
+        return Refusal(400)
     if method not in allow:
         return Refusal(405, (("Allow", allow_value),))  # §8.2.1
     if request.uri.scheme not in _SCHEMES:

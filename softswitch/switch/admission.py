@@ -139,8 +139,12 @@ class Admission:
         verdict = self._digest.verify(value, request.method, str(request.uri), request.body, now, self._ha1_of)
         match verdict:
             case Accepted(username):
+                account = self._accounts[username]
+                if account.kind == "phone" and not self._office.directory.accepts(account.name, flow.remote[0]):
+                    defence.failed(flow, request.method, username, "not from one of its networks", now)
+                    return Refusal(403, "not from one of the phone's networks")
                 defence.proved(flow, username, now)
-                return self._accounts[username]
+                return account
             case Stale():
                 return self._challenge(now, stale=True)
             case Denied(reason, status, username):

@@ -18,6 +18,7 @@ from softswitch.sip.privacy import ANONYMOUS
 from softswitch.sip.session_terms import Terms
 from softswitch.sip.transports import SECURE, transport_of
 from softswitch.switch import presentation
+from softswitch.switch.defence import networks, within
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
 from softswitch.switch.targets import Target, parse_target
@@ -63,6 +64,11 @@ class Directory:
     def trunk_at(self, host: str) -> str | None:
         """The trunk that has this address, or whose network holds it; the narrowest network wins."""
         return self._office.trunks.at(host) or _narrowest(self._trunk_networks, host)
+
+    def accepts(self, phone: str, host: str) -> bool:
+        """Whether the phone's password counts when it comes from `host`."""
+        allowed = self._settings.phones[phone].accept_from
+        return not allowed or within(host, networks(allowed))
 
     def phone_at(self, host: str) -> str | None:
         """The phone with a fixed address that `host` is."""
@@ -434,8 +440,9 @@ def _trunk_networks(trunk: Trunk) -> list[Network]:
 
 
 def _phone_networks(phone: Phone) -> list[Network]:
-    networks = [ip_network(text, strict=False) for text in phone.accept_from]
-    return networks + (_literal(Uri.parse(phone.contact).host) if phone.contact is not None else [])
+    known = phone.password or phone.ha1  # then `accept_from` bounds where the password counts, and is no proof
+    own = [] if known else [ip_network(text, strict=False) for text in phone.accept_from]
+    return own + (_literal(Uri.parse(phone.contact).host) if phone.contact is not None else [])
 
 
 def _literal(host: str) -> list[Network]:

@@ -107,9 +107,10 @@ class Guards:
 
     # ----------------------------------------------------------------------------------------------------- the question
 
-    def refuses(self, trunk: str, number: str, call: "Call", now: Instant) -> str:
-        """Why the call may not leave by `trunk` for `number`; empty when it may."""
-        spellings = _spellings(self._settings.trunks[trunk], number)
+    def refuses(self, trunk: str, number: str, call: "Call", now: Instant, *, leaving: bool = False) -> str:
+        """Why the call may not leave by `trunk` for `number`; empty when it may. `leaving`: it leaves as it is, without
+        what the trunk strips and adds."""
+        spellings = _spellings(self._settings.trunks[trunk], number, leaving)
         if {number, spellings[1]} & self._emergency:
             return ""
         parties = self._parties(call, trunk)
@@ -118,10 +119,12 @@ class Guards:
             self._refused(trunk, number, call, why, now)
         return why
 
-    def lets_out(self, trunks: Sequence[str], number: str, call: "Call", now: Instant) -> None:
+    def lets_out(
+        self, trunks: Sequence[str], number: str, call: "Call", now: Instant, *, leaving: bool = False
+    ) -> None:
         """The call is about to leave by one of `trunks`, each of which was asked about."""
         parties = {party for trunk in trunks for party in self._parties(call, trunk)}
-        price = self._price(_spellings(self._settings.trunks[trunks[0]], number)[-1])
+        price = self._price(_spellings(self._settings.trunks[trunks[0]], number, leaving)[-1])
         if not parties and not price:
             return
         for party in parties:
@@ -323,10 +326,10 @@ class Guards:
         return sum(map(len, self._out.values()))
 
 
-def _spellings(trunk: Trunk, number: str) -> tuple[str, ...]:
+def _spellings(trunk: Trunk, number: str, as_is: bool) -> tuple[str, ...]:
     """The number as dialled, as it leaves, nothing but its digits, and last in E.164 as far as that can be told: what
     a carrier may ignore (`#`, letters, marks) hides no prefix."""
-    leaving = trunk.prefix + number[trunk.strip :]
+    leaving = number if as_is else trunk.prefix + number[trunk.strip :]
     plain = _UNDIALLED.sub("", leaving)
     return (number, leaving, plain, _normal(trunk, _UNDIALLED.sub("", number)), _normal(trunk, plain))
 

@@ -60,12 +60,18 @@ def _by_trunk(call: "Call", name: str, uris: list[Uri], now: Instant) -> str | R
         return None
     if not diverting.divert(call, call.number, "deflection"):
         return ""
+    guards = call.office.guards
+    users = [user for user in dict.fromkeys(users) if not guards.refuses(name, user, call, now, leaving=True)]
+    if not users:
+        return Ringing(f"trunk:{name}", refusal=403)
     ringing = call.office.directory.trunk(name, call, call.number, now)
     waves = tuple(
         msgspec.structs.replace(wave, destinations=(_to(wave.destinations[0], user),))
-        for user in dict.fromkeys(users)
+        for user in users
         for wave in ringing.waves[:1]
     )
+    for user in users if waves else ():
+        guards.lets_out((name,), user, call, now, leaving=True)
     return msgspec.structs.replace(ringing, waves=waves) if waves else None
 
 

@@ -153,3 +153,20 @@ def test_a_refused_invite_is_repeated_like_any_failure():
     world.advance(1)
     assert world.times(420) == [0, 0.5]
     world.silent_in_the_end()
+
+
+@pytest.mark.parametrize("name", ["Via", "Route", "Record-Route"])
+def test_paths_longer_than_any_honest_one_get_400(name):
+    """Max-Forwards is 70 at most where it is as recommended (§8.1.1.6)."""
+    value = {"Via": "SIP/2.0/UDP 192.0.2.%d;branch=z9hG4bKx"}.get(name, "<sip:192.0.2.%d;lr>")
+    for separator in (", ", f"\r\n{name}: "):
+        long = separator.join(value % (number % 250) for number in range(80))
+        plain = request("OPTIONS", branch=f"z9hG4bK{len(separator)}").decode()
+        first, rest = plain.split("\r\n", 1)
+        if name == "Via":
+            rest = rest.replace("Via: ", "Via: ", 1)
+            head, _, tail = rest.partition("\r\n")
+            data = f"{first}\r\n{head}\r\nVia: {long}\r\n{tail}"
+        else:
+            data = f"{first}\r\n{name}: {long}\r\n{rest}"
+        assert refused(World(), data.encode()).status == 400

@@ -187,3 +187,15 @@ def test_unknown_and_known_are_answered_alike_after_the_same_work(monkeypatch: o
             if method in ("REGISTER", "INVITE") and password:
                 assert [status for status, _ in known] == [401, 403]
                 assert len(work) == 2, "the request's digest alone"
+
+
+def test_a_password_counts_from_the_phones_networks_only() -> None:
+    """`accept_from` of a phone with a password, for REGISTER and INVITE; it is no proof of anything by itself."""
+    phones = {"1001": Phone(password=PASSWORD, accept_from=("192.0.2.0/24",)), "1002": Phone(password=PASSWORD)}
+    site = Site(replace(SETTINGS, phones=phones))
+    assert tries(site, "1001", PASSWORD, 5060, "192.0.2.10") == 200
+    assert tries(site, "1001", PASSWORD, 5060, "203.0.113.9") == 403
+    site.phone("1002", "192.0.2.20", PASSWORD)
+    assert Party(site, "1001", "203.0.113.10", 5060, PASSWORD).call("1002").status == 403
+    assert Party(site, "1001", "192.0.2.11", 5060).call("1002").status == 401
+    assert Party(site, "1001", "192.0.2.12", 5060, PASSWORD).call("1002").state == "up"

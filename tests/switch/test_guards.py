@@ -280,6 +280,21 @@ def test_no_way_leads_round_the_guards(way: "object") -> None:
     site.nothing_left()
 
 
+def test_a_carrier_cannot_redirect_where_a_phone_may_not_call() -> None:
+    """`redirect = true` of a trunk: the number that it names is asked about as it leaves."""
+    carrier = replace(SETTINGS.trunks["carrier"], redirect=True, backup=None)
+    site, one, *_, peer = site_with(replace(SETTINGS, trunks={**SETTINGS.trunks, "carrier": carrier}))
+    peer.on_invite = "ring"
+    line = one.call("061234567")
+    invited = peer.line
+    contact = ("Contact", "<sip:+19005551234@198.51.100.10>")
+    peer.perform(peer.ua.reject(invited.session, 302, site.now, headers=(contact,)))
+    site.settle()
+    assert len(peer.lines) == 1, "no second INVITE"
+    assert (line.status, refused(site)) == (403, ["numbers of +1900 are blocked"])
+    site.nothing_left()
+
+
 def test_who_passed_the_call_on_answers_for_it() -> None:
     """A call from outside that a phone refers outside: the phone's class counts."""
     site, _, two, lobby, carrier = site_with()
@@ -314,9 +329,11 @@ def test_only_the_directory_makes_destinations_of_trunks() -> None:
             for node in ast.walk(function):
                 if isinstance(node, ast.Call):
                     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-                    if name in ("Destination", "Invitation", "_trunk_destination", "refuses"):
+                    if name == "replace" and "uri" in {word.arg for word in node.keywords}:
+                        name = "uri replaced"
+                    if name in ("uri replaced", "Destination", "Invitation", "_trunk_destination", "refuses"):
                         places.setdefault(name, set()).add(f"{path.parent.name}/{path.stem}.{function.name}")
-    places.pop("Invitation", None) if "demo/phone.call" in places.get("Invitation", ()) else None
     assert places["Destination"] == {"switch/directory._phone_destinations", "switch/directory._trunk_destination"}
     assert places["_trunk_destination"] == {"switch/directory.trunk"}
-    assert "switch/directory.trunk" in places["refuses"]
+    assert places["refuses"] == {"switch/directory.trunk", "switch/redirecting._by_trunk"}
+    assert places["uri replaced"] == {"switch/redirecting._to"}, "asked about in _by_trunk"

@@ -15,7 +15,9 @@ from softswitch.switch.settings.stir import TrunkStir
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phone:
     """A device. With `password` (or `ha1`, digests as `softswitch` prints them) it registers; with `contact` it has a
-    fixed address. `number` is its extension, the section's name unless given. Caller id to trunks: `caller_id`.
+    fixed address. `accept_from`: networks; of a phone with a password those from which it counts, of one without those
+    from which calls are its own. `number` is its extension, the section's name unless given. Caller id to trunks:
+    `caller_id`.
 
     `listener`: the entry of `sip.listen` that calls to `contact` leave by.
 

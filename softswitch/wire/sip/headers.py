@@ -114,6 +114,17 @@ class Headers:
             return split_commas(first)[0]
         return first
 
+    def crowded(self, most: int) -> bool:
+        """Whether Via, Route or Record-Route has more than `most` values, or commas that may part them."""
+        for key in ("Via", "Route", "Record-Route"):
+            lines = self._fields.get(key)
+            if lines is not None and len(lines) > most:  # signs of one line, or so many lines
+                if not isinstance(lines, str) or lines.count(",") >= most:
+                    return True
+            elif lines is not None and not isinstance(lines, str) and sum(line.count(",") for line in lines) >= most:
+                return True
+        return False
+
     def all(self, name: str) -> list[str]:
         """Every value in order; empty list elements are left out."""
         key = CANONICAL.get(name) or canonical(name)
