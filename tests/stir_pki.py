@@ -65,9 +65,10 @@ def issue(
     numbers: bytes = b"",
     bits: int = 0,
     curve: ec.EllipticCurve | None = None,
+    host: str = "",
 ) -> Issued:
     """A certificate that is valid for `days` around `at`; self-signed without `by`. `numbers`: entries of the
-    TNAuthList. `bits`: an RSA key of that size."""
+    TNAuthList. `bits`: an RSA key of that size. `host`: of a web server."""
     key: Any = rsa.generate_private_key(65537, bits) if bits else ec.generate_private_key(curve or ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.fromtimestamp(at, UTC)
@@ -85,6 +86,8 @@ def issue(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False)
         .add_extension(x509.KeyUsage(not ca, False, False, False, False, ca, ca, False, False), critical=True)
     )
+    if host:
+        builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
     if numbers:
         builder = builder.add_extension(x509.UnrecognizedExtension(_TN_AUTH_LIST, tlv(0x30, numbers)), critical=False)
     return Issued(builder.sign(issuer_key, SHA256()), key)

@@ -1,6 +1,7 @@
 """Callers' numbers signed by one switch and verified by another; SIPp is the phone, and a carrier both ways. The
 certificate is served by a real HTTP server."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from softswitch.sip.passport import Claim, claim
 from tests.interop import sipp
 from tests.interop.conftest import CARRIER, LOBBY
 from tests.interop.scenario import Scenario, sdp
-from tests.interop.switch_process import SwitchProcess, free_port
+from tests.interop.switch_process import SwitchProcess, free_port, wait_until
 from tests.stir_pki import issue, service_provider, signed
 
 pytestmark = pytest.mark.interop
@@ -169,6 +170,16 @@ def test_signed_here_and_verified_there(tmp_path: Path, x5u: str, own_switch: Ca
             scenario = Scenario().invite(sdp(), header).receive(100, optional=True).receive(status).ack(failure=True)
             call(name, CARRIER, carrier, there, f"+{CALLED}", scenario)
     assert [row["cause"] for row in there.records(8)][:6] == [436, 436, 403, 438, 438, 428]
+
+    # another key after a reload, which the certificate that is served does not prove
+    issue("another", at=NOW).write(tmp_path, "signer")
+    here.process.send_signal(signal.SIGHUP)
+    wait_until("reload", lambda: any(line["event"] == "configuration.loaded" for line in here.log_lines()), 10.0)
+    phone = called("lobby-reloaded", LOBBY, lobby)
+    call("desk3", DESK, desk, here, "061234567", calling())
+    phone.wait(10.0).all_well(1)
+    (row, *_) = there.records(9)
+    assert row["collected"]["verstat"] == "TN-Validation-Failed"
     for switch in (here, there):
         switch.calls_over()
         switch.no_faults()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from softswitch.services.stir_certificates import MOST_OCTETS
@@ -172,14 +173,29 @@ async def test_a_server_that_is_slow_is_not_waited_for(stir: Stir) -> None:
         await asking.close()
 
 
-async def test_a_server_that_is_not_who_it_says_is_not_read(stir: Stir, tmp_path: Path) -> None:
-    """Over TLS the host must be who it says; a self-signed one is nobody."""
-    certificate, key = issue("localhost", at=NOW).write(tmp_path, "web")
+@pytest.mark.parametrize(("host", "status"), [("localhost", 0), ("other.test", 436), ("", 436)])
+async def test_over_tls_the_host_must_be_who_it_says(host: str, status: int, stir: Stir, tmp_path: Path) -> None:
+    """The address is spoken to, the name is held against its certificate (RFC 9110 §4.3.4); a stranger's is none."""
+    web = issue("web", ROOT, at=NOW, host=host) if host else issue("web", at=NOW, host="localhost")
+    certificate, key = web.write(tmp_path, "web")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    trusting = ssl.create_default_context(cadata=ROOT.pem.decode())
+    asking = Asking()
+    asking.verifier._client = httpx.AsyncClient(verify=trusting, trust_env=False, follow_redirects=False)
+    async with serving(tls) as server:
+        assert (await asking.ask(stir, server.url)).status == status
+        assert bool(server.asked) is not bool(status)
+    await asking.close()
+
+
+async def test_a_web_server_whom_nobody_knows_is_not_read(stir: Stir, tmp_path: Path) -> None:
+    """The client as it is made trusts public authorities only."""
+    certificate, key = issue("web", ROOT, at=NOW, host="localhost").write(tmp_path, "web")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate, key)
     asking = Asking()
     async with serving(tls) as server:
-        verdict = await asking.ask(stir, server.url)
-        assert verdict.status == 436
+        assert (await asking.ask(stir, server.url)).status == 436
         assert not server.asked
     await asking.close()
