@@ -62,7 +62,8 @@ def test_planted_secrets_are_nowhere(switch) -> None:
         run(*command, *config)
         for command in (
             ("status", "--json"), ("calls", "--json"), ("agents", "--json"), ("registrations", "--json"),
-            ("trunks", "--json"), ("records", "--json"), ("ledger", "--json"), ("diff",), ("queues", "--json"), ("check",),
+            ("trunks", "--json"), ("records", "--json"), ("ledger", "--json"), ("diff",), ("queues", "--json"),
+            ("check",),
         )
     )  # fmt: skip
     folder = Path(switch.config).parent
