@@ -27,6 +27,7 @@ _COLOURS: Final = {
     "logged-out": "dim",
     "menu": "blue",
     "queued": "yellow",
+    "parked": "blue",
     "up": "green",
     "down": "bold red",
     "registered": "green",

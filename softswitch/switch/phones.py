@@ -75,7 +75,7 @@ class Phones:
 
     def forward(self, phone: str, kind: Forward, now: Instant) -> str | None:
         """The target of that forwarding; None: there is none, or it leads nowhere (any more)."""
-        said: str | None = getattr(self._states.get(phone, _AS_SETTINGS), kind)
+        said: str | None = getattr(self._states[phone], kind) if phone in self._states else None
         if said is None:
             target: str | None = getattr(self._settings(phone), kind)
             return target
@@ -83,6 +83,10 @@ class Phones:
 
     def fallbacks(self, phone: str, now: Instant) -> tuple[tuple[str, str | None], ...]:
         """As `Ringing` has them."""
+        if phone not in self._states:  # nearly all phones, for every call
+            settings = self._settings(phone)
+            busy, no_answer, unavailable = settings.busy, settings.no_answer, settings.unavailable
+            return (("busy", busy), ("no-answer", no_answer), ("unavailable", unavailable))
         return (
             ("busy", self.forward(phone, "busy", now)),
             ("no-answer", self.forward(phone, "no_answer", now)),
