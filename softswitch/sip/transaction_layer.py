@@ -12,6 +12,7 @@ from typing import Any
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.deadlines import Deadlines
 from softswitch.kernel.dice import token
+from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Output
 from softswitch.sip.flow import Addressing, Flow, Send
 from softswitch.sip.timers import Timers
@@ -33,6 +34,9 @@ LARGE = 1300  # bytes, RFC 3261 §18.1.1
 LARGEST = 65_507  # bytes that a datagram over IPv4 carries
 _NO_TCP: Duration = 300.0  # seconds for which a peer that took no connection is not tried by TCP again
 _KEPT = 4096
+
+
+MOST_SERVERS = 100_000  # 3 kB each; a transaction over UDP is kept for 32 s (Timers H and J)
 
 
 class TransactionLayer:
@@ -157,12 +161,15 @@ class TransactionLayer:
     # ---------------------------------------------------------------------------------------------- server side
 
     def receive_request(self, request: Request, flow: Flow, now: Instant) -> ServerTransaction | None:
-        """A new transaction for `request` (not ACK), or None when it is a retransmission, already answered."""
+        """A new transaction for `request` (not ACK), or None when it is a retransmission, already answered. Raises
+        `PeerError` (503) when there are too many for one more that belongs to no dialog."""
         key = server_key(request, request.method)
         tx = self._servers.get(key)
         if tx is not None:
             self.step(tx, Input.REQUEST, None, now)
             return None
+        if len(self._servers) >= MOST_SERVERS and request.to.tag is None and request.method != "CANCEL":
+            raise PeerError("too many transactions", status=503)
         request.stamp(flow.remote[0], flow.remote[1])
         self.serial += 1
         machine = INVITE_SERVER if request.method == "INVITE" else NON_INVITE_SERVER

@@ -470,6 +470,8 @@ def _stateless(request: Request, flow: Flow, status: int, reason: str, tag: str)
     """A response without a transaction. Raises `PeerError` when there is no readable Via."""
     request.stamp(*flow.remote)
     response = Response.to_request(request, status, _phrase(reason), tag)
+    if status == 503:
+        response.headers.set("Retry-After", "30")  # §21.5.4; Timer J has taken many away by then
     return Send(response_flow(request.via, flow), response.to_bytes())
 
 

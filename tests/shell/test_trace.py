@@ -77,3 +77,25 @@ def test_a_message_larger_than_the_ring_is_held_alone() -> None:
     assert [entry[0] for entry in trace.snapshot()] == [2.0]
     trace.add(3.0, True, PHONE, bytes(50))
     assert [entry[0] for entry in trace.snapshot()] == [3.0]
+
+
+def test_what_lets_in_and_what_was_typed_is_masked() -> None:
+    """Proofs of passwords, collected digits, keys by INFO; the rest of the message stays as it is."""
+    from softswitch.shell.masking import masked
+
+    register = (
+        b'REGISTER sip:p SIP/2.0\r\nAuthorization: Digest username="1001", realm="p", nonce="n1", uri="sip:p",\r\n'
+        b' response="5ec2e7", cnonce="c0", qop=auth\r\nProxy-Authorization: Basic c2VjcmV0\r\nTo: <sip:1001@p>\r\n\r\n'
+    )
+    seen = masked(register)
+    for secret in (b"5ec2e7", b"c0", b"c2VjcmV0"):
+        assert secret not in seen
+    for plain in (b'username="1001"', b'nonce="n1"', b"To: <sip:1001@p>"):
+        assert plain in seen
+    invite = b"INVITE sip:a SIP/2.0\r\nX-Collected: card=4929\r\nTo: a\r\n\r\nv=0\r\n"
+    assert masked(invite) == invite.replace(b"card=4929", b"***")
+    relay = b"INFO sip:a SIP/2.0\r\nContent-Type: application/dtmf-relay\r\n\r\nSignal=7\r\nDuration=160\r\n"
+    assert masked(relay) == relay.replace(b"=7", b"=***")
+    assert masked(b"INFO sip:a SIP/2.0\r\nContent-Type: application/dtmf\r\n\r\n7").endswith(b"***")
+    plain = b"OPTIONS sip:a SIP/2.0\r\nTo: a\r\n\r\nSignal=7"
+    assert masked(plain) == plain

@@ -168,3 +168,17 @@ def test_all_responses_but_100_carry_the_same_tag(status):
         (second,) = world.do("reject", session, status)
     assert first.to.tag
     assert second.to.tag == first.to.tag
+
+
+def test_too_many_transactions_get_503_with_retry_after_and_hold_nothing(monkeypatch):
+    """§21.5.4; answered without a transaction (§8.2.7). What belongs to a dialog still passes, and so does CANCEL."""
+    monkeypatch.setattr("softswitch.sip.transaction_layer.MOST_SERVERS", 3)
+    world = World()
+    for number in range(3):
+        world.receive(request("OPTIONS", branch=f"z9hG4bKo{number}", cseq=number + 1))
+    for number in range(5):
+        (refusal,) = world.receive(request("OPTIONS", branch=f"z9hG4bKp{number}", cseq=number + 10))
+        assert (refusal.status, refusal.headers.get("Retry-After")) == (503, "30")
+    assert len(world.named(Requested)) == 3
+    (answer,) = world.receive(request("CANCEL", branch="z9hG4bKnone"))
+    assert answer.status == 481
