@@ -4,7 +4,10 @@ INVITE in, INVITE out, 180 and 200 through, ACK both, BYE in, BYE out, 200 both:
 included, timers on virtual time included (the lingering ones too: the run is longer than 32 s of virtual time).
 The peers' messages are made outside the measured stretches.
 
-    python bench/sip_core.py [calls] [--profile]
+    python bench/sip_core.py [calls] [--profile] [--plain]
+
+Both sides are on the terms that the switch has by default (PRACK and session timers are offered, the peers know
+neither); with `--plain` on none.
 """
 
 import cProfile
@@ -18,10 +21,12 @@ from time import process_time
 
 from softswitch.sip.events import Accepted, Confirmed, Ended, Invitation, Invited, Progressed
 from softswitch.sip.flow import Flow, Send
+from softswitch.sip.session_terms import PLAIN, Terms
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire.sip import parse
 
 BATCH = 100
+TERMS = PLAIN if "--plain" in sys.argv else Terms("supported", 1800)
 RATE = 500.0  # calls a virtual second
 CALLER = Flow("udp", ("192.0.2.1", 5060), 1)
 CALLEE = Flow("udp", ("192.0.2.2", 5060), 1)
@@ -118,8 +123,13 @@ class Bench:
         def invited(event, index):
             assert event.__class__ is Invited
             incoming.append(event.session)
+            assert ua.adopt(event.session, TERMS) is None
             call = Invitation(
-                "sip:1002@192.0.2.2:5060", "<sip:1001@pbx.example.com>", "<sip:1002@pbx.example.com>", SDP
+                "sip:1002@192.0.2.2:5060",
+                "<sip:1001@pbx.example.com>",
+                "<sip:1002@pbx.example.com>",
+                SDP,
+                terms=TERMS,
             )
             session, outputs = ua.invite(call, CALLEE, now)
             outgoing.append(session)
