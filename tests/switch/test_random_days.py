@@ -15,6 +15,7 @@ from softswitch.acd.stats import Fold, Totals
 from softswitch.acd.tally import SERVICE_LEVELS
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.offer_answer import answer
+from softswitch.sip.session_terms import PLAIN, Terms
 from softswitch.switch.events import (
     AgentCommand,
     HangUpCall,
@@ -184,6 +185,9 @@ class Day:
         self.parties = [*self.phones, self.second_contact, self.carrier, self.second]
         for party in self.parties:
             party.to_answer = lambda offer, party=party: self.answer_to(party, offer)
+        terms = Random(seed)  # of their own: PRACK and short session timers, or neither
+        for party in self.parties:
+            party.terms = terms.choice((PLAIN, Terms("supported", 90), Terms("off", 90), Terms("supported", 0)))
         self.ids: set[str] = set()
         self.version = 10
         often = [self.call, self.answer, self.key, self.time]
@@ -194,7 +198,7 @@ class Day:
         ]  # fmt: skip
         seldom = [
             self.register, self.operator, self.reload, self.media_dies, self.media_errs, self.losses, self.duplicate,
-            self.stray_report, self.silent_leg, self.code,
+            self.stray_report, self.silent_leg, self.code, self.replace, self.replace,
         ]  # fmt: skip
         self.actions: list[Callable[[], object]] = [*often * 8, *sometimes * 3, *seldom]
 
@@ -259,7 +263,8 @@ class Day:
 
     def reject(self) -> None:
         if (found := self.pick("ringing")) is not None:
-            found[0].reject(found[1], self.dice.choice((486, 603, 480, 404, 500, 503, 302, 401, 487, 408)))
+            contact = (("Contact", f"<sip:{self.dice.choice(NUMBERS)}@pbx.test>"),)
+            found[0].reject(found[1], self.dice.choice((486, 603, 480, 404, 500, 503, 302, 401, 487, 408)), contact)
 
     def hang_up(self) -> None:
         if (found := self.pick("calling", "up", "up")) is not None:
@@ -321,10 +326,19 @@ class Day:
         to = f"<sip:{self.dice.choice(NUMBERS)}@pbx.test>"
         other = self.dice.choice(list(party.lines.values()))
         if self.dice.random() < 0.4 and other.events and (heard := getattr(other.events[0], "response", None)):
-            to = f"<sip:1001@pbx.test?Replaces={heard.call_id}%3Bto-tag%3D1%3Bfrom-tag%3D1>"
+            tags = f"%3Bto-tag%3D{heard.to.tag}%3Bfrom-tag%3D{heard.from_.tag}"
+            to = f"<sip:1001@pbx.test?Replaces={heard.call_id}{tags}>"
         fields = (("Refer-To", to),)
         party.perform(party.ua.send_in_dialog(line.session, "REFER", self.site.now, headers=fields))
         self.site.settle()
+
+    def replace(self) -> None:
+        """INVITE with Replaces, for any dialog of anybody's."""
+        if (found := self.pick("up", "calling", "over")) is None or not found[1].events:
+            return
+        if (heard := getattr(found[1].events[0], "response", None)) is not None:
+            replaces = f"{heard.call_id};to-tag={heard.to.tag};from-tag={heard.from_.tag}"
+            self.dice.choice((found[0], found[0], *self.parties)).call("1001", headers=(("Replaces", replaces),))
 
     def prompts_end(self) -> None:
         self.site.prompt_ends()
