@@ -16,6 +16,7 @@ from softswitch.api import (
     customers,
     live,
     live_changes,
+    mailboxes,
     orders,
     phones,
     recordings,
@@ -80,6 +81,7 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         orders.router,  # before the verbs of agents
         live.router,
         live_changes.router,
+        mailboxes.router,
         phones.router,
         customers.router,
         callers.router,

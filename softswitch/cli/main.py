@@ -27,6 +27,7 @@ _COMMANDS: Final = {
     "trunks": "softswitch.cli.live:trunks",
     "registrations": "softswitch.cli.live:registrations",
     "phones": "softswitch.cli.phones:phones",
+    "mailboxes": "softswitch.cli.mailboxes:mailboxes",
     "hangup": "softswitch.cli.orders:hangup",
     "supervise": "softswitch.cli.talks:supervise",
     "transfer": "softswitch.cli.talks:transfer",

@@ -68,6 +68,19 @@ def forward(client: "Client", phone: str, when: str, to: str, as_json: bool) -> 
     _told([row], as_json)
 
 
+@phones.command("resync", short_help="Have a phone fetch its configuration anew.")
+@click.argument("names", nargs=-1, required=True, metavar="PHONE...")
+@json_option
+@needs_switch
+def resync(client: "Client", names: tuple[str, ...], as_json: bool) -> None:
+    """Ask each PHONE to fetch its configuration anew (NOTIFY with the event check-sync)."""
+    done = [client.post(f"/phones/{part(name)}/resync", {}) for name in names]
+    if as_json:
+        emit_json(done)
+    else:
+        click.echo("\n".join(f"{one['phone']}: asked at {one['contacts']} contact(s)" for one in done))
+
+
 def _switch(name: str, key: str, what: str) -> click.Command:
     @click.argument("phone")
     @click.argument("state", type=click.Choice(("on", "off", "default")))

@@ -26,15 +26,18 @@ from softswitch.switch.events import (
     AgentCommand,
     AskCallback,
     CancelCallback,
+    DeleteMessage,
     HangUpCall,
     OutcomeCommand,
     PhoneCommand,
     RecordingCommand,
+    ResyncPhone,
     SuperviseCommand,
     TransferCommand,
     WrapUpCommand,
 )
 from softswitch.switch.quality import Distribution
+from softswitch.switch.records import SavedMessage
 from softswitch.switch.settings import Settings, Supervising
 from softswitch.switch.status import midnight_before
 from softswitch.switch.views import (
@@ -42,6 +45,7 @@ from softswitch.switch.views import (
     CallbackRow,
     CallView,
     InvariantRow,
+    MailboxRow,
     PhoneRow,
     QueueRow,
     RegistrationRow,
@@ -118,6 +122,15 @@ class Views(LiveViews, Protocol):
 
     def trunks(self, now: Instant) -> Sequence[TrunkRow]:
         """All trunks."""
+
+    def mailboxes(self) -> Sequence[MailboxRow]:
+        """All mailboxes."""
+
+    def messages(self, box: str) -> Sequence[SavedMessage]:
+        """The messages in a mailbox."""
+
+    def reachable(self, phone: str, now: Instant) -> int:
+        """At how many contacts the phone can be told something; raises `PeerError` 404."""
 
     def registrations(self, now: Instant) -> Sequence[RegistrationRow]:
         """All registrations."""
@@ -321,6 +334,22 @@ class Operator:
         self.views.check_phone(name, what, value, self.now)
         self._driver.give(PhoneCommand(name, what, value, by))
         return next(row for row in self.views.phones(self.now) if row.name == name)
+
+    def resync(self, phone: str) -> int:
+        """Ask the phone to fetch its configuration anew; at how many contacts. Raises `PeerError` 404, and 409 when it
+        is not registered."""
+        found = self.views.reachable(phone, self.now)
+        if not found:
+            raise PeerError(f"phone {phone} is not registered", status=409)
+        self._driver.give(ResyncPhone(phone))
+        return found
+
+    def delete_message(self, box: str, path: str, by: str = "operator") -> bool:
+        """Delete a message from a mailbox; False when there is none of that path."""
+        if all(message.path != path for message in self.views.messages(box)):
+            return False
+        self._driver.give(DeleteMessage(box, path, by))
+        return True
 
     async def trace(self, id: str) -> list[TraceRow]:
         """The SIP messages of a call (live or ended), or of one SIP Call-ID; empty when none are remembered."""

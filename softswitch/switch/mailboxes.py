@@ -14,6 +14,7 @@ from softswitch.switch import mailbox_lamp
 from softswitch.switch.events import DeleteRecording, Save
 from softswitch.switch.recording import box_of
 from softswitch.switch.records import ForgottenMessage, SavedGreeting, SavedMessage, SavedRecording
+from softswitch.switch.views import MailboxRow
 
 if TYPE_CHECKING:
     from softswitch.switch.office import Office
@@ -103,15 +104,25 @@ class Mailboxes:
         self._office.subscriptions.mailbox(box, now)
         mailbox_lamp.tell_unasked(self._office, box, now)
 
+    def rows(self) -> list[MailboxRow]:
+        """All boxes."""
+        rows = []
+        for name, box in self._office.settings.voicemail.items():
+            new, old = self.count(name)
+            phones = tuple(phone for phone, one in self._office.settings.phones.items() if one.mailbox == name)
+            rows.append(
+                MailboxRow(
+                    name=name, number=box.number or "", new=new, old=old, own_greeting=name in self._greetings,
+                    phones=phones, mail=box.mail or "",
+                )
+            )  # fmt: skip
+        return rows
+
     # ---------------------------------------------------------------------------------------------------- the owner's
 
     def greeting(self, box: str) -> str:
         """What callers hear: the greeting that the owner spoke, else that of the settings."""
         return self._greetings.get(box) or self._office.settings.voicemail[box].greeting
-
-    def own_greeting(self, box: str) -> bool:
-        """Whether the owner spoke one."""
-        return box in self._greetings
 
     def greet(self, box: str, path: str, now: Instant) -> None:
         """Callers hear the sound file `path` from now on; empty: what the settings say."""

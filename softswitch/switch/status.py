@@ -14,8 +14,11 @@ from softswitch.acd.tally import QueueTotals, Spreads, ratio
 from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
+from softswitch.kernel.errors import PeerError
 from softswitch.switch.customers import Customers
+from softswitch.switch.notices import contacts
 from softswitch.switch.quality import Distribution
+from softswitch.switch.records import SavedMessage
 from softswitch.switch.seats import refusal
 from softswitch.switch.settings import Settings, Supervising
 from softswitch.switch.transfers import check_transfer
@@ -25,6 +28,7 @@ from softswitch.switch.views import (
     CallView,
     HookRow,
     InvariantRow,
+    MailboxRow,
     PhoneRow,
     QueueRow,
     RegistrationRow,
@@ -318,6 +322,18 @@ class Desk:
     def check_phone(self, phone: str, what: str, value: object, now: Instant) -> None:
         """Whether that can be set. Raises `PeerError` (404, 422)."""
         self._switch.office.phones.check(phone, what, value, now)
+
+    def mailboxes(self) -> list[MailboxRow]:
+        return self._switch.office.mailboxes.rows()
+
+    def messages(self, box: str) -> list[SavedMessage]:
+        return self._switch.office.mailboxes.messages(box)
+
+    def reachable(self, phone: str, now: Instant) -> int:
+        """At how many contacts the phone can be told something. Raises `PeerError` (404)."""
+        if phone not in self._switch.office.settings.phones:
+            raise PeerError(f"no phone {phone}", status=404)
+        return len(contacts(self._switch.office, phone, now))
 
     def registrations(self, now: Instant) -> list[RegistrationRow]:
         return self._switch.office.registrations.rows(now)

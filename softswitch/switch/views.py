@@ -44,6 +44,20 @@ class CallView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailboxRow:
+    """A mailbox: how many messages are `new`, and how many were heard. `own_greeting`: its owner has spoken one.
+    `phones` are those that it belongs to."""
+
+    name: str
+    number: str
+    new: int
+    old: int
+    own_greeting: bool
+    phones: tuple[str, ...]
+    mail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneRow:
     """`forward`: by kind (always, busy, no_answer, unavailable) where calls go. `said`: what of this the phone, or
     somebody for it, has set over the configuration."""

@@ -29,7 +29,7 @@ from softswitch.shell.security import SecurityLog
 from softswitch.shell.trace import Trace
 from softswitch.sip.flow import Flow
 from softswitch.switch.events import Reported, Security
-from softswitch.switch.settings import Agent, Phone, Route, Server, Settings
+from softswitch.switch.settings import Agent, Phone, Route, Server, Settings, Voicemail
 from softswitch.wire.control import Command, Ready, Slot
 
 TOKEN = "t0ken-of-the-test"
@@ -48,6 +48,7 @@ SETTINGS = Settings(
     agents={"alice": Agent(phone="1001", name="Alice A."), "bob": Agent(phone="1002")},
     queues={"support": QueueSettings(agents=("alice", "bob"), callback=CallbackSettings())},
     routes=(Route(number="100", to="queue:support"),),
+    voicemail={"office": Voicemail()},
 )
 
 
