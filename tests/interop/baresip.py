@@ -49,9 +49,12 @@ class Baresip:
         port: int = 0,
         authority: str = "",
         account: str = "",
+        modules: tuple[str, ...] = (),
+        parameters: str = "",
     ) -> None:
         """`port` of the switch, when it is not the usual one; `authority`: file of whom it believes over TLS;
-        `account`: the line of its accounts that somebody else has written."""
+        `account`: the line of its accounts that somebody else has written. `modules`: further applications of it;
+        `parameters` of its account."""
         need("baresip")
         self.name = user
         self._directory = directory / f"baresip-{user}"
@@ -60,7 +63,8 @@ class Baresip:
         soundfile.write(tone, listen.tone(hertz, 60.0), listen.RATE, subtype="PCM_16")
         control = free_port()
         further = (*_ENCRYPTION.get(mediaenc, ()), *(["opus"] if "opus" in codecs else []))
-        modules = "".join(f"module {name}.so\n" for name in further)
+        applications = "".join(f"module_app {name}.so\n" for name in modules)
+        encoders = "".join(f"module {name}.so\n" for name in further)
         encryption = f";mediaenc={mediaenc}" if mediaenc else ""
         trust = f"sip_cafile {authority}\nsip_verify_server yes\n" if authority else ""
         low, high = media_ports(40)
@@ -78,12 +82,12 @@ rtp_ports {low}-{high}
 rtcp_mux {"yes" if "dtls" in mediaenc else "no"}
 {trust}module_path {_MODULES}
 module g711.so
-{modules}module sndfile.so
+{encoders}module sndfile.so
 module aufile.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen 127.0.0.1:{control}
+{applications}ctrl_tcp_listen 127.0.0.1:{control}
 snd_path {self._directory}
 net_interface 127.0.0.1
 """
@@ -92,7 +96,7 @@ net_interface 127.0.0.1
             (account and account.rstrip() + f";answermode={answer}\n")
             or f"<sip:{user}@pbx.test>;auth_pass={password};"
             f'outbound="sip:{switch.host}:{port or switch.port};transport={transport}";'
-            f"answermode={answer};regint=60;audio_codecs={codecs}{encryption}\n"
+            f"answermode={answer};regint=60;audio_codecs={codecs}{encryption}{parameters}\n"
         )
         (self._directory / "contacts").write_text("")
         self._log = self._directory / "log"

@@ -120,6 +120,37 @@ Expires: {expires}
             'retrans="500"',
         )
 
+    def subscribe(
+        self,
+        user: str,
+        number: str,
+        password: str = "",
+        *,
+        event: str = "dialog",
+        expires: int = 300,
+        within: bool = False,
+    ) -> "Scenario":
+        """A SUBSCRIBE (RFC 6665), `within` the dialog of the one before or outside; with a password it answers the
+        challenge that was received before."""
+        self._sequence += 1
+        headers = f"[authentication username={user} password={password}]\n" if password else ""
+        tag = "[peer_tag_param]" if within else ""
+        return self._send(
+            f"""SUBSCRIBE sip:{number}@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:{user}@pbx.test>;tag=[pid]c[call_number]
+To: <sip:{number}@pbx.test>{tag}
+Call-ID: [call_id]
+CSeq: {self._sequence} SUBSCRIBE
+Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>
+Event: {event}
+Max-Forwards: 70
+Expires: {expires}
+{headers}""",
+            None,
+            'retrans="500"',
+        )
+
     # ------------------------------------------------------------------------------------------------ the called side
 
     def called(self) -> "Scenario":
