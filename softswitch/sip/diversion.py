@@ -10,6 +10,7 @@ from softswitch.kernel.errors import PeerError
 from softswitch.sip.privacy import NOBODY
 from softswitch.wire.sip import Headers, NameAddr, Uri
 from softswitch.wire.sip.grammar import unescape
+from softswitch.wire.sip.uri import escaped_user
 
 MOST: Final = 20  # diversions read from one message; what is further back says nothing more
 
@@ -80,7 +81,7 @@ def _parent(index: str) -> str:
 
 
 def _uri(who: str, domain: str) -> Uri:
-    return Uri("sip", who, None, domain)
+    return Uri("sip", escaped_user(who), None, domain)
 
 
 def _written(one: Diversion, domain: str, tell: bool) -> str:

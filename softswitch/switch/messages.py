@@ -14,6 +14,7 @@ from softswitch.switch.notices import contacts, message_to
 from softswitch.switch.stages.talking import TalkStage
 from softswitch.switch.targets import parse_target
 from softswitch.wire.sip import NameAddr, Request, Response, Uri
+from softswitch.wire.sip.uri import escaped_user
 
 if TYPE_CHECKING:
     from softswitch.call.leg import Leg
@@ -124,10 +125,10 @@ class Messages:
         trunk, own = office.settings.trunks[name], office.settings.phones[phone]
         address = Uri.parse(trunk.address)
         domain = trunk.domain or address.host
-        sent = Request("MESSAGE", Uri("sip", number, None, address.host, address.port, address.params))
+        sent = Request("MESSAGE", Uri("sip", escaped_user(number), None, address.host, address.port, address.params))
         shown = own.caller_id or trunk.caller_id or trunk.username or "anonymous"
-        sent.headers.add("From", str(NameAddr("", Uri("sip", shown, None, domain))))
-        sent.headers.add("To", str(NameAddr("", Uri("sip", number, None, domain))))
+        sent.headers.add("From", str(NameAddr("", Uri("sip", escaped_user(shown), None, domain))))
+        sent.headers.add("To", str(NameAddr("", Uri("sip", escaped_user(number), None, domain))))
         known = trunk.username and trunk.password
         credentials = Credentials(trunk.username or "", trunk.password or "") if known else None
         return self._like(request, sent), office.flow_to(address), credentials

@@ -1,21 +1,16 @@
-"""What extensions bring: signatures of callers, diversions, privacy, Replaces, session timers, presence, WebSocket,
+"""What extensions bring: diversions, privacy, Replaces, session timers, presence, WebSocket,
 records of name servers."""
-
-import json
-from base64 import urlsafe_b64encode
 
 from softswitch.kernel.errors import PeerError
 from softswitch.shell.masking import masked
 from softswitch.shell.websocket import WebSocketFraming
-from softswitch.sip import diversion, outbound, passport, privacy, session_terms
+from softswitch.sip import diversion, outbound, privacy, session_terms
 from softswitch.sip.locating import Answer, Naptr, Srv, locate
 from softswitch.sip.replaces import Replaces, replaces_of
 from softswitch.wire import dialog_info, pidf
 from softswitch.wire.sip import BadMessage, Request, Response, Uri, parse
 from tests.fuzz.targets.target import Target, refused
 
-_SIGNED = passport.shaken("https://cert.example.com/a.pem", "12155551212", "12155551213", 1000, "A", "b" * 36)
-_IDENTITY = passport.field(_SIGNED, bytes(64), "https://cert.example.com/a.pem", "shaken")
 _INVITE = (
     "INVITE sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\n"
     "To: <sip:b@example.com>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nContact: <sip:a@192.0.2.1>\r\n"
@@ -23,6 +18,7 @@ _INVITE = (
 _FIELDS = (
     'Diversion: "B" <sip:100@x>;reason=user-busy;counter=2;privacy=full, <tel:+3701>;reason=no-answer',
     "History-Info: <sip:100@x?Reason=SIP%3Bcause%3D486>;index=1, <sip:200@x;cause=302>;index=1.1;mp=1",
+    "Diversion: <sip:%0d%0aX:y@x>;reason=unknown",
     "Privacy: id;header;critical",
     'P-Asserted-Identity: "A" <sip:+3701@x>, <tel:+3701;phone-context=x>',
     'Remote-Party-ID: "A" <sip:1@x>;party=calling;privacy=full;screen=yes',
@@ -42,24 +38,6 @@ _UPGRADE = (
 def _frame(payload: bytes) -> bytes:
     """A masked text frame with a zero mask (RFC 6455 §5.2)."""
     return b"\x81\xfe" + len(payload).to_bytes(2, "big") + bytes(4) + payload
-
-
-def identity(data: bytes) -> None:
-    """RFC 8224: a verdict of its own for everything, and a claim only for what says who, whom and when."""
-    fields = data.decode("utf-8", "surrogateescape").split("\n")
-    found = passport.claim(fields, {"12155551212"}, {"12155551213"}, 1010.0, 60.0)
-    if isinstance(found, passport.Verdict):
-        assert found.status in (403, 428, 436, 437, 438)
-        assert found.verstat
-    else:
-        assert all(len(proof.signature) == 64 for proof in found.proofs)
-
-
-def claims(data: bytes) -> None:
-    """The same with any JSON inside, well wrapped."""
-    parts = [urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*data.split(b"\n", 1), b"")[:2]]
-    token = f"{parts[0]}.{parts[1]}.{'A' * 86}"
-    identity(f"{token};info=<https://cert.example.com/a.pem>;alg=ES256;ppt=shaken".encode())
 
 
 def fields(data: bytes) -> None:
@@ -171,19 +149,11 @@ def secrets(data: bytes) -> None:
     assert proof not in shown
 
 
-_CLAIMS = (
-    b'{"alg":"ES256","ppt":"shaken","typ":"passport","x5u":"https://cert.example.com/a.pem"}\n'
-    + json.dumps(
-        {"attest": "A", "dest": {"tn": ["12155551213"]}, "iat": 1000, "orig": {"tn": "12155551212"}, "origid": "x"}
-    ).encode()
-)
 _RECORDS = [
     b"sip:example.com\nnaptr 1 2 s SIP+D2T _sip._tcp.example.com\nsrv 1 2 5060 a.example.com\n192.0.2.1\n::1",
     b"sips:example.com;transport=tcp\nsrv 0 0 5061 .\n",
 ]
 TARGETS = (
-    Target("identity", identity, [_IDENTITY.encode()], longest=2048),
-    Target("passport", claims, [_CLAIMS], longest=1024),
     Target(
         "extension-fields", fields, [field.encode() for field in _FIELDS], (b"index=1", b"counter=", b"tel:+"), 1024
     ),
