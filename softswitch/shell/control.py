@@ -341,9 +341,9 @@ class Control:
         faulty."""
         file = absolute(await asyncio.to_thread(configuration.load, self._config))
         lines = diff(self._live.file, file)
-        settings = self._live.over(file)
         before = self._contexts.certificate
-        self._contexts.load(settings)  # first, since it may refuse
+        self._contexts.load(file)  # first, since it may refuse
+        settings = self._live.over(file)
         self._streams.configure(_limits(settings), settings.websocket.origins)
         if (certificate := self._contexts.certificate) is not None and certificate != before:
             lines.append(
