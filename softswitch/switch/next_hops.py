@@ -11,6 +11,7 @@ from softswitch.kernel.clock import Duration, Instant
 from softswitch.sip.flow import Addressing, Flow
 from softswitch.sip.next_hop import PUT_BACK, Hop, Hops
 from softswitch.sip.transports import port_of, transport_of
+from softswitch.switch.settings import Settings
 from softswitch.wire.sip import Uri
 
 _WILDCARD = ("0.0.0.0", "::")
@@ -31,9 +32,10 @@ class NextHops:
         """The address of `place` stands for these now."""
         self._places.setdefault(place, Hops()).located(hops)
 
-    def keep(self, places: set[str]) -> None:
-        """Forget all others."""
-        self._places = {place: hops for place, hops in self._places.items() if place in places}
+    def configure(self, before: Settings, settings: Settings) -> None:
+        """New settings: what is known of addresses that are the same stays."""
+        old, new = _addresses(before), _addresses(settings)
+        self._places = {place: hops for place, hops in self._places.items() if old.get(place) == new.get(place, "")}
 
     def awaited(self, place: str, uri: Uri) -> bool:
         """Whether the address is a name that has not been looked up yet."""
@@ -91,6 +93,11 @@ def as_written(uri: Uri) -> Hop:
     """What the address says by itself, host names as they are."""
     transport = transport_of(uri)
     return Hop(transport, uri.host.strip("[]"), port_of(uri, transport))
+
+
+def _addresses(settings: Settings) -> dict[str, str | None]:
+    trunks = {f"trunk:{name}": trunk.address for name, trunk in settings.trunks.items()}
+    return trunks | {f"phone:{name}": phone.contact for name, phone in settings.phones.items()}
 
 
 def _is_address(host: str) -> bool:

@@ -112,6 +112,7 @@ class Office:
 
     def configure(self, settings: Settings, now: Instant) -> None:
         """New settings for what comes; calls go on under those they began with, where they hold them."""
+        self.next_hops.configure(self.settings, settings)
         settings = self.settings = self.seats.over(settings)
         self.calendar = Calendar(settings)
         self.plan = DialPlan(settings, self.calendar)

@@ -136,6 +136,24 @@ async def test_a_server_must_be_who_it_was_asked_for(settings: Settings, host: s
                 assert (other.streams.tls_failures, made.seen.came) == (1, [])
 
 
+@pytest.mark.parametrize(("asked", "well"), [("pbx.test", True), ("other.test", False)])
+async def test_a_looked_up_address_must_show_the_name_that_was_asked_for(
+    settings: Settings, asked: str, well: bool
+) -> None:
+    """RFC 5922 §4: the domain of the URI, whatever SRV and A records make of it; a later answer of DNS replaces it."""
+    async with listening(settings) as made, listening(settings) as other:
+        remote = ("127.0.0.1", made.address[1])
+        other.contexts.stand_for(("wrong.test", 5061), [remote])
+        other.contexts.stand_for(("wrong.test", 5061), [])
+        other.contexts.stand_for((asked, 5061), [remote])
+        other.streams.send(Flow("tls", remote, 0), MESSAGE)
+        if well:
+            await made.seen.until(came=1)
+        else:
+            await other.seen.until(lost=1)
+            assert (other.streams.tls_failures, made.seen.came) == (1, [])
+
+
 async def test_a_new_certificate_is_for_new_connections(settings: Settings, tmp_path: Path) -> None:
     async with listening(settings) as made:
         old_reader, old = await made.connect()

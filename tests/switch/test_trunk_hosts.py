@@ -8,9 +8,9 @@ import pytest
 
 from softswitch.sip.flow import Flow
 from softswitch.sip.next_hop import Hop
-from softswitch.switch.events import AddressLearned, FlowFailed, HopsLocated, Readdressed
+from softswitch.switch.events import AddressLearned, FlowFailed, HopsLocated, Readdressed, Reload
 from softswitch.switch.settings import Phone, Route, Settings, Sip, Trunk
-from softswitch.wire.sip import Request, Response, Via, parse
+from softswitch.wire.sip import Request, Response, Uri, Via, parse
 from tests.switch.site import HOST, At, Site
 
 PASSWORD = "correct horse"
@@ -254,3 +254,23 @@ def test_a_broken_connection_registers_anew() -> None:
     site.run(1.0)
     assert len(carrier.contacts) == before + 1
     site.run(40.0)
+
+
+def test_a_reload_forgets_the_hosts_of_another_address_only() -> None:
+    """What stands behind the former name must get no call for the new one."""
+    site = located_site()
+    hops = site.switch.office.next_hops
+    uri = Uri.parse("sip:carrier.test")
+    site.give(Reload(replace(SETTINGS, server=replace(SETTINGS.server, name="other"))))
+    assert hops.hops("trunk:carrier", uri) == HOPS
+    site.give(Reload(with_trunk(address="sip:other.test")))
+    assert [hop.address for hop in hops.hops("trunk:carrier", Uri.parse("sip:other.test"))] == ["other.test"]
+    assert site.switch.office.directory.trunk_at(ONE) is None
+    site.give(HopsLocated("trunk:carrier", HOPS[1:]))
+    alice = site.phone("1001", "192.0.2.10")
+    two = site.party("two", TWO)
+    line = alice.call("0123")
+    assert two.line.state == "up"
+    alice.hang_up(line)
+    site.run(5.0)
+    site.nothing_left()
