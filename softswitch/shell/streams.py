@@ -25,6 +25,8 @@ _REPLIES = (KeepAlive, Reply)
 
 log = structlog.get_logger()
 
+_WILDCARD = ("0.0.0.0", "::")
+_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: the port is chosen with the connection, so that many can share one
 _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 32_000),  # ms; about 64·T1: a peer that vanished ends transactions
@@ -320,6 +322,7 @@ class StreamTransport:
         self._by_remote: dict[tuple[str, int, tuple[str, int]], _Connection] = {}
         self._sources: dict[str, int] = {}
         self._families: dict[int, int] = {}
+        self._hosts: dict[int, str] = {}  # of listeners with an address of their own
         self._next = 1
         self._dials: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -344,6 +347,9 @@ class StreamTransport:
     async def listen(self, number: int, sock: socket.socket, transport: str = "tcp") -> None:
         """Accept on a bound, listening socket."""
         self._families[number] = sock.family
+        host = sock.getsockname()[0]
+        if host not in _WILDCARD:
+            self._hosts[number] = host
         nobody = Flow(transport, ("", 0), number)
         server = await self._loop.create_server(lambda: self._new(nobody, None), sock=sock, backlog=1024)
         self._servers.append(server)
@@ -427,6 +433,7 @@ class StreamTransport:
         sock = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
         sock.setblocking(False)
         try:
+            self._bind_like(connection.flow.listener, sock)
             async with asyncio.timeout(self.limits.connect):
                 await self._loop.sock_connect(sock, address)
                 await self._loop.create_connection(lambda: connection, sock=sock)
@@ -436,6 +443,13 @@ class StreamTransport:
         except BaseException:
             sock.close()
             raise
+
+    def _bind_like(self, listener: int, sock: socket.socket) -> None:
+        """Leave by the listener's own address: peers know us by it. Raises `OSError`."""
+        host = self._hosts.get(listener)
+        if host is not None and (":" in host) == (sock.family == socket.AF_INET6):
+            sock.setsockopt(socket.IPPROTO_IP, _BIND_ADDRESS_NO_PORT, 1)
+            sock.bind((host, 0))
 
     def gone(self, connection: _Connection) -> None:
         """Forget the connection and tell who may wait for it."""

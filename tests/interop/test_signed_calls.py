@@ -64,7 +64,7 @@ allow_http = true
 allow_networks = ["127.0.0.0/8"]
 [trunks.other]
 address = "sip:{SIGNER}"
-accept_from = ["{SIGNER}/32", "127.0.0.1/32"]
+accept_from = ["{SIGNER}/32"]
 options_seconds = 0
 country = "370"
 stir = {{ verify = "mark" }}

@@ -176,6 +176,21 @@ async def test_a_connection_is_opened_on_demand_and_used_again(host: str) -> Non
     await server.wait_closed()
 
 
+async def test_a_connection_leaves_by_the_address_of_its_listener() -> None:
+    """Peers know us by it: RFC 3261 §18.1.1 has them answer to where the request came from."""
+    came: asyncio.Queue[str] = asyncio.Queue()
+    server = await asyncio.start_server(
+        lambda _, writer: came.put_nowait(writer.get_extra_info("peername")[0]) or writer.close(), "127.0.0.1", 0
+    )
+    async with rig() as made:
+        await made.tcp.listen(1, bind(Endpoint("tcp", "127.0.0.9", 0)))
+        made.tcp.send(Flow("tcp", server.sockets[0].getsockname(), 1), MESSAGE)
+        assert await asyncio.wait_for(came.get(), 5) == "127.0.0.9"
+        await made.settled(0)
+    server.close()
+    await server.wait_closed()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
 async def test_nobody_there_fails_the_flow(host: str) -> None:
     async with rig() as made:
