@@ -39,6 +39,14 @@ number = "1002"
 password = "{PASSWORD}"
 codecs = ["opus", "PCMU"]
 webrtc = true
+[ivr.welcome]
+prompt = "welcome"
+[ivr.welcome.keys]
+1 = "phone:plain"
+[[routes]]
+from = "phone:browser"
+number = "3000"
+to = "ivr:welcome"
 [recording]
 calls = "none"
 """
@@ -191,6 +199,17 @@ def test_jssip_calls_a_phone(site: Site, browser: Chromium) -> None:
     listen.hears(site.plain.heard(), BROWSER_HZ, 1.5)
     assert facts["dtls"] == "connected"
     assert [bool(leg["srtp"]) for leg in record["legs"]] == [True, False]
+
+
+def test_jssip_presses_a_key_in_a_menu(site: Site, browser: Chromium) -> None:
+    """RFC 4733 from the browser; the call then goes to the plain phone."""
+    browser.run('call("3000")')
+    until(browser, "confirmed")
+    browser.run('session.sendDTMF("1", {transportType: "RFC2833"})')
+    site.plain.expect("CALL_ESTABLISHED")
+    browser.hears(PLAIN_HZ)
+    browser.run("session.terminate()")
+    site.over(site.plain)
 
 
 def test_a_phone_calls_jssip_which_holds_and_resumes(site: Site, browser: Chromium) -> None:
