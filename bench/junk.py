@@ -5,7 +5,8 @@
 A phone calls another through the real switch, one call after the other; the delay is from its INVITE to the 200 that
 the other phone gives at once, a lost message repeated after 500 ms (RFC 3261 §17.1.1.2). A process of its own sends
 junk over loopback from many addresses of 127.0.0.0/8: random bytes, OPTIONS of scanners, REGISTERs of ever other users.
-Quiet and junk phases take turns, so that whatever else the machine does falls on both. The time is bounded.
+Quiet phases, phases with junk, and phases where the same junk goes to a port of nobody take turns: whatever else the
+machine does falls on all, and what the sender and the kernel take of the processors is told from the switch's part.
 """
 
 import argparse
@@ -36,6 +37,7 @@ CALLER, CALLEE = "127.0.0.2", "127.0.0.3"
 SOURCES = 512
 BATCH_SECONDS = 0.004
 T1 = 0.5
+TURNS = ("quiet", "elsewhere", "junk")
 MOST_AT_ONCE = 80
 KINDS = ("random", "scanner", "register")
 Address: TypeAlias = tuple[str, int]
@@ -49,7 +51,7 @@ SDP = (
 class Phase:
     """One stretch of time. Delays in milliseconds; `cpu` is control's share of a core; `sent` is junk a second."""
 
-    junk: bool
+    kind: str
     calls: int
     failed: int
     median: float
@@ -167,14 +169,16 @@ def _bound(host: str) -> socket.socket:
 
 
 def flood(target: Address, rate: int) -> None:
-    """Junk until standard input says nothing more; a byte begins or ends a phase. The count sent is told after each."""
+    """Junk until standard input says nothing more; a byte begins a phase (`j`: to the switch, `e`: to a port of nobody)
+    or ends it. The count sent is told after each."""
+    nobody = _bound("127.0.0.1")  # never read: the kernel drops what is beyond its buffer
+    places = {b"j": target, b"e": nobody.getsockname()}
     dice = random.Random(1)
     sockets = []
     for number in range(SOURCES):
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind((f"127.9.{number >> 8}.{1 + (number & 255) % 254}", 0))
         sock.setblocking(False)
-        sock.connect(target)
         sockets.append(sock)
     pieces = [_junk(dice, number) for number in range(5000)]
     running, sent, place, due = False, 0, 0, 0.0
@@ -185,7 +189,10 @@ def flood(target: Address, rate: int) -> None:
             if not word:
                 return
             running = not running
-            if not running:
+            if running:
+                for sock in sockets:
+                    sock.connect(places[word])
+            else:
                 sys.stdout.write(f"{sent}\n")
                 sys.stdout.flush()
             sent, due = 0, time.perf_counter()
@@ -243,9 +250,9 @@ class Sender:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
 
-    def toggle(self) -> None:
+    def toggle(self, kind: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(b".")
+        self._process.stdin.write(b"j" if kind == "junk" else b"e")
         self._process.stdin.flush()
 
     def told(self) -> int:
@@ -258,11 +265,11 @@ class Sender:
         self._process.wait(10.0)
 
 
-def phase(switch: SwitchProcess, phones: Phones, sender: Sender, junk: bool, seconds: float) -> Phase:
+def phase(switch: SwitchProcess, phones: Phones, sender: Sender, kind: str, seconds: float) -> Phase:
     """One stretch, quiet or not."""
     control = switch.pids()["control"]
-    if junk:
-        sender.toggle()
+    if kind != "quiet":
+        sender.toggle(kind)
         time.sleep(0.3)  # the first burst of each source
     began, cpu = time.perf_counter(), cpu_seconds(control)
     delays: list[float] = []
@@ -277,14 +284,14 @@ def phase(switch: SwitchProcess, phones: Phones, sender: Sender, junk: bool, sec
     took = time.perf_counter() - began
     used = (cpu_seconds(control) - cpu) / took
     sent = 0.0
-    if junk:
-        sender.toggle()
+    if kind != "quiet":
+        sender.toggle(kind)
         sent = sender.told() / (took + 0.3)
     delays.sort()
     part = lambda share: delays[min(len(delays) - 1, int(len(delays) * share))] if delays else float("nan")  # noqa: E731
     memory = resident_bytes(control) / 1e6
     median = statistics.median(delays) if delays else float("nan")
-    return Phase(junk, len(delays), failed, median, part(0.9), part(0.99), used, sent, memory)
+    return Phase(kind, len(delays), failed, median, part(0.9), part(0.99), used, sent, memory)
 
 
 @contextlib.contextmanager
@@ -308,18 +315,15 @@ def run(rounds: int, seconds: float, rate: int, bans: bool) -> tuple[list[Phase]
     with rig(bans, rate) as (switch, phones, sender):
         for _ in range(30):
             phones.call()  # warm
-        phases = [
-            phase(switch, phones, sender, junk, seconds)
-            for number in range(rounds)
-            for junk in ((False, True), (True, False))[number % 2]
-        ]
+        turns = [TURNS[(place + number) % 3] for number in range(rounds) for place in range(3)]
+        phases = [phase(switch, phones, sender, kind, seconds) for kind in turns]
         kept: dict[str, int] = switch.status()["counters"]["kept_out"]
         return phases, kept
 
 
-def together(phases: list[Phase], junk: bool) -> dict[str, float]:
+def together(phases: list[Phase], kind: str) -> dict[str, float]:
     """The medians of the phases' figures."""
-    chosen = [asdict(one) for one in phases if one.junk is junk]
+    chosen = [asdict(one) for one in phases if one.kind == kind]
     keys = ("median", "p90", "p99", "cpu", "sent", "memory")
     return {key: statistics.median(one[key] for one in chosen) for key in keys} | {
         "calls": sum(one["calls"] for one in chosen), "failed": sum(one["failed"] for one in chosen),
@@ -342,19 +346,20 @@ def main() -> int:
     phases, kept = run(
         min(options.rounds, 50), min(options.seconds, 60.0), min(options.rate, 50_000), not options.no_bans
     )
-    quiet, noisy = together(phases, False), together(phases, True)
+    quiet, elsewhere, noisy = (together(phases, kind) for kind in TURNS)
     if options.json:
         found = {
             "machine": facts(),
             "phases": [asdict(one) for one in phases],
             "quiet": quiet,
+            "elsewhere": elsewhere,
             "junk": noisy,
             "kept": kept,
         }
         print(json.dumps(found, indent=1))
         return 0
     table = Table("", "calls", "failed", "median ms", "p90 ms", "p99 ms", "control, cores", "junk/s", "memory MB")
-    for name, row in (("quiet", quiet), ("junk", noisy)):
+    for name, row in (("quiet", quiet), ("junk elsewhere", elsewhere), ("junk here", noisy)):
         cells = [row[key] for key in ("median", "p90", "p99")]
         table.add_row(
             name, f"{row['calls']:.0f}", f"{row['failed']:.0f}", *(f"{cell:.2f}" for cell in cells),
@@ -362,9 +367,9 @@ def main() -> int:
         )  # fmt: skip
     console = Console()
     console.print(table)
-    console.print(
-        f"median with junk: {noisy['median'] / quiet['median'] - 1:+.1%}; kept out: {kept}; {facts()['load']} load"
-    )
+    change, own = noisy["median"] / quiet["median"] - 1, noisy["median"] / elsewhere["median"] - 1
+    console.print(f"median with junk: {change:+.1%} of quiet, {own:+.1%} of the same junk sent elsewhere")
+    console.print(f"kept out: {kept}; load {facts()['load']}")
     return 0
 
 
