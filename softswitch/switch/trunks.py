@@ -268,7 +268,7 @@ class Trunks:
         if trunk.register:
             account = Uri("sip", trunk.username, None, trunk.domain or address.host)
             contact = self._contact(name, trunk, address, contact_user)
-            registrar = Uri("sip", None, None, address.host, address.port, address.params)
+            registrar = Uri(address.scheme, None, None, address.host, address.port, address.params)
             registering = Registration(
                 RegistrationSettings(str(registrar), str(account), contact, trunk.register_expires), dice
             )
@@ -281,7 +281,7 @@ class Trunks:
         hop = self._office.next_hops.hops(f"trunk:{name}", uri)[0]
         host, port = self._office.addressing.signalling(self._office.next_hops.flow(hop, trunk.listener))
         params: dict[str, str | None] = {} if hop.transport == "udp" else {"transport": hop.transport}
-        return str(Uri("sip", user, None, host, port, params))
+        return str(Uri(uri.scheme, user, None, host, port, params))
 
     def _find_hosts(self, name: str, line: _Line) -> None:
         """Those that are new get a probe of their own."""

@@ -119,3 +119,15 @@ def test_a_sips_call_goes_on_by_tls_or_not_at_all(number: str, status: int) -> N
     answers = [parse(one.data) for one in site.sends if one.flow == flow]
     assert [answer.status for answer in answers if answer.status >= 180][-1] == status  # type: ignore[union-attr]
     assert not [one for one in site.sends if one.flow != flow]
+
+
+@pytest.mark.parametrize("address", ["sip:198.51.100.3;transport=tls", "sips:198.51.100.3"])
+def test_a_registration_by_tls_tells_how_to_reach_us(address: str) -> None:
+    """RFC 3261 §8.1.1.8: a sips contact for a sips registrar, and only for it."""
+    trunk = Trunk(address=address, options_seconds=0.0, country="1", register=True, username="acct", password="secret")
+    site = Wired(Settings(sip=SETTINGS.sip, trunks={"carrier": trunk}))
+    (sent,) = [one for one in site.sends if one.flow.transport == "tls"]
+    request = parse(sent.data)
+    scheme = address.partition(":")[0]
+    assert request.uri.scheme == scheme  # type: ignore[union-attr]
+    assert (request.contacts[0].uri.scheme, request.contacts[0].uri.params["transport"]) == (scheme, "tls")
