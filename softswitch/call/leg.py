@@ -103,11 +103,11 @@ class Leg:
 
     @property
     def up(self) -> bool:
-        return self.state in (LegState.UP, LegState.HELD)
+        return self._state in (LegState.UP, LegState.HELD)  # read often: the property costs 130 ns
 
     @property
     def over(self) -> bool:
-        return self.state is LegState.OVER
+        return self._state is LegState.OVER
 
     @property
     def negotiated(self) -> Negotiated | None:
