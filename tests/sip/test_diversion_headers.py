@@ -125,7 +125,7 @@ def test_numbers_are_written_as_the_carrier_wants_them(form: NumberForm, here: s
 
 def test_what_was_escaped_goes_out_escaped() -> None:
     """RFC 3261 §25.1: a line end in a user part stays one in the number, and none in our message."""
-    told = read(Headers([("Diversion", "<sip:1%0d%0aX:%20y@c.test>;reason=user-busy")]))
+    told = read(Headers([("Diversion", "<sip:1%0d%0aX%3A%20y@c.test>;reason=user-busy")]))
     assert told[0].who == "1\r\nX: y"
     for _, value in (*written(told, "pbx", True), *history(told, "2", "pbx", True)):
         assert "1%0D%0AX%3A%20y@pbx" in value
