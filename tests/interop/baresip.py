@@ -62,7 +62,8 @@ class Baresip:
         tone = self._directory / "tone.wav"
         soundfile.write(tone, listen.tone(hertz, 60.0), listen.RATE, subtype="PCM_16")
         control = free_port()
-        further = (*_ENCRYPTION.get(mediaenc, ()), *(["opus"] if "opus" in codecs else []))
+        wanted = codecs.replace("G722", "G722/16000/1")
+        further = (*_ENCRYPTION.get(mediaenc, ()), *(name.lower() for name in ("opus", "G722") if name in codecs))
         applications = "".join(f"module_app {name}.so\n" for name in modules)
         encoders = "".join(f"module {name}.so\n" for name in further)
         encryption = f";mediaenc={mediaenc}" if mediaenc else ""
@@ -96,7 +97,7 @@ net_interface 127.0.0.1
             (account and account.rstrip() + f";answermode={answer}\n")
             or f"<sip:{user}@pbx.test>;auth_pass={password};"
             f'outbound="sip:{switch.host}:{port or switch.port};transport={transport}";'
-            f"answermode={answer};regint=60;audio_codecs={codecs}{encryption}{parameters}\n"
+            f"answermode={answer};regint=60;audio_codecs={wanted}{encryption}{parameters}\n"
         )
         (self._directory / "contacts").write_text("")
         self._log = self._directory / "log"
@@ -134,6 +135,40 @@ net_interface 127.0.0.1
                 raise TimeoutError(f"baresip: no {kind} within {seconds} s\n{text}") from None
             if found.get("type") == kind:
                 return found
+
+    def call(self, number: str) -> None:
+        self.do("dial", f"sip:{number}@pbx.test")
+
+    def answer(self) -> None:
+        self.do("accept")
+
+    def refuse(self) -> None:
+        self.do("hangup")
+
+    def hold(self) -> None:
+        self.do("hold")
+
+    def resume(self) -> None:
+        self.do("resume")
+
+    def press(self, digits: str) -> None:
+        for digit in digits:
+            self.do("sndcode", digit)
+
+    def refer(self, number: str) -> None:
+        self.do("transfer", f"sip:{number}@pbx.test")
+
+    def hang_up(self) -> None:
+        self.do("hangup")
+
+    def incoming(self, seconds: float = 10.0) -> None:
+        self.expect("CALL_INCOMING", seconds)
+
+    def established(self, seconds: float = 10.0) -> None:
+        self.expect("CALL_ESTABLISHED", seconds)
+
+    def closed(self, seconds: float = 10.0) -> None:
+        self.expect("CALL_CLOSED", seconds)
 
     def heard(self) -> listen.Samples:
         """What came out of the decoder in the latest call, at 8 kHz."""

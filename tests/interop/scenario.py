@@ -101,9 +101,14 @@ Max-Forwards: 70
             'retrans="500"',
         )
 
-    def register(self, user: str, password: str = "", *, contact_port: int, expires: int = 300) -> "Scenario":
-        """A REGISTER; with a password it answers the challenge that was received before."""
+    def register(
+        self, user: str, password: str = "", *, contact_port: int = 0, expires: int = 300, contact: str = ""
+    ) -> "Scenario":
+        """A REGISTER; with a password it answers the challenge that was received before. `contact` is written as it is,
+        `none` leaves it out; otherwise it is the user at `contact_port`."""
         self._sequence += 1
+        contact = contact or f"<sip:{user}@[local_ip]:{contact_port};transport=[transport]>"
+        binding = "" if contact == "none" else f"Contact: {contact}\n"
         headers = f"[authentication username={user} password={password}]\n" if password else ""
         return self._send(
             f"""REGISTER sip:[remote_ip]:[remote_port] SIP/2.0
@@ -112,8 +117,7 @@ From: <sip:{user}@pbx.test>;tag=[pid]c[call_number]
 To: <sip:{user}@pbx.test>
 Call-ID: {self._call_id}
 CSeq: {self._sequence} REGISTER
-Contact: <sip:{user}@[local_ip]:{contact_port};transport=[transport]>
-Max-Forwards: 70
+{binding}Max-Forwards: 70
 Expires: {expires}
 {headers}""",
             None,
@@ -151,6 +155,23 @@ Expires: {expires}
             'retrans="500"',
         )
 
+    def message(self, text: str) -> "Scenario":
+        """RFC 3428: a text outside a dialog."""
+        self._sequence += 1
+        return self._send(
+            f"""MESSAGE {_CALLED} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <{_CALLER}>;tag=[pid]c[call_number]
+To: <{_CALLED}>
+Call-ID: [call_id]
+CSeq: {self._sequence} MESSAGE
+Max-Forwards: 70
+""",
+            text,
+            'retrans="500"',
+            "text/plain",
+        )
+
     # ------------------------------------------------------------------------------------------------ the called side
 
     def called(self) -> "Scenario":
@@ -174,6 +195,7 @@ Expires: {expires}
         tag: bool = True,
         cseq: str = "[last_CSeq:]",
         headers: str = "",
+        contact: str = "Contact: <sip:[local_ip]:[local_port];transport=[transport]>\n",
     ) -> "Scenario":
         """Answer the latest request."""
         to = "[last_To:];tag=[pid]s[call_number]" if tag else "[last_To:]"
@@ -184,8 +206,7 @@ Expires: {expires}
 {to}
 [last_Call-ID:]
 {cseq}
-Contact: <sip:[local_ip]:[local_port];transport=[transport]>
-{headers}""",
+{contact}{headers}""",
             body,
             'retrans="500"' if status >= 200 and body is not None else "",
         )

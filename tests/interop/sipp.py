@@ -59,6 +59,7 @@ class Sipp:
     process: "subprocess.Popen[bytes]"
     port: int
     report: Report | None = field(default=None)
+    calling: bool = False
 
     def wait(self, seconds: float) -> Report:
         """Until it has made its calls. Raises `TimeoutError`."""
@@ -187,7 +188,7 @@ def start(
         process = subprocess.Popen(
             [*words, *extra], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=directory
         )
-    sipp = Sipp(name, directory, process, port)
+    sipp = Sipp(name, directory, process, port, calling=bool(to))
     if not to:
         _wait_listening(sipp, host, "tcp" if transport.startswith("t") else "udp")
     return sipp

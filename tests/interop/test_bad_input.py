@@ -279,6 +279,7 @@ def test_a_full_disk_ends_the_recording_not_the_call(small_disk: Path, lone_offi
     assert office.switch.status()["alarms"] == []
 
 
+@pytest.mark.shows(peer="SIPp", feature="IPv6")
 def test_ipv6(own_switch: Callable[..., SwitchProcess], tmp_path: Path) -> None:
     """RFC 5118: signalling and media over IPv6."""
     sipp.need("sipp")

@@ -12,8 +12,9 @@ import soundfile
 from softswitch.wire.sdp import parse_sdp
 from tests.interop import listen
 from tests.interop.baresip import Baresip
+from tests.interop.floor import MUSIC_HZ, Person, found
 from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
-from tests.interop.test_supervised_talks import HOSTS, MUSIC_HZ, TONES, Floor, Person, found
+from tests.interop.test_supervised_talks import HOSTS, SOUNDS, TONES, Floor
 
 pytestmark = pytest.mark.interop
 
@@ -107,6 +108,7 @@ def test_a_ringing_call_is_picked_up(floor: Floor) -> None:
     floor.caller.sip.hung_up()
 
 
+@pytest.mark.shows(peer="baresip", feature="picks up (`*8`)")
 def test_baresip_picks_up(floor: Floor, tmp_path: Path) -> None:
     phone = Baresip(floor.switch, "1004", PASSWORD, BARESIP_HZ, tmp_path)
     try:
@@ -147,8 +149,8 @@ def test_parked_by_key_and_retrieved_in_one_recording(floor: Floor) -> None:
     begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
     for (start, end), right in ((before, "a"), (after, "t")):
         window = slice(int((start - begun) * listen.RATE), int((end - begun) * listen.RATE))
-        assert found(listen.read(path, 0)[window]) == "c"
-        assert found(listen.read(path, 1)[window]) == right
+        assert found(listen.read(path, 0)[window], SOUNDS) == "c"
+        assert found(listen.read(path, 1)[window], SOUNDS) == right
     ended = floor.switch.get("ledger", call=call, kind="talk.ended")["items"]
     assert [entry["agent"] for entry in ended] == ["alice"]
 

@@ -57,6 +57,12 @@ def recording(office: Office, channel: int) -> listen.Samples:
     return listen.read(path, channel)
 
 
+@pytest.mark.shows(peer="baresip", feature="codec PCMA")
+@pytest.mark.shows(peer="baresip", feature="calls")
+@pytest.mark.shows(peer="pyVoIP", feature="registers, UDP")
+@pytest.mark.shows(peer="pyVoIP", feature="is called")
+@pytest.mark.shows(peer="pyVoIP", feature="codec PCMU")
+@pytest.mark.shows(peer="pyVoIP", feature="is hung up on")
 def test_baresip_calls_pyvoip(office: Office, baresip: Baresip, pyvoip: PyVoip) -> None:
     """Both tones arrive, each where it belongs; the caller hangs up."""
     baresip.do("dial", "sip:1004@pbx.test")
@@ -74,6 +80,8 @@ def test_baresip_calls_pyvoip(office: Office, baresip: Baresip, pyvoip: PyVoip) 
     assert office.records()[0]["hung_up_by"] == "caller"
 
 
+@pytest.mark.shows(peer="pyVoIP", feature="calls")
+@pytest.mark.shows(peer="pyVoIP", feature="hangs up")
 def test_pyvoip_calls_baresip(office: Office, baresip: Baresip, pyvoip: PyVoip) -> None:
     """The other way round; the caller hangs up."""
     pyvoip.do("call", number="1003")
@@ -88,6 +96,7 @@ def test_pyvoip_calls_baresip(office: Office, baresip: Baresip, pyvoip: PyVoip) 
     listen.hears(recording(office, 1), BARESIP_HZ, 2.0)
 
 
+@pytest.mark.shows(peer="baresip", feature="is called")
 def test_the_carrier_calls_baresip(office: Office, baresip: Baresip) -> None:
     """SIPp signals for the carrier, an RTP endpoint of its own speaks for it."""
     port = free_port(host=CARRIER)
@@ -105,6 +114,7 @@ def test_the_carrier_calls_baresip(office: Office, baresip: Baresip) -> None:
     listen.hears(recording(office, 1), BARESIP_HZ, 2.0)
 
 
+@pytest.mark.shows(peer="baresip", feature="hold and resume")
 def test_baresip_holds_and_resumes(office: Office, baresip: Baresip) -> None:
     """RFC 3264 §8.4: the carrier hears music instead of the phone while it is held, and the phone again afterwards."""
     port = free_port(host=CARRIER)
@@ -132,6 +142,7 @@ def test_baresip_holds_and_resumes(office: Office, baresip: Baresip) -> None:
     listen.hears(heard[int(-1.0 * second) :], BARESIP_HZ, 0.6)
 
 
+@pytest.mark.shows(peer="baresip", feature="registers, TCP")
 def test_baresip_over_tcp(office: Office, tmp_path: Path) -> None:
     """RFC 3261 §18: registered by a TCP connection, called through it."""
     phone = Baresip(office.switch, "1003", PASSWORD, BARESIP_HZ, tmp_path, transport="tcp")

@@ -144,7 +144,18 @@ def hear(*phones: Baresip, seconds: float = 2.5) -> None:
         wait_until(f"{seconds} s of sound at {phone.name}", lambda phone=phone: heard(phone), 15.0, pause=0.3)
 
 
-@pytest.mark.parametrize("mediaenc", ["srtp", "srtp-mand", "srtp-mandf", "dtls_srtp"])
+@pytest.mark.parametrize(
+    "mediaenc",
+    [
+        pytest.param(kind, marks=pytest.mark.shows(peer="baresip", feature=feature))
+        for kind, feature in {
+            "srtp": "SRTP, SDES beside plain RTP",
+            "srtp-mand": "SRTP, SDES",
+            "srtp-mandf": "SRTP, SDES",
+            "dtls_srtp": "SRTP, DTLS",
+        }.items()
+    ],
+)
 def test_a_secured_baresip_calls_a_plain_one(site: Site, mediaenc: str) -> None:
     """RFC 8643 (keys beside plain RTP), RFC 4568 (RTP/SAVP and SAVPF), RFC 5763 (DTLS without ICE)."""
     with site.secure("accept", mediaenc) as secure:
@@ -182,7 +193,15 @@ def test_plain_rtp_is_refused_where_srtp_is_required(site: Site) -> None:
     assert "SRTP is required" in site.record()["reason"]
 
 
-@pytest.mark.parametrize("codec", ["PCMU", "opus"])
+@pytest.mark.shows(peer="Chromium", feature="calls")
+@pytest.mark.shows(peer="Chromium", feature="SRTP, DTLS and ICE")
+@pytest.mark.parametrize(
+    "codec",
+    [
+        pytest.param(codec, marks=pytest.mark.shows(peer="Chromium", feature=f"codec {codec}"))
+        for codec in ("PCMU", "opus")
+    ],
+)
 def test_chromium_calls_a_phone(site: Site, chromium: Chromium, codec: str) -> None:
     """RFC 8827: DTLS-SRTP and ICE with a browser; both tones arrive where they belong. The phone speaks A-law where the
     browser speaks opus."""
@@ -204,6 +223,7 @@ def test_chromium_calls_a_phone(site: Site, chromium: Chromium, codec: str) -> N
     assert legs == [(codec, True), ({"opus": "PCMA"}.get(codec, codec), False)]
 
 
+@pytest.mark.shows(peer="Chromium", feature="is called")
 def test_a_phone_calls_chromium(site: Site, chromium: Chromium) -> None:
     """Our offer to the browser: lite, actpass, one candidate."""
     with site.user() as user:

@@ -156,6 +156,8 @@ def until(page: Chromium, what: str, seconds: float = 10.0) -> None:
     page.run(f"happened.splice(0, happened.indexOf({what!r}) + 1)")
 
 
+@pytest.mark.shows(peer="baresip", feature="registers, TLS")
+@pytest.mark.shows(peer="baresip", feature="SRTP, SDES")
 def test_baresip_over_tls_calls_and_is_called(site: Site, secure: Baresip) -> None:
     """RFC 3261 §26.3, RFC 4568: signalling by TLS, keys in it, sound encrypted on that side."""
     secure.do("dial", "sip:1000@pbx.test")
@@ -180,6 +182,7 @@ def test_baresip_over_tls_calls_and_is_called(site: Site, secure: Baresip) -> No
     assert [bool(leg["srtp"]) for leg in record["legs"]] == [False, True]
 
 
+@pytest.mark.shows(peer="JsSIP", feature="registers, WSS")
 def test_jssip_is_registered_by_its_connection(site: Site, browser: Chromium) -> None:
     """RFC 7118 §5: the contact names no place in the world; the way to it is the connection that it came by."""
     row = site.registered("browser")
@@ -187,6 +190,9 @@ def test_jssip_is_registered_by_its_connection(site: Site, browser: Chromium) ->
     assert row["source"].startswith("wss:127.0.0.1:")
 
 
+@pytest.mark.shows(peer="JsSIP", feature="calls")
+@pytest.mark.shows(peer="JsSIP", feature="hangs up")
+@pytest.mark.shows(peer="JsSIP", feature="SRTP, DTLS and ICE")
 def test_jssip_calls_a_phone(site: Site, browser: Chromium) -> None:
     browser.run('call("1000")')
     site.plain.expect("CALL_ESTABLISHED")
@@ -201,6 +207,7 @@ def test_jssip_calls_a_phone(site: Site, browser: Chromium) -> None:
     assert [bool(leg["srtp"]) for leg in record["legs"]] == [True, False]
 
 
+@pytest.mark.shows(peer="JsSIP", feature="keys (RFC 4733)")
 def test_jssip_presses_a_key_in_a_menu(site: Site, browser: Chromium) -> None:
     """RFC 4733 from the browser; the call then goes to the plain phone."""
     browser.run('call("3000")')
@@ -212,6 +219,9 @@ def test_jssip_presses_a_key_in_a_menu(site: Site, browser: Chromium) -> None:
     site.over(site.plain)
 
 
+@pytest.mark.shows(peer="JsSIP", feature="is called")
+@pytest.mark.shows(peer="JsSIP", feature="hold and resume")
+@pytest.mark.shows(peer="JsSIP", feature="is hung up on")
 def test_a_phone_calls_jssip_which_holds_and_resumes(site: Site, browser: Chromium) -> None:
     """Re-INVITEs of the browser within the dialog, and BYE from the other side, by one connection."""
     site.plain.do("dial", "sip:1002@pbx.test")

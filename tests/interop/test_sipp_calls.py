@@ -20,6 +20,9 @@ def calling(milliseconds: int = 100, port: int = 0) -> Scenario:
     return Scenario().invite(sdp(port=port)).progress().answered().ack().pause(milliseconds).bye()
 
 
+@pytest.mark.shows(peer="SIPp", feature="calls")
+@pytest.mark.shows(peer="SIPp", feature="is called")
+@pytest.mark.shows(peer="SIPp", feature="1,000 calls at 50 a second")
 def test_a_thousand_calls_at_fifty_a_second(office: Office) -> None:
     """SIPp as trunk and as phone: none failed, nothing sent twice."""
     before = office.switch.status()["calls_total"]
@@ -32,6 +35,8 @@ def test_a_thousand_calls_at_fifty_a_second(office: Office) -> None:
     assert {row["outcome"] for row in office.records(1000)} == {"answered"}
 
 
+@pytest.mark.shows(peer="SIPp", feature="hangs up")
+@pytest.mark.shows(peer="SIPp", feature="is hung up on")
 def test_the_called_side_hangs_up(office: Office) -> None:
     """RFC 3261 §15: BYE from the phone reaches the caller."""
     office.between(
@@ -41,6 +46,7 @@ def test_the_called_side_hangs_up(office: Office) -> None:
     assert office.records(1)[0]["hung_up_by"] == "callee"
 
 
+@pytest.mark.shows(peer="SIPp", feature="its own cancelled")
 def test_cancel_stops_the_ringing(office: Office) -> None:
     """RFC 3261 §9: the caller's CANCEL is answered, the INVITE gets 487, and the phone is cancelled."""
     office.between(
@@ -64,6 +70,7 @@ def test_cancel_stops_the_ringing(office: Office) -> None:
     assert office.records(1)[0]["outcome"] == "abandoned"
 
 
+@pytest.mark.shows(peer="SIPp", feature="refuses a call")
 def test_busy_reaches_the_caller(office: Office) -> None:
     """RFC 3261 §21.4.24: 486 from the phone."""
     office.between(
@@ -88,6 +95,7 @@ def test_no_answer_ends_the_ringing(office: Office) -> None:
     assert office.records(1)[0]["outcome"] == "no-answer"
 
 
+@pytest.mark.shows(peer="SIPp", feature="hold and resume")
 def test_hold_and_resume_by_reinvite(office: Office) -> None:
     """RFC 3264 §8.4: the caller holds with sendonly and gets recvonly or inactive, and talks again afterwards."""
     phone = office.phone(answering())
@@ -102,6 +110,7 @@ def test_hold_and_resume_by_reinvite(office: Office) -> None:
     assert office.records(1)[0]["hold_seconds"] == pytest.approx(0.3, abs=0.15)
 
 
+@pytest.mark.shows(peer="SIPp", feature="delayed offer")
 def test_delayed_offer(office: Office) -> None:
     """RFC 3264 §5, RFC 3261 §13.2.1: an INVITE without a body; the offer comes in the 200, the answer in the ACK."""
     office.between(
@@ -110,6 +119,7 @@ def test_delayed_offer(office: Office) -> None:
     )
 
 
+@pytest.mark.shows(peer="SIPp", feature="early media")
 def test_early_media(office: Office) -> None:
     """RFC 3960: a 183 with SDP of the phone reaches the caller with SDP of ours."""
     phone = office.phone(
@@ -132,6 +142,7 @@ def test_early_media(office: Office) -> None:
     assert "c=IN IP4 127.0.0.1" in early
 
 
+@pytest.mark.shows(peer="SIPp", feature="calls over TCP")
 def test_calls_over_tcp(office: Office) -> None:
     """RFC 3261 §18: the carrier's side over TCP, the phone's over UDP."""
     phone = office.phone(answering(), calls=20)
@@ -140,6 +151,7 @@ def test_calls_over_tcp(office: Office) -> None:
     phone.wait(10.0).all_well(20)
 
 
+@pytest.mark.shows(peer="SIPp", feature="registers, UDP")
 def test_a_phone_registers_and_is_called(office: Office) -> None:
     """RFC 3261 §10, RFC 7616: SIPp answers the challenge; calls then go to its contact; it unregisters."""
     port = office.lobby_port

@@ -25,6 +25,7 @@ def field(text: str, name: str) -> str:
     return next(line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(f"{name}:"))
 
 
+@pytest.mark.shows(peer="SIPp", feature="PRACK and early UPDATE")
 def test_early_media_is_acknowledged(office: Office) -> None:
     """RFC 3262 §3: a wrong RAck gets 481, the right one 200; RFC 3311: then UPDATE may offer in the early dialog."""
     phone = office.phone(
@@ -60,6 +61,7 @@ def test_early_media_is_acknowledged(office: Office) -> None:
     assert "m=audio" not in answer, "the answer has arrived before"
 
 
+@pytest.mark.shows(peer="SIPp", feature="PRACK and early UPDATE")
 def test_reliable_responses_of_a_phone_in_order_and_out_of_order(office: Office) -> None:
     """RFC 3262 §4: PRACK for 5, none for 7, then one for 6."""
 
@@ -88,6 +90,7 @@ def test_reliable_responses_of_a_phone_in_order_and_out_of_order(office: Office)
     assert [field(text, "RAck") for text in received(phone, "PRACK")] == ["5 1 INVITE", "6 1 INVITE"]
 
 
+@pytest.mark.shows(peer="SIPp", feature="session timers")
 def test_session_expires_too_small(office: Office) -> None:
     """RFC 4028 §9: 422 with Min-SE; the retry is granted. Garbage is 400."""
     phone = office.phone(answering())
@@ -115,6 +118,7 @@ def test_session_expires_too_small(office: Office) -> None:
     assert [field(text, "Session-Expires") for text in granted] == ["90;refresher=uac"] * 2
 
 
+@pytest.mark.shows(peer="SIPp", feature="session timers")
 def test_a_phone_wants_a_longer_interval(office: Office) -> None:
     """RFC 4028 §7.3: our INVITE again with its Min-SE."""
     phone = office.phone(
@@ -137,6 +141,7 @@ def test_a_phone_wants_a_longer_interval(office: Office) -> None:
     assert field(invites[0], "Call-ID") == field(invites[1], "Call-ID")
 
 
+@pytest.mark.shows(peer="SIPp", feature="INVITE with Replaces")
 def test_replaces(office: Office) -> None:
     """RFC 3891 §3: a wrong tag 481, two of them 400, early-only 486; then the call goes on in another dialog, and the
     first one gets BYE."""

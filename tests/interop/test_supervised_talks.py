@@ -2,16 +2,16 @@
 media processes, keys as RFC 4733 events, orders by the command line, REFER from a phone and from SIPp."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 import soundfile
 
-from softswitch.wire.sdp import parse_sdp
+from tests.interop import floor as people
 from tests.interop import listen
 from tests.interop.conftest import Office
+from tests.interop.floor import MUSIC_HZ, Person
 from tests.interop.rtp_peer import RtpPeer
 from tests.interop.scenario import Scenario, sdp
 from tests.interop.sip_user import SipUser
@@ -20,43 +20,8 @@ from tests.interop.switch_process import SwitchProcess, free_port, running_switc
 pytestmark = pytest.mark.interop
 
 TONES = {"caller": 1350.0, "alice": 600.0, "vera": 950.0, "third": 1800.0}
-MUSIC_HZ = 300.0
+SOUNDS = {**TONES, "music": MUSIC_HZ}
 HOSTS = {name: f"127.0.0.{last}" for last, name in enumerate(TONES, 2)}
-WINDOW = 0.8
-
-
-class Person:
-    """A SIP user agent with a tone."""
-
-    def __init__(self, name: str, switch: tuple[str, int], port: int) -> None:
-        self.host = HOSTS[name]
-        self.name = name
-        self.sip = SipUser(name, self.host, port, switch)
-        self.rtp = RtpPeer(TONES[name], free_port(host=self.host), self.host)
-
-    def body(self, version: int = 1) -> bytes:
-        text = sdp(port=self.rtp.port, version=version).replace("IP[local_ip_type] [local_ip]", f"IP4 {self.host}")
-        return text.replace("IP[media_ip_type] [media_ip]", f"IP4 {self.host}").replace("\n", "\r\n").encode() + b"\r\n"
-
-    def take(self) -> None:
-        """Answer the call that comes."""
-        self.sip.wait()
-        self.sip.answer(self.body())
-
-    def move(self) -> None:
-        """Agree to a re-INVITE, and send where it says."""
-        media = parse_sdp(self.sip.wait()).media[0]
-        self.sip.answer(self.body(2))
-        self.rtp.redirect((media.connection or "127.0.0.1", media.port))
-
-    def keys(self, digits: str) -> None:
-        for digit in digits:
-            self.rtp.press(digit)
-        wait_until("the keys", lambda: not self.rtp.pressing, 10.0)
-
-    def close(self) -> None:
-        self.sip.close()
-        self.rtp.close()
 
 
 class Floor:
@@ -65,7 +30,7 @@ class Floor:
     def __init__(self, switch: SwitchProcess, ports: dict[str, int]) -> None:
         self.switch = switch
         address = (switch.host, switch.port)
-        self.people = {name: Person(name, address, ports[name]) for name in TONES}
+        self.people = {name: Person(name, HOSTS[name], TONES[name], address, ports[name]) for name in TONES}
         self.caller, self.alice, self.vera, self.third = self.people.values()
 
     def call(self) -> str:
@@ -81,15 +46,7 @@ class Floor:
         return found
 
     def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        command = [
-            sys.executable,
-            "-m",
-            "softswitch.cli",
-            *words,
-            "--config",
-            str(self.switch.directory / "config.toml"),
-        ]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+        return people.command(self.switch, *words)
 
     def told(self, call: str, kind: str, times: int = 1) -> None:
         """Wait until the ledger has it."""
@@ -98,25 +55,11 @@ class Floor:
     def hear(self, **expected: str) -> tuple[float, float]:
         """From now on for a moment each person hears exactly these, by their first letters (`m`: music).
         Returns the moment."""
-        begin = time.time() + 0.4  # what was under way
-        wait_until("a moment of sound", lambda: time.time() > begin + WINDOW, 3.0)
-        for name, others in expected.items():
-            heard = self.people[name].rtp.heard(begin, begin + WINDOW)
-            assert found(heard) == "".join(sorted(others)), f"{name} heard {found(heard)}, not {others}"
-        return begin, begin + WINDOW
+        return people.hear({name: person.rtp for name, person in self.people.items()}, SOUNDS, **expected)
 
     def close(self) -> None:
         for person in self.people.values():
             person.close()
-
-
-def found(heard: listen.Samples) -> str:
-    """The first letters of those whose tones are there, in order."""
-    if listen.rms(heard) < 0.005:
-        return ""
-    near = {name: listen.power_of(heard, hertz)[0] for name, hertz in {**TONES, "music": MUSIC_HZ}.items()}
-    whole = sum(listen.power_of(heard, 1000.0))
-    return "".join(sorted(name[0] for name, power in near.items() if power > 0.03 * whole))
 
 
 @pytest.fixture(scope="module")
@@ -208,8 +151,8 @@ def test_listen_whisper_barge_take_and_what_is_recorded(floor: Floor) -> None:
     assert begun <= began
     for (start, end), right in ((listening, "a"), (whispering, "a"), (barging, "av"), (taken, "v")):
         window = slice(int((start - begun) * listen.RATE), int((end - begun) * listen.RATE))
-        assert found(listen.read(path, 0)[window]) == "c"
-        assert found(listen.read(path, 1)[window]) == right
+        assert people.found(listen.read(path, 0)[window], SOUNDS) == "c"
+        assert people.found(listen.read(path, 1)[window], SOUNDS) == right
     kinds = [entry["kind"] for entry in floor.switch.get("ledger", call=call)["items"] if "supervise" in entry["kind"]]
     assert kinds == ["supervise.started", *["supervise.mode"] * 4, "supervise.ended"]
 
@@ -234,8 +177,8 @@ def test_consult_three_way_and_complete_in_one_recording(floor: Floor) -> None:
     begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
     for (start, end), right in ((private, "at"), (three, "at"), (after, "t")):
         window = slice(int((start - begun) * listen.RATE), int((end - begun) * listen.RATE))
-        assert found(listen.read(path, 0)[window]) == "c"
-        assert found(listen.read(path, 1)[window]) == right
+        assert people.found(listen.read(path, 0)[window], SOUNDS) == "c"
+        assert people.found(listen.read(path, 1)[window], SOUNDS) == right
     talks = {leg["party"]: leg["talk"] for leg in row["legs"]}
     assert talks["agent:alice"][-1][1] <= talks["phone:1003"][-1][1]
     assert sum(end - start for start, end in talks["trunk:carrier"]) < row["talk_seconds"]
@@ -292,11 +235,12 @@ def test_following_an_agent_into_another_media_process(floor: Floor) -> None:
     floor.alice.sip.hung_up()
 
 
+@pytest.mark.shows(peer="SIPp", feature="blind transfer")
 def test_sipp_refers(lone_office: Callable[..., Office]) -> None:
     """SIPp calls as the carrier and answers as the phone that refers: 202, NOTIFY 100, 180 and 200, then the BYE."""
     port = free_port(host=HOSTS["vera"])
     office = lone_office(f'[phones.1003]\ncontact = "sip:third@{HOSTS["vera"]}:{port}"\n')
-    third = Person("vera", (office.switch.host, office.switch.port), port)
+    third = Person("vera", HOSTS["vera"], TONES["vera"], (office.switch.host, office.switch.port), port)
     try:
         refers = Scenario().called().reply(180, "Ringing").reply(200, "OK", sdp()).receive("ACK").pause(500)
         phone = office.phone(refers.refer("sip:1003@pbx.test").notified(3).receive("BYE").ok())

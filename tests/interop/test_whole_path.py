@@ -45,6 +45,7 @@ def agent_state(office: Office) -> str:
     return str(next(row["state"] for row in office.switch.get("agents")["items"] if row["name"] == "anna"))
 
 
+@pytest.mark.shows(peer="baresip", feature="agent of a queue")
 def test_trunk_menu_queue_agent(office: Office, agent: Baresip, caller: RtpPeer) -> None:
     """Answered by the menu, key 1, music while the agent's phone rings, 10 s of talk, the caller hangs up."""
     port = caller.port
@@ -106,6 +107,7 @@ def test_the_answer_at_the_trunk_is_on_time(office: Office) -> None:
     assert record["talk_seconds"] == pytest.approx(1.5, abs=CLOSE)
 
 
+@pytest.mark.shows(peer="SIPp", feature="keys (RFC 4733)")
 def test_sipp_sends_the_digit(office: Office) -> None:
     """RFC 4733 events made by SIPp: key 2 of the menu rings the lobby's phone."""
     phone = office.phone(
