@@ -189,7 +189,9 @@ def _attended(call: "Call", talk: TalkStage, other: tuple["Call", Leg], target: 
         return
     agent = stage.agent if leg is consultation.leg else ""
     recorded = bool(agent) and consultation.recording.running
-    stage.give_up_callee(now, talks_on=bool(agent))
+    stage.give_up_callee(now)
+    if agent:
+        stage.talk_on()
     consultation.end(now, by="switch", reason=f"transferred to call {call.id}")
     third.belong(call.id)
     told(200, now)

@@ -121,6 +121,9 @@ def test_in_a_recorded_queue_call(side: str) -> None:
     talk.site.run(3.0)
     (record,) = (one for one in talk.site.records(CallRecord) if one.queue)  # type: ignore[attr-defined]
     assert (record.outcome, record.agent) == ("answered", "alice")
+    alice = talk.totals().agent("alice")
+    assert (alice.answered, alice.talks, round(alice.talk), alice.transferred) == (1, 1, 65, 0)
+    assert not talk.facts("transfer.")
     talk.site.nothing_left()
 
 

@@ -68,6 +68,11 @@ def replace(own: "Call", request: Request, now: Instant) -> None:
     if caller:
         stage.replace_caller(new, now)
         return
+    if stage.agent:  # the same person at another line: the conversation goes on, nobody passed it on
+        stage.talk_on()
+        new.belong(other.id, f"agent:{stage.agent}")
+        other.join(new, stage.at, record=False, music=stage.music, agent=stage.agent, now=now)
+        return
     office.fact("transfer.started", now, other.id, verb="replaces", target=at, by=leg.peer, agent=stage.agent)
     other.transferred(at, stage.agent, now)
     other.join(new, at, record=False, music=stage.music, now=now)

@@ -61,7 +61,7 @@ class TalkStage(Stage):
         self.watchers: list[Watcher] = []
         self._record = record
         self._given = False  # the callee is in another call from now on
-        self._talks_on = False  # and so is the agent's conversation
+        self._talks_on = False  # the agent's conversation goes on elsewhere
         self._since: Instant = 0.0
         self._held_since: Instant | None = None  # the caller does not hear whom it talks with
         self._runs: dict[Leg, KeyRun] = {}  # whose keys may be commands
@@ -293,9 +293,13 @@ class TalkStage(Stage):
         self.call.drive(old.hang_up(now, headers=(reason_header(200),)))
         self.call.closed(old)
 
-    def give_up_callee(self, now: Instant, *, talks_on: bool = False) -> None:
-        """The callee goes to another call; this one is about to end. `talks_on`: as the agent that it is here."""
-        self._given, self._talks_on = True, talks_on
+    def talk_on(self) -> None:
+        """The agent's conversation goes on when this stage is left."""
+        self._talks_on = True
+
+    def give_up_callee(self, now: Instant) -> None:
+        """The callee goes to another call; this one is about to end."""
+        self._given = True
         self.call.leg.hear()
         self.callee.hear()
         self.callee.take_keys(False)
