@@ -13,7 +13,7 @@ from softswitch.sip.events import Fields, InDialog, InDialogAnswered, Invitation
 from softswitch.sip.flow import Flow, Send
 from softswitch.sip.screening import Refusal
 from softswitch.sip.session import Offer, Phase, Role, Session, Turn, Unacknowledged, Verb, What
-from softswitch.sip.session_offer import OFFERS, receive_offer, receive_offer_response
+from softswitch.sip.session_offer import OFFERS, decline, receive_offer, receive_offer_response
 from softswitch.sip.session_phases import PHASES
 from softswitch.sip.session_terms import PLAIN, Terms, invite_fields, refusal_of
 from softswitch.sip.session_uac import invite_input
@@ -156,6 +156,8 @@ class SessionLayer:
         if row is None:
             return
         session.phase, action = row
+        if session.phase is Phase.OVER and session.offer is Offer.TO_CONFIRM:
+            decline(self, session)
         if action is not None:
             action(self, session, message, now)
         if session.phase is Phase.OVER and before is not Phase.OVER:

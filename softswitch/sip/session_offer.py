@@ -131,6 +131,13 @@ def _confirm(layer: SessionLayer, session: Session, verb: Verb, now: Instant) ->
     _acknowledge(layer, session, verb.body)
 
 
+def decline(layer: SessionLayer, session: Session) -> None:
+    """The session ends between the peer's offer in a 2xx and our answer: the 2xx is acknowledged all the same
+    (§13.2.2.4)."""
+    session.offer = Offer.STABLE
+    _acknowledge(layer, session, b"")
+
+
 def _acknowledge(layer: SessionLayer, session: Session, body: bytes) -> None:
     tx, dialog = session.reinvite, session.dialog
     assert tx is not None

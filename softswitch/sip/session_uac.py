@@ -31,8 +31,7 @@ def progress(layer: SessionLayer, session: Session, response: Response, now: Ins
     """Each To tag is an early dialog of its own (§12.1, forking)."""
     tag = response.to.tag or ""
     if response.status == 199:  # RFC 6228 §4: that early dialog is over, and says nothing of the others
-        session.early.pop(tag, None)
-        session.forks.pop(tag, None)
+        session.early.pop(tag, None)  # its numbers stay, should it speak again after all
         if session.settled == tag:
             session.settled = None
         return
