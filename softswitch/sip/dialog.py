@@ -142,7 +142,7 @@ def uas_dialog(request: Request, local_tag: str, flow: Flow, contact: str) -> Di
 
 def takes_update(message: Request | Response) -> bool:
     """Whether the sender says that it takes UPDATE (RFC 3311 §5.1)."""
-    return "UPDATE" in message.headers.all("Allow")
+    return "update" in message.headers.tokens("Allow")
 
 
 def _routes(message: Request | Response) -> tuple[str, ...]:

@@ -56,19 +56,18 @@ def invite_fields(terms: Terms) -> tuple[tuple[str, str], ...]:
 
 def options_of(message: Request | Response) -> frozenset[str]:
     """The option tags that the sender understands, in lower case."""
-    headers = message.headers
-    if "Supported" not in headers and "Require" not in headers:
-        return frozenset()
-    return frozenset(option.lower() for option in (*headers.all("Supported"), *headers.all("Require")))
+    supported, required = message.headers.tokens("Supported"), message.headers.tokens("Require")
+    return supported | required if required else supported
 
 
 def refusal_of(request: Request, terms: Terms) -> Refusal | None:
     """Why an INVITE cannot be taken on these terms; None when it can. Raises `PeerError` (400) on garbage."""
-    headers = request.headers
-    required = {option.lower() for option in headers.all("Require")} if "Require" in headers else frozenset()
-    off = [option for option in ("100rel", "timer") if option in required and option not in terms.supported.split(", ")]
-    if off:
-        return Refusal(420, (("Unsupported", ", ".join(off)),))
+    required = request.headers.tokens("Require")
+    if required:
+        ours = terms.supported.split(", ")
+        off = [option for option in ("100rel", "timer") if option in required and option not in ours]
+        if off:
+            return Refusal(420, (("Unsupported", ", ".join(off)),))
     if terms.reliable == "required" and "100rel" not in options_of(request):
         return Refusal(421, (("Require", "100rel"),))  # RFC 3261 §21.4.15
     return too_short(request, terms)

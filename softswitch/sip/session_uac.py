@@ -70,6 +70,8 @@ def again(layer: SessionLayer, session: Session, response: Response, now: Instan
         layer.emit(ack)
     elif session.dialog is not None and session.dialog.remote_tag != tag:
         fork = session.dialog.fork(response)
+        if (early := session.forks.get(tag)) is not None:
+            fork.remote_cseq, fork.local_cseq = early.remote_cseq, early.local_cseq
         session.forks[tag] = fork
         _acknowledge(layer, session, fork)
         layer.bye(session, fork, now)
@@ -133,7 +135,10 @@ def _confirm_dialog(session: Session, response: Response) -> None:
     if early is not None:
         session.dialog.remote_cseq = early.remote_cseq
         session.dialog.local_cseq = early.local_cseq
-    session.forks.clear()
+    # A fork that had a PRACK of ours may send a 2xx yet; our BYE to it counts on from there.
+    if session.forks:
+        number = session.request.cseq.number
+        session.forks = {tag: fork for tag, fork in session.forks.items() if fork.local_cseq > number}
     session.early.clear()
     session.request = None
 

@@ -47,9 +47,11 @@ _GIVE_UP = 32.0  # 64*T1
 
 @dataclass
 class Invite:
-    """An INVITE of ours: when it went out, the latest status that came, and when the first final one did."""
+    """An INVITE of ours: when it went out, in which dialog, the latest status that came, and when the first final one
+    did."""
 
     at: float
+    tag: str | None
     status: int = 0
     final_at: float = 0.0
 
@@ -73,7 +75,7 @@ class Referee:
             self.asked.add(_key(message))
             return
         invite = self.invited.get((message.call_id, message.via.branch or "", message.cseq.number))
-        if invite is None or message.cseq.method != "INVITE":
+        if invite is None or message.cseq.method != "INVITE" or invite.tag not in (None, message.to.tag):
             return
         if invite.status < 200 and (invite.status or self.now - invite.at < _GIVE_UP - 1.0):
             invite.status, invite.final_at = message.status, self.now
@@ -122,7 +124,7 @@ class Referee:
             assert message.cseq.number > latest, f"§12.2.1.1: CSeq {message.cseq} after {latest}"
         seen[branch] = message.cseq.number
         if message.method == "INVITE":
-            self.invited[message.call_id, branch, message.cseq.number] = Invite(self.now)
+            self.invited[message.call_id, branch, message.cseq.number] = Invite(self.now, message.to.tag)
 
     def in_the_end(self) -> None:
         """When every timer has run out."""

@@ -5,6 +5,7 @@ Fields of one name stand together, in the order of their first line: the order o
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from softswitch.kernel.errors import LocalError
@@ -85,6 +86,14 @@ def canonical(name: str) -> str:
     return key
 
 
+_NONE: Final[frozenset[str]] = frozenset()
+
+
+@lru_cache(maxsize=512)
+def _tokens(line: str) -> frozenset[str]:
+    return frozenset(element.lower() for element in split_commas(line) if element)
+
+
 class Headers:
     """Ordered, case-insensitive multimap of header fields.
 
@@ -138,6 +147,15 @@ class Headers:
         if len(lines) == 1 and "," not in lines[0]:
             return [lines[0]] if lines[0] else []
         return [value for line in lines for value in split_commas(line) if value]
+
+    def tokens(self, name: str) -> frozenset[str]:
+        """The elements of a list of tokens (Allow, Supported, Require …) in lower case."""
+        lines = self._fields.get(CANONICAL.get(name) or canonical(name))
+        if lines is None:
+            return _NONE
+        if isinstance(lines, str):
+            return _tokens(lines)
+        return _NONE.union(*(_tokens(line) for line in lines))
 
     def add(self, name: str, value: str) -> None:
         """Append a line after those of the same name."""
