@@ -141,7 +141,8 @@ class QueueSettings:
     calls in seconds. Targets (`kind:name`) are opaque here. `announce_position`: seconds between announcements.
     `max_no_answer`: an agent who lets that many offers in a row ring out is paused (reason `no-answer`).
     `retry_after`: how long an agent who did not answer, or was busy, is left alone; `back_off` says it by cause.
-    `record_channels` and `keep_days`: for this queue in place of `[recording]`.
+    `record_channels` and `keep_days`: for this queue in place of `[recording]`. `siprec`: the recording server that
+    gets its calls.
 
     `strategy`: a name of `acd/strategies`, or `module:Class`. `needs`: skills that every call here asks for. `rings`:
     see `Ring`. `order` `deadline`: a call's rank is arrival + service level's seconds - its head start, `priority`
@@ -194,6 +195,7 @@ class QueueSettings:
     record: bool = True
     record_channels: Literal[1, 2] | None = None
     keep_days: float | None = None
+    siprec: str | None = None
     language: str | None = None
     needs: dict[str, int] = field(default_factory=dict)
     rings: tuple[Ring, ...] = ()

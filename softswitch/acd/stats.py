@@ -51,6 +51,8 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `supervise.ended`      mode, why, lasted: exactly one for each that started
 `supervise.waiting`    mode (the agent does not talk yet)      `supervise.refused`  mode
 `recording.ordered`    by (of a call that its queue does not record)
+`siprec.started`       server, session, streams (taken)        `siprec.ended`  server, seconds: exactly one for each
+`siprec.failed`        server, status (0: none), reason
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail
 `switch.started`       what lived before it was cut off; `switch.stopped`: the agents' states end here
 `call.started`         source (`trunk:NAME`), caller, called

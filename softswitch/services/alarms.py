@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from softswitch.kernel.clock import Instant
+from softswitch.switch.events import Alarmed
 
 Say: TypeAlias = Callable[[str, str, dict[str, object]], None]
 """level, event, fields: a line for the operator's log."""
@@ -32,6 +33,13 @@ class Alarms:
         self._raised[name] = Alarm(name, text, before.since if before is not None else now)
         if before is None:
             self._say("error", "alarm", {"alarm": name, "reason": text})
+
+    def obey(self, alarmed: Alarmed) -> None:
+        """What the switch says."""
+        if alarmed.text:
+            self.set(alarmed.name, alarmed.text, alarmed.at)
+        else:
+            self.clear(alarmed.name)
 
     def clear(self, name: str) -> None:
         """It is well again."""

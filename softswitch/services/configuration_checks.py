@@ -31,6 +31,7 @@ from softswitch.services.configuration_identity import check_identity
 from softswitch.services.configuration_provisioning import check_provisioning
 from softswitch.services.configuration_routing import check_routing
 from softswitch.services.configuration_sessions import check_sessions
+from softswitch.services.configuration_siprec import check_siprec
 from softswitch.services.configuration_subscriptions import check_subscriptions
 from softswitch.services.configuration_talks import check_codes, check_supervisor, dialled_codes
 from softswitch.services.configuration_tls import check_tls
@@ -120,6 +121,9 @@ class _Checks:
             self.findings += check_callers(self.settings, name, queue)
         self.findings += overflow_loops(self.settings)
         self.findings += check_subscriptions(self.settings)
+        for name, server in self.settings.siprec.items():
+            self._sip_uri(("siprec", name, "address"), server.address)
+        self.findings += check_siprec(self.settings)
         for name, box in self.settings.voicemail.items():
             self.findings += check_voicemail(name, box)
             self._language(("voicemail", name, "language"), box.language)

@@ -256,6 +256,7 @@ class Control:
         for listener in self._udp:
             listener.start()
         driver.learned = self._learned
+        driver.alarmed = self._alarms.obey
         names = external_names(self._settings.sip, self._settings.media)
         self._external = ExternalNames(names, self._dns, self._external_found)
         self._places = LocatedPlaces(self._settings, endpoints, self._dns, self._located, self._unresolved)

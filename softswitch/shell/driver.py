@@ -23,6 +23,7 @@ from softswitch.shell.trace import Trace
 from softswitch.sip.flow import Flow, Send
 from softswitch.switch.events import (
     AddressLearned,
+    Alarmed,
     Arrived,
     AskHook,
     Ban,
@@ -104,6 +105,7 @@ class Driver:
         self.media: dict[int, MediaSender] = {}
         self.drained = asyncio.Event()
         self.learned: Callable[[AddressLearned], None] = lambda effect: None
+        self.alarmed: Callable[[Alarmed], None] = lambda effect: None
         self.hooks = HookClient(self.give)
         self.max_message = 65535
         self.gate: Gate | None = None
@@ -134,6 +136,7 @@ class Driver:
             Security: self._security,
             Ban: self._ban,
             AddressLearned: lambda effect: self.learned(effect),
+            Alarmed: lambda effect: self.alarmed(effect),
             VerifyCaller: self.verifier.ask,
         }
 

@@ -95,6 +95,7 @@ def named(settings: Settings) -> dict[str, Uri]:
     written = {f"trunk:{name}": trunk.address for name, trunk in settings.trunks.items()} | {
         f"phone:{name}": phone.contact for name, phone in settings.phones.items() if phone.contact is not None
     }
+    written |= {f"siprec:{name}": server.address for name, server in settings.siprec.items()}
     places = {place: Uri.parse(address) for place, address in written.items()}
     return {place: uri for place, uri in places.items() if ip_literal(uri.host.strip("[]")) is None}
 

@@ -25,7 +25,8 @@ EndCause: TypeAlias = Literal["bye", "no-ack", "no-prack", "expired", "timeout",
 
 class Invitation(msgspec.Struct, frozen=True):
     """An INVITE of ours. `from_` without tag. An empty `body` asks the peer for the offer. `route` are values of Route
-    header fields, first hop first. `contact_user` is the user part of our Contact; the rest comes from `Addressing`.
+    header fields, first hop first. `contact_user` is the user part of our Contact, `feature` what follows it
+    (RFC 3840, as `;+sip.src`); the rest comes from `Addressing`.
     `call_id` is made up when None. `credentials` answer 401/407."""
 
     uri: Uri | str
@@ -40,6 +41,7 @@ class Invitation(msgspec.Struct, frozen=True):
     max_forwards: int = 70
     contact_user: str = ""
     terms: Terms = PLAIN
+    feature: str = ""
 
 
 class DialogIds(msgspec.Struct, frozen=True, gc=False):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from softswitch.sip.session_body import SDP, session_description
 from softswitch.sip.transports import SECURE
+from softswitch.wire.rs_metadata import REQUEST_TYPE
 from softswitch.wire.sip import Request
 
 _SCHEMES = ("sip", "sips", "tel")
@@ -45,7 +46,8 @@ def screen(
     if method in ("INVITE", "UPDATE", "PRACK") and request.body:
         if "Content-Encoding" in headers and (headers.get("Content-Encoding") or "").lower() != "identity":
             return Refusal(415, (("Accept-Encoding", "identity"),))  # §8.2.3
-        if not session_description(request):
+        asks = request.to.tag is not None and (request.content_type or "").partition(";")[0].strip() == REQUEST_TYPE
+        if not session_description(request) and not asks:
             return Refusal(415, (("Accept", SDP),))
     return None
 

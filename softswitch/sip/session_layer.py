@@ -86,6 +86,7 @@ class SessionLayer:
         call_id = invitation.call_id or token(layer.dice, 96)
         uri = _uri(invitation.uri)
         contact = contact_value(flow, layer.addressing.signalling(flow), invitation.contact_user, _scheme(uri))
+        contact += invitation.feature
         session = self._new(uac=True, call_id=call_id, local_tag=tag, flow=flow, contact=contact)
         session.credentials = invitation.credentials
         session.terms = invitation.terms

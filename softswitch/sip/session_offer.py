@@ -11,7 +11,7 @@ from softswitch.sip import session_timer
 from softswitch.sip.dialog import Dialog
 from softswitch.sip.events import Confirmed, OfferAnswered, OfferRejected, OfferWithdrawn, Reinvited
 from softswitch.sip.session import Offer, Phase, Role, Session, Turn, Verb, What
-from softswitch.sip.session_body import session_description
+from softswitch.sip.session_body import SDP, session_description
 from softswitch.sip.session_terms import too_short
 from softswitch.sip.transaction import ClientTransaction, ServerTransaction
 from softswitch.wire.sip import Request, Response
@@ -110,11 +110,13 @@ def _send(layer: SessionLayer, session: Session, message: Any, now: Instant) -> 
     body, headers = session.offering
     if not any(name.lower() == "allow" for name, _ in headers):
         headers = (*headers, ("Allow", layer.allow))
+    kind = next((value for name, value in headers if name == "Content-Type"), SDP)
+    headers = tuple(field for field in headers if field[0] != "Content-Type")
     if session.phase is Phase.ESTABLISHED:
         headers = (*headers, *session_timer.again(session))
-        request = dialog.request("INVITE", headers, body, "application/sdp")
+        request = dialog.request("INVITE", headers, body, kind)
     else:
-        request = dialog.request("UPDATE", headers, body, "application/sdp")
+        request = dialog.request("UPDATE", headers, body, kind)
     session.reinvite = layer.start_within(session, dialog, request, Role.REINVITE, now)
 
 

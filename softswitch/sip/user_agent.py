@@ -281,7 +281,8 @@ class UserAgent:
 
     def reinvite(self, session: SessionId, body: bytes, now: Instant, headers: Fields = ()) -> list[Output]:
         """Offer anew within the session; without a body the peer is asked for an offer. Waits while another offer is
-        open or the session not established; a later `reinvite` takes the place of one that still waits."""
+        open or the session not established; a later `reinvite` takes the place of one that still waits. A
+        Content-Type among `headers` is that of a body with more in it than SDP."""
         one = self._sessions.get(session)
         if one is not None and one.phase is not Phase.OVER:
             one.wanted = (body, headers)

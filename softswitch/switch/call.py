@@ -334,7 +334,7 @@ class Call:
             headers += (("Retry-After", self.retry_after),)
         self.drive(self.leg.hang_up(now, status, headers=headers))
         self.ended_legs.insert(0, (self.leg, self.facts.cause))
-        self.recording.stop()
+        self.recording.stop(now)
         self.office.deadlines.cancel(self.id)
         self.office.ended.append(self)
 

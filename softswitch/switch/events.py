@@ -346,6 +346,14 @@ class Ban(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Alarmed(msgspec.Struct, frozen=True):
+    """The alarm `name` stands, for the reason `text`, or is over (empty)."""
+
+    name: str
+    text: str
+    at: Instant
+
+
 class Drained(msgspec.Struct, frozen=True):
     """After `Drain`: the last call has ended."""
 
@@ -362,5 +370,16 @@ class AddressLearned(msgspec.Struct, frozen=True):
 
 
 Effect: TypeAlias = (
-    Send | ToMedia | Save | Log | Drained | AskHook | VerifyCaller | DeleteRecording | Security | Ban | AddressLearned
+    Send
+    | ToMedia
+    | Save
+    | Log
+    | Alarmed
+    | Drained
+    | AskHook
+    | VerifyCaller
+    | DeleteRecording
+    | Security
+    | Ban
+    | AddressLearned
 )

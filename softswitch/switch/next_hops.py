@@ -97,7 +97,8 @@ def as_written(uri: Uri) -> Hop:
 
 def _addresses(settings: Settings) -> dict[str, str | None]:
     trunks = {f"trunk:{name}": trunk.address for name, trunk in settings.trunks.items()}
-    return trunks | {f"phone:{name}": phone.contact for name, phone in settings.phones.items()}
+    servers = {f"siprec:{name}": server.address for name, server in settings.siprec.items()}
+    return trunks | servers | {f"phone:{name}": phone.contact for name, phone in settings.phones.items()}
 
 
 def _is_address(host: str) -> bool:

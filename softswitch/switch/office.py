@@ -37,6 +37,7 @@ from softswitch.switch.recording import RunningRecording
 from softswitch.switch.registrations import Registrations
 from softswitch.switch.seats import Seats, sit
 from softswitch.switch.settings import Settings
+from softswitch.switch.siprec import RecordingServers
 from softswitch.switch.stages.conferring import Conferences
 from softswitch.switch.stir import Sign, no_key
 from softswitch.switch.subscriptions import Subscriptions
@@ -105,6 +106,7 @@ class Office:
         self.callbacks = Callbacks(self)
         self.subscriptions = Subscriptions(settings, self)
         self.mailboxes = Mailboxes(self)
+        self.recording_servers = RecordingServers(self)
         self.parked.told = self.subscriptions.parked
         self._find_prompt = find_prompt
         self.sign: Sign = no_key
@@ -126,6 +128,7 @@ class Office:
         self._take(now)
         self.supervision.configured(now)
         self.subscriptions.configure(settings, now)
+        self.recording_servers.configure(now)
 
     def retune(self, settings: Settings, now: Instant) -> None:
         """Other settings of queues and agents, and nothing else that is new."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
+from softswitch.switch.recording_session import RecordingSession
 from softswitch.switch.records import SavedRecording
 from softswitch.wire.control import Edge, PauseRecord, Record, RecordDone, ResumeRecord
 
@@ -82,6 +83,7 @@ class CallRecording:
         self._worker = 0
         self._names: set[str] = set()
         self._open: set[int] = set()  # recorders whose files media has not closed
+        self._session: RecordingSession | None = None  # with a recording server
         self.name = ""
         self.consented: bool | None = None
 
@@ -110,12 +112,26 @@ class CallRecording:
             return
         if not self._recorder:
             self._begin(now)
-        self.follow(others)
+        self._heard(others)
 
-    def follow(self, others: Iterable[Leg]) -> None:
-        """These are heard beside the call's own party from now on, if a recording runs."""
-        if not self._recorder:
+    def serve(self, others: Iterable[Leg], now: Instant) -> None:
+        """A recording server gets the call from here on, if one is to."""
+        servers = self._call.office.recording_servers
+        if self._session is not None or self.consented is False or not self._call.office.settings.siprec:
             return
+        if name := servers.wanted(self._call, others):
+            self._session = RecordingSession(servers, self._call, name, self._caller, paused=self.paused)
+            self._session.begin(others, now)
+
+    def follow(self, others: Iterable[Leg], now: Instant) -> None:
+        """These are heard beside the call's own party from now on, if a recording runs."""
+        others = tuple(others)
+        if self._session is not None:
+            self._session.follow(others, now)
+        if self._recorder:
+            self._heard(others)
+
+    def _heard(self, others: Iterable[Leg]) -> None:
         fabric, worker, right = self._call.office.fabric, self._worker, 1 - self._caller
         heard = [(self._call.leg.id, self._caller), *((other.id, right) for other in others)]
         edges = frozenset(Edge(leg, self._recorder, min(channel, self._channels - 1)) for leg, channel in heard)
@@ -128,6 +144,8 @@ class CallRecording:
     def swap(self) -> None:
         """The call goes on with the other party, whose channel stays what it was."""
         self._caller = 1 - self._caller
+        if self._session is not None:
+            self._session.swap()
 
     def message(self, box: str, now: Instant) -> bool:
         """Record the caller alone, as a message for voicemail `box`; False when nothing can be recorded."""
@@ -135,10 +153,10 @@ class CallRecording:
         if refusal := call.office.recording_refusal:
             call.office.fact("recording.skipped", now, call.id, reason=refusal)
             return False
-        self.stop()
+        self.stop(now)
         self._edges = frozenset()
         self._begin(now, box)
-        self.follow(())
+        self._heard(())
         return True
 
     def _begin(self, now: Instant, box: str = "") -> None:
@@ -180,10 +198,10 @@ class CallRecording:
     def pause(self, now: Instant, *, by: str, reason: str = "", hold: str = _ORDER) -> bool:
         """Silence of the same length is written from here on, until every `hold` is resumed. False when nothing is
         recorded."""
-        if not self._recorder:
+        if not self._recorder and self._session is None:
             return False
         if not self._paused_by:
-            self._call.office.fabric.command(self._worker, PauseRecord(self._recorder))
+            self._hush(True, now)
         if hold not in self._paused_by:
             self._paused_by.add(hold)
             self._call.office.fact("recording.paused", now, self._call.id, by=by, reason=reason)
@@ -191,16 +209,26 @@ class CallRecording:
 
     def resume(self, now: Instant, *, by: str, reason: str = "", hold: str = _ORDER) -> bool:
         """False when nothing is recorded."""
-        if not self._recorder:
+        if not self._recorder and self._session is None:
             return False
         if hold in self._paused_by:
             self._paused_by.discard(hold)
             self._call.office.fact("recording.resumed", now, self._call.id, by=by, reason=reason)
             if not self._paused_by:
-                self._call.office.fabric.command(self._worker, ResumeRecord(self._recorder))
+                self._hush(False, now)
         return True
 
-    def stop(self) -> None:
+    def _hush(self, paused: bool, now: Instant) -> None:
+        if self._recorder:
+            order = PauseRecord(self._recorder) if paused else ResumeRecord(self._recorder)
+            self._call.office.fabric.command(self._worker, order)
+        if self._session is not None:
+            self._session.pause(paused, now)
+
+    def stop(self, now: Instant) -> None:
+        if self._session is not None:
+            self._session.stop(now)
+            self._session = None
         if self._recorder:
             self._call.office.fabric.stop_record(self._worker, self._recorder)
             self._recorder = 0

@@ -79,6 +79,9 @@ class Signalling:
         }
 
     def handle(self, output: Output, now: Instant) -> None:
+        servers = self._office.recording_servers
+        if servers.by_session and servers.take(output, now):
+            return
         self._on[type(output)](output, now)
 
     # ------------------------------------------------------------------------------------------------------ new calls

@@ -244,6 +244,8 @@ class Switch:
             office.trunks.wake(now)
         if is_due(office.subscriptions.deadline(), now):
             office.subscriptions.wake(now)
+        if is_due(office.recording_servers.deadline(), now):
+            office.recording_servers.wake(now)
         return self._settle(now)
 
     def deadline(self) -> Instant | None:
@@ -255,6 +257,7 @@ class Switch:
             office.registrations.deadline(),
             office.trunks.deadline(),
             office.subscriptions.deadline(),
+            office.recording_servers.deadline(),
         )
         return min((time for time in times if time is not None), default=None)
 

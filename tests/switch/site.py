@@ -32,6 +32,7 @@ from softswitch.sip.session_terms import OPTIONS, PLAIN
 from softswitch.sip.user_agent import ALLOW, UserAgent
 from softswitch.switch.events import (
     AddressLearned,
+    Alarmed,
     Arrived,
     AskHook,
     Ban,
@@ -189,7 +190,9 @@ class Party:
         self.name = name
         self.remote = (host, port)
         self.flow = Flow("udp", (HOST, 5060))
-        self.ua = UserAgent(At(host, port), Random(f"{name}@{host}:{port}"), None, (*ALLOW, "NOTIFY"), OPTIONS)
+        self.ua = UserAgent(
+            At(host, port), Random(f"{name}@{host}:{port}"), None, (*ALLOW, "NOTIFY"), (*OPTIONS, "siprec")
+        )
         self.terms = PLAIN
         self.credentials = Credentials(name, password) if password else None
         self.lines: dict[int, Line] = {}
@@ -351,6 +354,7 @@ class Site:
         self.security: list[Security] = []
         self.bans: list[Ban] = []
         self.learned: list[AddressLearned] = []
+        self.alarms: list[Alarmed] = []
         self.to_verify: list[VerifyCaller] = []
         self.lost: Callable[[bytes], bool] = lambda data: False
         self.switch = Switch(settings, At(HOST, 5060), Random(7), self.now, lambda name, language: f"{language}/{name}")
@@ -401,6 +405,8 @@ class Site:
                     self.bans.append(effect)
                 case AskHook():
                     self.asked.append(effect)
+                case Alarmed():
+                    self.alarms.append(effect)
                 case AddressLearned():
                     self.learned.append(effect)
                 case VerifyCaller():

@@ -20,6 +20,7 @@ from softswitch.switch.settings.provisioning import Brand, Device, Provisioning
 from softswitch.switch.settings.routing import Hook, NumberList
 from softswitch.switch.settings.server import Api, ApiToken, Log, Server
 from softswitch.switch.settings.sip import LEARN, Media, Sip
+from softswitch.switch.settings.siprec import RecordingServer
 from softswitch.switch.settings.stir import Stir, TrunkStir
 from softswitch.switch.settings.subscriptions import Messages, Subscriptions
 from softswitch.switch.settings.surveys import Statistics, Survey, SurveyQuestion
@@ -53,6 +54,7 @@ __all__ = [
     "Phone",
     "Provisioning",
     "Recording",
+    "RecordingServer",
     "RingGroup",
     "Route",
     "Server",
@@ -113,6 +115,7 @@ class Settings:
     lists: dict[str, NumberList] = field(default_factory=dict)
     hooks: dict[str, Hook] = field(default_factory=dict)
     classes: dict[str, ServiceClass] = field(default_factory=dict)
+    siprec: dict[str, RecordingServer] = field(default_factory=dict)
     guards: Guards = field(default_factory=Guards)
     defence: Defence = field(default_factory=Defence)
     routes: tuple[Route, ...] = ()

@@ -38,6 +38,8 @@ class Phone:
     while in a call. `pickup_groups`: whose ringing calls it may take, and who may take its. `intercom`: whether other
     phones may have it answer by itself. What the phone sets with feature codes goes before these.
 
+    `siprec`: the recording server that gets its calls.
+
     `device`: what it is, so that its settings can be written for it."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -80,6 +82,7 @@ class Phone:
     message_waiting: Literal["subscribed", "always"] = "subscribed"
     cos: str | None = None
     listener: str | None = None
+    siprec: str | None = None
     device: Device | None = None
 
 
@@ -121,6 +124,8 @@ class Trunk:
 
     `reliable` and `session_expires`: as in `[sip]`. `redirect`: its redirections (302) to other numbers at its own
     address are followed.
+
+    `siprec`: the recording server that gets its calls.
 
     `tls_subject`: its calls are recognised by a certificate for this host, and by nothing else. `verify`: its own is
     checked when we connect by TLS."""
@@ -164,6 +169,7 @@ class Trunk:
     reliable: Reliable | None = None
     session_expires: int | None = None
     redirect: bool = False
+    siprec: str | None = None
     cos: str | None = None
 
 

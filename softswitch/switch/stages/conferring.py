@@ -74,7 +74,7 @@ class ConferenceStage(Stage):
         try:
             worker = rooms.place(self.at, call.leg.worker)
             if worker != call.leg.worker:
-                call.recording.stop()  # a recorder cannot come along
+                call.recording.stop(now)  # a recorder cannot come along
             call.drive(call.leg.move_to(worker, now))
         except NoPort as error:
             call.fail(error, now)

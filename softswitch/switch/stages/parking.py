@@ -60,7 +60,7 @@ class ParkStage(Stage):
         self.deadline = now + lot.timeout
         if passed_on is not None and self._parker is not None:
             call.passed_on = replace(passed_on, hears=None)
-            call.recording.follow(())
+            call.recording.follow((), now)
             items = office.prompts(parked_at(self.at, call.language), call.language)
             self._player = office.fabric.play(self._parker.worker, items, owner=call.id)
             self._parker.hear(self._player)

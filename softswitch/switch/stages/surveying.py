@@ -57,7 +57,7 @@ class SurveyStage(Stage):
         if not call.answer(now):
             return
         call.served(now, f"survey:{self.at}")
-        call.recording.stop()
+        call.recording.stop(now)
         if self._survey.language:
             call.language = self._survey.language
         self._fact("survey.asked", now)
@@ -177,7 +177,7 @@ class SurveyStage(Stage):
 
     def _recorded(self, now: Instant) -> None:
         recording = self.call.recording
-        recording.stop()
+        recording.stop(now)
         self._phase = _Phase.ASKING
         self._answered(now, recording=recording.name, seconds=round(now - self._since, 3))
         recording.name = self._talk_file or recording.name  # the record names the talk's

@@ -116,6 +116,7 @@ class TalkStage(Stage):
         for party in (call.leg, callee):
             if party.held_at is not None:
                 self.on_hold(party, True, now)
+        call.recording.serve((callee,), now)
 
     def leave(self, now: Instant) -> None:
         call, callee = self.call, self.callee
@@ -137,6 +138,7 @@ class TalkStage(Stage):
             call.leg.hear()
             call.leg.watch(None)
             call.leg.take_keys(False)
+            call.recording.follow((), now)
         if self.agent:
             call.office.supervision.ended(self)
             if not self._talks_on:
@@ -323,7 +325,7 @@ class TalkStage(Stage):
             notes = (player for player, leg in self._notes.items() if leg is watcher.leg)
             watcher.leg.hear(*(leg.id for leg in heard if leg.held_at is None), *notes)
         barging = (watcher.leg for watcher in self.watchers if watcher.mode == "barge" and caller in circle)
-        self.call.recording.follow((*parties[1:], *barging))
+        self.call.recording.follow((*parties[1:], *barging), now)
         self.call.talking(circle if caller in circle else (), now)
         self._count_hold(circle, now)
 

@@ -47,7 +47,7 @@ class VoicemailStage(Stage):
     def leave(self, now: Instant) -> None:
         if self._since is not None:
             since, self._since = self._since, None
-            self.call.recording.stop()
+            self.call.recording.stop(now)
             self.call.office.fact(
                 "voicemail.left", now, self.call.id, box=self._box, path=self.call.recording.name, seconds=now - since
             )
