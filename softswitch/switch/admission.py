@@ -121,7 +121,7 @@ class Admission:
         phone = self._office.directory.phone_at(host)
         if phone is not None and request.headers.get("Authorization") is None:
             return Target("phone", phone)
-        trunk = self._office.trunks.by_contact_user(request.uri.username)
+        trunk = self._office.trunks.proved_by_contact_user(request.uri.username)
         if trunk is not None:
             self._office.defence.proved(flow, "", now)
             return Target("trunk", trunk)

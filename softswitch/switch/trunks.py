@@ -53,8 +53,8 @@ class _Line:
 
 
 class Trunks:
-    """`contact_user`s are our user parts towards carriers: stable and hard to guess, so that a call which comes to
-    one is known to come by that registration."""
+    """`contact_user`s are our user parts towards carriers: stable, and hard to guess where we register with a password,
+    so that a call which comes to one is known to come by that registration."""
 
     def __init__(self, settings: Settings, office: "Office", now: Instant) -> None:
         self._office = office
@@ -127,8 +127,15 @@ class Trunks:
         return self._lines[name].contact_user
 
     def by_contact_user(self, user: str) -> str | None:
-        """The trunk whose registration names this contact."""
+        """The trunk that was told this contact. Whoever calls it has proved nothing; see `proved_by_contact_user`."""
         return self._by_contact_user.get(user)
+
+    def proved_by_contact_user(self, user: str) -> str | None:
+        """The trunk that a call to this contact is known to come by: only that carrier was told it when we registered,
+        and without the password nobody can work it out."""
+        name = self._by_contact_user.get(user)
+        trunk = None if name is None else self._lines[name].trunk
+        return name if trunk is not None and trunk.register and trunk.password else None
 
     def rows(self, now: Instant) -> list[TrunkRow]:
         parties = self._office.fabric.parties
