@@ -1,4 +1,8 @@
-"""Random values come from dice that are handed in: seeded in tests, from the system in the shell."""
+"""Random values come from dice that are handed in: seeded in tests, from the system in the shell.
+
+Never a generator of Python's own in a switch that runs: 624 of its words, which stand in the To tags that any stranger
+may ask for, tell all that come after. The system's cost 0.4 µs a token more.
+"""
 
 from random import Random
 

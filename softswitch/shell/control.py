@@ -134,11 +134,9 @@ class Control:
             settings = self._settings = self._live.settings
             endpoints, listeners = _open_listeners(settings.sip.listen)
             self._front.bind(settings, self._data_dir / "run")
-            dice = random.SystemRandom()
+            dice = random.SystemRandom()  # others can be foretold from a few hundred To tags, and then every dialog
             addressing = self._addressing = LocalAddressing(endpoints, settings.sip, settings.media)
-            core = await self._make_core(
-                settings, addressing, random.Random(dice.getrandbits(128)), self._clock(), store
-            )
+            core = await self._make_core(settings, addressing, dice, self._clock(), store)
             saver = Saver(store, self._bus)
             driver = Driver(core, self._loop, self._clock, self._trace, saver, dice)
             driver.log_from(settings.log.level)
