@@ -21,7 +21,7 @@ from softswitch.switch import presentation
 from softswitch.switch.defence import networks, within
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
-from softswitch.switch.targets import Target, parse_target
+from softswitch.switch.targets import Target, is_number, parse_target
 from softswitch.wire.control import LISTEN_ANSWER, LISTEN_PROGRESS
 from softswitch.wire.sip import NameAddr, Uri
 from softswitch.wire.sip.uri import escaped, escaped_user
@@ -107,13 +107,16 @@ class Directory:
         return seats[0] == seats[1] or bool(set.intersection(*agents))
 
     def dialled(self, phone: str, number: str, now: Instant) -> str | None:
-        """The target that `number` reaches when it is dialled at this phone."""
-        decision = self._office.plan.decide(Target("phone", phone), (number,), now)
+        """The target that `number` reaches when it is dialled at this phone; None also for what no trunk can dial. The
+        route's hook is not asked."""
+        settings = self._settings.phones.get(phone)
+        caller = phone if settings is None else settings.number or phone
+        decision = self._office.plan.decide(Target("phone", phone), (number,), now, caller)
         if decision is None:
             return None
         target = parse_target(decision.target)
         if target.kind == "trunk" and not target.number:
-            return f"{decision.target}/{decision.number}"
+            return f"{decision.target}/{decision.number}" if is_number(decision.number) else None
         return decision.target
 
     def phone(self, name: str, call: "Call", now: Instant) -> Ringing:

@@ -116,7 +116,20 @@ class Guards:
         parties = self._parties(call, trunk)
         why = self._barred(self._settings.trunks[trunk], spellings, parties, now) or self._too_much(parties, call, now)
         if why:
-            self._refused(trunk, number, call, why, now)
+            self._refused(trunk, number, call.sent_by or call.source, why, now, call.id)
+        return why
+
+    def refuses_text(self, trunk: str, number: str, phone: str, now: Instant) -> str:
+        """Why a message of that phone may not leave by `trunk` for `number`: where its calls may not go."""
+        settings = self._settings
+        spellings = _spellings(settings.trunks[trunk], number, as_is=False)
+        parties = {
+            f"phone:{phone}": settings.phones[phone].cos or settings.guards.cos,
+            f"trunk:{trunk}": settings.trunks[trunk].cos,
+        }
+        why = self._barred(settings.trunks[trunk], spellings, parties, now)
+        if why:
+            self._refused(trunk, number, f"phone:{phone}", why, now)
         return why
 
     def lets_out(
@@ -198,12 +211,12 @@ class Guards:
     def _price(self, normal: str) -> float:
         return next((price for prefix, price in self._rates if prefix == "*" or normal.startswith(prefix)), 0.0)
 
-    def _refused(self, trunk: str, number: str, call: "Call", why: str, now: Instant) -> None:
+    def _refused(self, trunk: str, number: str, account: str, why: str, now: Instant, call: str = "") -> None:
         self.refused += 1
         office = self._office
-        account = call.sent_by or call.source
-        office.log("warning", "call out refused", call=call.id, account=account, trunk=trunk, number=number, reason=why)
-        office.fact("guard.refused", now, call.id, trunk=trunk, number=number, account=account, why=why)
+        what = "call out refused" if call else "message out refused"
+        office.log("warning", what, call=call, account=account, trunk=trunk, number=number, reason=why)
+        office.fact("guard.refused", now, call, trunk=trunk, number=number, account=account, why=why)
         office.outbox.append(Security("toll-refused", now, "", account, why, number))
 
     # -------------------------------------------------------------------------------------------------------- the money

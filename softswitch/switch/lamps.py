@@ -217,13 +217,14 @@ class Lamps:
                 hidden = call.private and leg is not call.leg
                 number, name = (call.called, "") if leg is call.leg else (call.caller, call.caller_name)
                 remote = _NOBODY if hidden else self._remote(number, name)
+        told = office.dialog_names.of(leg)
         return DialogElement(
             id=f"{leg.id:x}",
             state=_STATES[leg.state],
             direction="recipient" if ids is not None and ids.ours else "initiator",
-            call_id=leg.sip_call_id,
-            local_tag="" if ids is None else ids.remote_tag,  # the phone's own: the document speaks from its side
-            remote_tag="" if ids is None else ids.local_tag,
+            call_id=told.call_id,
+            local_tag=told.remote_tag,  # the phone's own: the document speaks from its side
+            remote_tag=told.local_tag,
             local=local,
             remote=remote,
         )

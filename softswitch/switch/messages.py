@@ -105,7 +105,9 @@ class Messages:
         if target.kind == "trunk":
             if target.name not in settings.messages.trunks:
                 raise PeerError(f"messages do not leave by trunk {target.name}", status=403)
-            return [self._by_trunk(phone, target.name, target.number or number, request)]
+            if why := office.guards.refuses_text(target.name, target.number or number, phone, now):
+                raise PeerError(why, status=403)
+            return [self._by_trunk(phone, target.name, target.number or number, request, now)]
         names = (target.name,) if target.kind == "phone" else settings.agents[target.name].devices
         own = settings.phones[phone]
         from_ = NameAddr(own.name or "", Uri("sip", own.number or phone, None, settings.sip.domain))
@@ -119,19 +121,26 @@ class Messages:
         return found
 
     def _by_trunk(
-        self, phone: str, name: str, number: str, request: Request
+        self, phone: str, name: str, number: str, request: Request, now: Instant
     ) -> tuple[Request, Flow, Credentials | None]:
         office = self._office
         trunk, own = office.settings.trunks[name], office.settings.phones[phone]
         address = Uri.parse(trunk.address)
         domain = trunk.domain or address.host
-        sent = Request("MESSAGE", Uri("sip", escaped_user(number), None, address.host, address.port, address.params))
+        flows = office.trunks.flows(name, now)
+        if not flows:
+            raise PeerError(f"trunk {name} is down", status=503)
+        flow, routes = office.trunks.way(name, flows[0])
+        dialled = escaped_user(trunk.prefix + number[trunk.strip :])
+        sent = Request("MESSAGE", Uri(address.scheme, dialled, None, address.host, address.port, address.params))
+        for route in routes:
+            sent.headers.add("Route", route)
         shown = own.caller_id or trunk.caller_id or trunk.username or "anonymous"
         sent.headers.add("From", str(NameAddr("", Uri("sip", escaped_user(shown), None, domain))))
-        sent.headers.add("To", str(NameAddr("", Uri("sip", escaped_user(number), None, domain))))
+        sent.headers.add("To", str(NameAddr("", Uri("sip", dialled, None, domain))))
         known = trunk.username and trunk.password
         credentials = Credentials(trunk.username or "", trunk.password or "") if known else None
-        return self._like(request, sent), office.flow_to(address), credentials
+        return self._like(request, sent), flow, credentials
 
     def _like(self, request: Request, sent: Request) -> Request:
         for name, value in _fields(request):

@@ -25,6 +25,7 @@ from softswitch.switch.callbacks import Callbacks
 from softswitch.switch.customers import Customers, LastAgents
 from softswitch.switch.defence import Defence
 from softswitch.switch.dial_plan import Calendar, DialPlan
+from softswitch.switch.dialog_names import DialogNames
 from softswitch.switch.directory import Directory
 from softswitch.switch.events import Effect, Log, Save
 from softswitch.switch.guards import Guards
@@ -105,6 +106,7 @@ class Office:
         self.conferences = Conferences(self.fabric)
         self.callbacks = Callbacks(self)
         self.subscriptions = Subscriptions(settings, self)
+        self.dialog_names = DialogNames(vault or dice)
         self.mailboxes = Mailboxes(self)
         self.recording_servers = RecordingServers(self)
         self.parked.told = self.subscriptions.parked

@@ -14,6 +14,7 @@ from softswitch.switch import diverting, forwarding
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.targets import parse_target
 from softswitch.wire.sip import NameAddr, Response, Uri
+from softswitch.wire.sip.uri import escaped_user
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
@@ -55,7 +56,7 @@ def _by_trunk(call: "Call", name: str, uris: list[Uri], now: Instant) -> str | R
     if trunk is None or not trunk.redirect:
         return None
     own = {Uri.parse(trunk.address).host.lower(), (trunk.domain or "").lower()}
-    users = [uri.user for uri in uris if uri.user and uri.host.lower() in own]
+    users = [uri.username for uri in uris if uri.username and uri.host.lower() in own]
     if not users:
         return None
     if not diverting.divert(call, call.number, "deflection"):
@@ -77,7 +78,7 @@ def _by_trunk(call: "Call", name: str, uris: list[Uri], now: Instant) -> str | R
 
 def _to(destination: Destination, user: str) -> Destination:
     """The same way, to another number."""
-    uri, to = destination.uri, destination.to.uri
+    uri, to, user = destination.uri, destination.to.uri, escaped_user(user)
     return msgspec.structs.replace(
         destination,
         uri=Uri(uri.scheme, user, None, uri.host, uri.port, uri.params),

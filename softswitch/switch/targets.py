@@ -94,10 +94,15 @@ def parse_target(text: str) -> Target:
             return Target(kind, _prompt(kind, rest), status=DEFAULT_STATUS)
         case "trunk" | "park":
             name, slash, number = rest.partition("/")
-            if slash and _NUMBER.fullmatch(number) is None:
+            if slash and not is_number(number):
                 raise LocalError(f'"{number}" is not a number to dial')
             return Target(kind, _name(kind, name), number=number)
     return Target(kind, _name(kind, rest))
+
+
+def is_number(text: str) -> bool:
+    """Whether `text` can stand as the NUMBER of `trunk:NAME/NUMBER`."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def _name(kind: str, name: str) -> str:

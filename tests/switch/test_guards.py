@@ -59,6 +59,8 @@ SETTINGS = Settings(
     ),
 )  # fmt: skip
 
+_WATCHED = ("uri replaced", "Destination", "Invitation", "_trunk_destination", "refuses", "refuses_text")
+
 
 def site_with(settings: Settings = SETTINGS) -> tuple[Site, Party, Party, Party, Party]:
     """The site, three phones, the carrier."""
@@ -331,9 +333,10 @@ def test_only_the_directory_makes_destinations_of_trunks() -> None:
                     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                     if name == "replace" and "uri" in {word.arg for word in node.keywords}:
                         name = "uri replaced"
-                    if name in ("uri replaced", "Destination", "Invitation", "_trunk_destination", "refuses"):
+                    if name in _WATCHED:
                         places.setdefault(name, set()).add(f"{path.parent.name}/{path.stem}.{function.name}")
     assert places["Destination"] == {"switch/directory._phone_destinations", "switch/directory._trunk_destination"}
     assert places["_trunk_destination"] == {"switch/directory.trunk"}
+    assert places["refuses_text"] == {"switch/messages._addressees"}
     assert places["refuses"] == {"switch/directory.trunk", "switch/redirecting._by_trunk"}
     assert places["uri replaced"] == {"switch/redirecting._to"}, "asked about in _by_trunk"

@@ -59,8 +59,8 @@ def test_a_lamp_follows_a_call() -> None:
     assert watcher.lamps()[-1] == [("terminated", "recipient")]
     assert watcher.dialogs()[0].get("id") == early.get("id")
     assert two.line.request is not None
-    assert early.get("call-id") == two.line.request.call_id, "what INVITE with Replaces needs (RFC 3891)"
-    assert early.get("remote-tag") == two.line.request.from_.tag
+    assert early.get("call-id") not in (None, two.line.request.call_id), "who knows it can speak in the dialog"
+    assert early.get("remote-tag") not in (None, two.line.request.from_.tag)
     assert early.get("local-tag")
     assert early.findtext(f"{NS}local/{NS}identity") == "sip:202@pbx.test"
     assert early.findtext(f"{NS}remote/{NS}identity") == "sip:201@pbx.test"

@@ -11,6 +11,7 @@ from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.replaces import replaces_of
+from softswitch.switch.dialog_names import DialogName
 from softswitch.switch.pickup import pick_up, within_reach
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.stage import Stage
@@ -79,7 +80,12 @@ def replace(own: "Call", request: Request, now: Instant) -> None:
 
 
 def dialog(office: "Office", call_id: str, local_tag: str, remote_tag: str) -> tuple[Leg, str]:
-    """The leg whose dialog that is, and how far it is. Raises `PeerError`: 481 for none, 603 for one that is over."""
+    """The leg whose dialog that is, by its own name or the one that lamps tell, and how far it is. Raises `PeerError`:
+    481 for none, 603 for one that is over."""
+    named = office.dialog_names.leg(office.fabric.sessions, DialogName(call_id, local_tag, remote_tag))
+    ids = None if named is None else office.ua.dialog_of(named.session)
+    if ids is not None:
+        call_id, local_tag, remote_tag = ids.call_id, ids.local_tag, ids.remote_tag
     found = office.ua.dialog(call_id, local_tag, remote_tag)
     if found is None:
         raise PeerError(f"no dialog {call_id} with these tags", status=481)
