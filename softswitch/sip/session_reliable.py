@@ -12,6 +12,7 @@ from softswitch.sip.events import Confirmed, Ended
 from softswitch.sip.session import Offer, Phase, Reliable, Role, Session, Turn, Verb, What
 from softswitch.sip.session_body import session_description
 from softswitch.sip.session_terms import options_of
+from softswitch.sip.session_uac import MOST_FORKS
 from softswitch.sip.transaction import ServerTransaction
 from softswitch.wire.sip import Request, Response
 
@@ -173,6 +174,8 @@ def take(layer: SessionLayer, session: Session, response: Response, now: Instant
     if session.rseqs is None:
         session.rseqs = {}
     last, rseq = session.rseqs.get(tag), int(number)
+    if last is None and len(session.rseqs) >= MOST_FORKS:
+        return False
     if last is not None and rseq != last + 1:
         return False
     session.rseqs[tag] = rseq

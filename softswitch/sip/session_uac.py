@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from softswitch.kernel.clock import Instant
 from softswitch.sip import session_timer
@@ -16,6 +16,10 @@ from softswitch.wire.sip import Response
 if TYPE_CHECKING:
     from softswitch.sip.dialog import Dialog
     from softswitch.sip.session_layer import SessionLayer
+
+MOST_FORKS: Final = 32
+"""Dialogs that one INVITE of ours may make. A callee that goes on making up To tags is not listened to: each would cost
+memory, and a PRACK or a BYE with its repetitions."""
 
 
 def invite_input(status: int, offered: bool) -> What:
@@ -36,6 +40,8 @@ def progress(layer: SessionLayer, session: Session, response: Response, now: Ins
             session.settled = None
         return
     if tag:
+        if tag not in session.early and len(session.early) >= MOST_FORKS:
+            return
         session.early[tag] = response
     layer.emit(Progressed(session.id, response, tag))
 
@@ -68,7 +74,7 @@ def again(layer: SessionLayer, session: Session, response: Response, now: Instan
     tag = response.to.tag or ""
     if (ack := tx.acks.get(tag)) is not None:
         layer.emit(ack)
-    elif session.dialog is not None and session.dialog.remote_tag != tag:
+    elif session.dialog is not None and session.dialog.remote_tag != tag and len(tx.acks) < MOST_FORKS:
         fork = session.dialog.fork(response)
         if (early := session.forks.get(tag)) is not None:
             fork.remote_cseq, fork.local_cseq = early.remote_cseq, early.local_cseq

@@ -2,6 +2,7 @@
 is one verdict, in time."""
 
 import asyncio
+import gzip
 import ssl
 import time
 from collections.abc import AsyncIterator
@@ -156,6 +157,16 @@ async def test_answers_that_prove_nothing(stir: Stir, status: int, body: bytes, 
         assert (await asking.ask(stir, server.url)).status == verdict
         assert (await asking.ask(stir, server.url)).status == verdict
         assert len(server.asked) == 1
+    await asking.close()
+
+
+async def test_nothing_is_unpacked(stir: Stir) -> None:
+    """A few kilobytes that would be megabytes: what comes packed is not what was asked for."""
+    asking = Asking()
+    async with serving() as server:
+        server.body, server.more = gzip.compress(LEAF.pem), "Content-Encoding: gzip\r\n"
+        assert (await asking.ask(stir, server.url)).status == 436
+        assert "accept-encoding: identity" in server.asked[0].lower()
     await asking.close()
 
 
