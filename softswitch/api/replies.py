@@ -6,8 +6,8 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
-from softswitch.services.plain_text import encode
 from softswitch.shell.operator import Operator
+from softswitch.wire.plain_text import encode
 
 Item = TypeVar("Item")
 

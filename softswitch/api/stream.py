@@ -7,9 +7,9 @@ from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
 from softswitch.api.replies import TheOperator
-from softswitch.services.plain_text import encode
 from softswitch.services.rows import LedgerEntry
 from softswitch.shell.operator import Operator
+from softswitch.wire.plain_text import encode
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 

@@ -14,8 +14,8 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.services import tables
 from softswitch.services.chain import ChainEntry
-from softswitch.services.plain_text import plain
 from softswitch.switch.records import SavedRecording
+from softswitch.wire.plain_text import plain
 
 _BATCH: Final = 500
 _table: Final = tables.recordings.c

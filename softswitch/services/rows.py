@@ -14,7 +14,6 @@ from sqlalchemy.engine import Dialect, RowMapping
 from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
 from softswitch.services import tables
-from softswitch.services.plain_text import encode, plain
 from softswitch.switch.customers import Customer, ForgottenCustomer
 from softswitch.switch.records import (
     CallRecord,
@@ -30,6 +29,7 @@ from softswitch.switch.records import (
     SavedRecording,
     SavedSetting,
 )
+from softswitch.wire.plain_text import encode, plain
 
 
 @dataclass(frozen=True, slots=True)

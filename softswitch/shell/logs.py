@@ -12,9 +12,9 @@ from typing import Any, TextIO
 import structlog
 
 from softswitch.kernel.errors import LocalError
-from softswitch.services.plain_text import encode_any
 from softswitch.shell.masking import masked
 from softswitch.switch.settings import Log
+from softswitch.wire.plain_text import encode_any
 
 _SECRET = re.compile(r"password|secret|token|ha1|authorization|pin$", re.IGNORECASE)
 _AUTHORIZATION = re.compile(r"(?im)^((?:proxy-)?authorization\s*:\s*\w+)[^\r\n]*")

@@ -104,7 +104,7 @@ class Notifier:
             _check_accept(request, package)
             tag = self._ua.tag_of(event.tx)
             flow = event.flow
-            contact = contact_value(flow, self._addressing.signalling(flow), request.uri.username)
+            contact = contact_value(flow, self._addressing.signalling(flow), request.uri.user or "")
             dialog = uas_dialog(request, tag, flow, contact)
             _, event_id = self.event_of(request)
         except PeerError as error:

@@ -18,6 +18,7 @@ from softswitch.switch.events import AskHook
 from softswitch.switch.targets import parse_target
 from softswitch.switch.templates import by_default
 from softswitch.switch.wishes import MOST_HEAD_START, variables
+from softswitch.wire.plain_text import encode
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
@@ -81,11 +82,10 @@ class Hooks:
             return self._count(name, "busy")
         if hook.failures and state.failures >= hook.failures:
             state.resting_until = now + hook.rest  # this call tries it; the others wait for what comes of that
+        body = encode(question(call, hook.secrets))
         number = self._numbered(name, call)
         state.running += 1
-        self._office.outbox.append(
-            AskHook(number, hook.url, hook.timeout, msgspec.json.encode(question(call, hook.secrets)), hook.token or "")
-        )
+        self._office.outbox.append(AskHook(number, hook.url, hook.timeout, body, hook.token or ""))
         return number
 
     def post(self, call: "Call", url: str, timeout: float, body: bytes, token: str) -> int:

@@ -24,6 +24,7 @@ from softswitch.sip.subscription import Subscription
 from softswitch.switch.targets import parse_target
 from softswitch.wire.dialog_info import DialogElement, DialogState, Participant, dialog_info
 from softswitch.wire.sip import Uri
+from softswitch.wire.sip.uri import escaped_user
 
 if TYPE_CHECKING:
     from softswitch.switch.office import Office
@@ -239,4 +240,4 @@ class Lamps:
         return Participant(uri, name, uri)
 
     def _uri(self, user: str) -> str:
-        return str(Uri("sip", user, None, self._office.settings.sip.domain))
+        return str(Uri("sip", escaped_user(user), None, self._office.settings.sip.domain))

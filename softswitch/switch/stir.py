@@ -21,6 +21,7 @@ from softswitch.sip.privacy import asserted
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.ownership import owns
 from softswitch.switch.settings import Stir, Trunk
+from softswitch.wire.plain_text import encode
 from softswitch.wire.sip import Request
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def signing_request(wanted: Wanted, now: Instant, id: str) -> bytes:
         "orig": {"tn": wanted.orig},
         "origid": id,
     }
-    return msgspec.json.encode({"signingRequest": claims})
+    return encode({"signingRequest": claims})
 
 
 def verification_request(fields: Sequence[str], claim: Claim, now: Instant) -> bytes:
@@ -128,7 +129,7 @@ def verification_request(fields: Sequence[str], claim: Claim, now: Instant) -> b
         "time": int(now),
         "identity": ", ".join(fields),
     }
-    return msgspec.json.encode({"verificationRequest": body})
+    return encode({"verificationRequest": body})
 
 
 def signed_by_service(body: bytes) -> str:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from typing import Final, Literal, TypeAlias
-from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
+
+from softswitch.wire.xml_text import escape, quoted
 
 TYPE: Final = "application/dialog-info+xml"
 _NAMESPACE: Final = "urn:ietf:params:xml:ns:dialog-info"
@@ -39,7 +40,7 @@ def dialog_info(entity: str, version: int, dialogs: Iterable[DialogElement]) -> 
     """The full state of `entity`, a SIP URI. `version` counts up within a subscription (§4.1)."""
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>\n',
-        f'<dialog-info xmlns="{_NAMESPACE}" version="{version}" state="full" entity={quoteattr(entity)}>\n',
+        f'<dialog-info xmlns="{_NAMESPACE}" version="{version}" state="full" entity={quoted(entity)}>\n',
     ]
     lines += [_element(dialog) for dialog in dialogs]
     lines.append("</dialog-info>\n")
@@ -48,7 +49,7 @@ def dialog_info(entity: str, version: int, dialogs: Iterable[DialogElement]) -> 
 
 def _element(dialog: DialogElement) -> str:
     attributes = "".join(
-        f" {name}={quoteattr(value)}"
+        f" {name}={quoted(value)}"
         for name, value in (
             ("id", dialog.id), ("call-id", dialog.call_id), ("local-tag", dialog.local_tag),
             ("remote-tag", dialog.remote_tag), ("direction", dialog.direction),
@@ -62,7 +63,7 @@ def _element(dialog: DialogElement) -> str:
 def _end(name: str, end: Participant) -> str:
     if not end.uri:
         return ""
-    display = f" display={quoteattr(end.display)}" if end.display else ""
+    display = f" display={quoted(end.display)}" if end.display else ""
     held = '<param pname="+sip.rendering" pval="no"/>' if not end.rendering else ""
-    target = f"<target uri={quoteattr(end.target)}>{held}</target>" if end.target else ""
+    target = f"<target uri={quoted(end.target)}>{held}</target>" if end.target else ""
     return f"<{name}><identity{display}>{escape(end.uri)}</identity>{target}</{name}>"

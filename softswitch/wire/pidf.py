@@ -5,11 +5,11 @@ What a phone sends is parsed without document types: entities are what XML bombs
 
 from typing import Final, Literal, TypeAlias
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
 
 from softswitch.kernel.errors import PeerError
+from softswitch.wire.xml_text import escape, quoted
 
 TYPE: Final = "application/pidf+xml"
 _PIDF: Final = "urn:ietf:params:xml:ns:pidf"
@@ -41,7 +41,7 @@ def pidf(entity: str, presence: Presence) -> bytes:
     person = f'<d:person id="person">{doing}</d:person>' if doing else ""
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f'<presence xmlns="{_PIDF}" xmlns:d="{_DATA_MODEL}" xmlns:r="{_RPID}" entity={quoteattr(entity)}>'
+        f'<presence xmlns="{_PIDF}" xmlns:d="{_DATA_MODEL}" xmlns:r="{_RPID}" entity={quoted(entity)}>'
         f'<tuple id="phone"><status><basic>{presence.basic}</basic></status>'
         f"<contact>{escape(entity)}</contact>{note}</tuple>{person}</presence>\n"
     ).encode()

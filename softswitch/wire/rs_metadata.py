@@ -6,14 +6,14 @@ Written only: it is the recording client's side. Identifiers are base64 of 16 oc
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
 
 import msgspec
+
+from softswitch.wire.xml_text import escape, quoted
 
 CONTENT_TYPE: Final = "application/rs-metadata+xml"
 REQUEST_TYPE: Final = "application/rs-metadata-request"
 _NAMESPACE: Final = "urn:ietf:params:xml:ns:recording:1"
-_NOT_XML: Final = {code: None for code in range(32) if code not in (9, 10, 13)} | {0xFFFE: None, 0xFFFF: None}
 
 
 class Participant(msgspec.Struct, frozen=True):
@@ -63,11 +63,11 @@ def _recording(
     if mode == "complete":
         lines.append(f"<session{own}><start-time>{_time(session.started)}</start-time></session>")
     for one in participants:
-        name = f"<name>{_text(one.name)}</name>" if one.name else ""
+        name = f"<name>{escape(one.name)}</name>" if one.name else ""
         identity = f"<nameID{_attribute('aor', one.aor)}>{name}</nameID>"
         lines.append(f"<participant{_attribute('participant_id', one.id)}>{identity}</participant>")
     for stream in streams:
-        label = f"<label>{_text(stream.label)}</label>"
+        label = f"<label>{escape(stream.label)}</label>"
         lines.append(f"<stream{_attribute('stream_id', stream.id)}{own}>{label}</stream>")
     if mode == "complete":
         lines.append(f"<sessionrecordingassoc{own}>{_since(session.started, None)}</sessionrecordingassoc>")
@@ -76,11 +76,11 @@ def _recording(
         lines.append(f"<participantsessionassoc{there}{own}>{_since(one.joined, one.left)}</participantsessionassoc>")
     for one in participants:
         there = _attribute("participant_id", one.id)
-        ways = "".join(f"<send>{_text(id)}</send>" for id in one.sends)
-        ways += "".join(f"<recv>{_text(id)}</recv>" for id in one.hears)
+        ways = "".join(f"<send>{escape(id)}</send>" for id in one.sends)
+        ways += "".join(f"<recv>{escape(id)}</recv>" for id in one.hears)
         lines.append(f"<participantstreamassoc{there}>{ways}{_since(one.joined, one.left)}</participantstreamassoc>")
     lines.append("</recording>\n")
-    return "\n".join(lines).encode("utf-8", "replace")
+    return "\n".join(lines).encode()
 
 
 def _since(joined: float, left: float | None) -> str:
@@ -92,9 +92,5 @@ def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _text(value: str) -> str:
-    return escape(value.translate(_NOT_XML))
-
-
 def _attribute(name: str, value: str) -> str:
-    return f" {name}={quoteattr(value.translate(_NOT_XML))}"
+    return f" {name}={quoted(value)}"

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from softswitch.acd.model import Fact
-from softswitch.services.plain_text import encode, encode_any, plain
 from softswitch.services.rows import parameters
 from softswitch.switch.records import CallRecord, LegRecord
+from softswitch.wire.plain_text import encode, encode_any, plain
 
 BAD = b"10\xff01".decode("utf-8", "surrogateescape")
 
