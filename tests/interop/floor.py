@@ -13,7 +13,7 @@ from tests.interop.sip_user import SipUser
 from tests.interop.switch_process import SwitchProcess, free_port, wait_until
 
 MUSIC_HZ = 300.0
-WINDOW = 0.5
+WINDOW = 0.4
 
 
 class Person:
@@ -94,7 +94,7 @@ def found(heard: listen.Samples, tones: dict[str, float]) -> str:
 
 def hear(voices: Mapping[str, RtpPeer], tones: dict[str, float], **expected: str) -> tuple[float, float]:
     """From now on for a moment each person hears exactly these, by their first letters. Returns the moment."""
-    begin = time.time() + 0.3  # what was under way
+    begin = time.time() + 0.25  # what was under way
     wait_until("a moment of sound", lambda: time.time() > begin + WINDOW, 3.0)
     for name, others in expected.items():
         heard = found(voices[name].heard(begin, begin + WINDOW), tones)

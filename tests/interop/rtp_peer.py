@@ -57,7 +57,7 @@ class RtpPeer:
         self._thread.start()
 
     def press(self, digit: str) -> None:
-        """RFC 4733 §2.5.1: start, updates, three ends; 160 ms."""
+        """RFC 4733 §2.5.1: start, updates, three ends; 80 ms."""
         self._digits.append(digit)
 
     @property
@@ -132,6 +132,6 @@ class RtpPeer:
 
 def _event(digit: str, stamp: int) -> list[tuple[int, bool, bytes]]:
     code = "0123456789*#ABCD".index(digit)
-    packets = [(stamp, number == 0, struct.pack("!BBH", code, 10, _STEP * (number + 1))) for number in range(8)]
-    end = (stamp, False, struct.pack("!BBH", code, 0x80 | 10, _STEP * 8))
+    packets = [(stamp, number == 0, struct.pack("!BBH", code, 10, _STEP * (number + 1))) for number in range(4)]
+    end = (stamp, False, struct.pack("!BBH", code, 0x80 | 10, _STEP * 4))
     return [*packets, end, end, end]
