@@ -162,7 +162,7 @@ class Talks:
 
     def all_calls(self) -> list[str]:
         """That have ended since the test began, the consultations too."""
-        return [row["id"] for row in self.switch.get("records", limit=20, since=self.begun - 1)["items"]]
+        return [row["id"] for row in self.switch.get("records", limit=20, since=self.begun)["items"]]
 
     def facts(self, *calls: str) -> list[Fact]:
         """The ledger of these calls."""
