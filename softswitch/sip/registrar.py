@@ -29,6 +29,7 @@ from softswitch.sip.transports import SECURE, port_of, transport_of
 from softswitch.wire.sip import NameAddr, Request, Uri
 
 _KEPT = ("tls", "ws", "wss")
+_MOST_NAMED = 50  # contacts of one request, those to be removed included: each is compared with each
 _EXPIRES = re.compile(r">[^<>]*;\s*expires\s*=\s*([0-9]{1,10})\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -210,6 +211,8 @@ class Registrar:
     def _update(
         self, aor: str, request: Request, flow: Flow, values: list[str], path: tuple[str, ...], now: Instant
     ) -> Outcome:
+        if len(values) > max(_MOST_NAMED, 2 * self._settings.max_contacts):
+            return Outcome(403, "Too many contacts")
         common = request.headers.get("Expires")
         entries = self._users.get(aor, [])
         wishes: list[_Wish] = []

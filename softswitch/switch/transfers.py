@@ -18,16 +18,18 @@ RINGS = ("phone", "agent", "group", "trunk")
 
 def transfer_call(call: "Call", order: TransferCommand, now: Instant) -> str:
     """Carry the order out; why not, or empty."""
-    stage = call.stage
+    stage, by = call.stage, order.by
+    if call.office.directory.seat(by):  # an operator's word for who orders it; phones answer only for what they do
+        by = f"operator for {by}"
     if isinstance(stage, TalkStage):
-        return transferring.order(stage, order.verb, now, target=order.target, by=order.by)
+        return transferring.order(stage, order.verb, now, target=order.target, by=by)
     if order.verb != "blind":
         return "nobody talks with the caller"
     if why := call.office.parked.refusal(parse_target(order.target)):
         return why
     call.transferred(order.target, "", now)
-    call.office.fact("transfer.started", now, call.id, verb="blind", target=order.target, by=order.by, agent="")
-    call.sent_by = order.by
+    call.office.fact("transfer.started", now, call.id, verb="blind", target=order.target, by=by, agent="")
+    call.sent_by = by
     call.go(order.target, now)
     return ""
 

@@ -242,6 +242,15 @@ def test_the_longest_silent_contact_makes_room() -> None:
     assert len(contacts_of(outcome)) == 2
 
 
+def test_a_request_that_names_contacts_without_end_is_403() -> None:
+    """Each is compared with each: 3,000 to be removed, which fit in one request, took 1.6 s."""
+    registrar = Registrar()
+    named = [f"<sip:{number}@192.0.2.10>" for number in range(300)]
+    outcome = registrar.register(AOR, register(", ".join(named), expires=0), PHONE, NOW)
+    assert outcome.status == 403
+    assert registrar.register(AOR, register(", ".join(named[:10]), expires=0), PHONE, NOW).status == 200
+
+
 def test_more_contacts_than_allowed_in_one_request_is_403() -> None:
     registrar = Registrar(RegistrarSettings(max_contacts=2))
     many = register(*(f"<sip:1001@192.0.2.{number}>" for number in range(3)))

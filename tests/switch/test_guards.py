@@ -309,6 +309,21 @@ def test_who_passed_the_call_on_answers_for_it() -> None:
     site.nothing_left()
 
 
+@pytest.mark.parametrize("by", ["boss", "phone:1002", "agent:bob"])
+def test_an_operator_lends_nobody_s_rights(by: str) -> None:
+    """`by` is an operator's word for the ledger: no phone answers for it, and its class opens nothing."""
+    settings = replace(classes(none=ServiceClass(may_call=("1001",))), guards=Guards(transit_cos="none"))
+    site, _, two, _, carrier = site_with(settings)
+    line = carrier.call("+37052000001")
+    site.run(1.0)
+    site.give(TransferCommand(next(iter(site.switch.calls)), "blind", "trunk:second/052000009", by))
+    assert refused(site)
+    assert site.security[-1].account != "phone:1002"
+    assert not two.lines
+    carrier.hang_up(line)
+    site.run(40.0)
+
+
 def test_transit_has_its_own_class() -> None:
     settings = replace(classes(none=ServiceClass(may_call=("1001",))), guards=Guards(transit_cos="none"))
     site, *_, carrier = site_with(settings)
