@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from softswitch.services.configuration_checks import Known, check_settings
+from softswitch.services.configuration_checks import check_settings
 from softswitch.services.configuration_identity import with_stir
 from softswitch.services.configuration_routing import with_lists
 from softswitch.services.configuration_shape import file_path, shape
 from softswitch.services.configuration_tls import with_certificates
+from softswitch.services.configuration_values import Known
 from softswitch.services.faults import ConfigurationError, Fault, Finding, key_text
 from softswitch.services.key_lines import KeyPath, key_lines, line_of
 from softswitch.switch.settings import Settings

@@ -1,14 +1,11 @@
 """What a configuration means: names that exist, addresses, numbers and hours that can be understood."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from functools import cache
-from ipaddress import ip_address, ip_network
+from collections.abc import Callable
+from ipaddress import ip_address
 from pathlib import Path
 from string import Formatter
-from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from typing import Final
 
 from softswitch.acd.model import QueueSettings
 from softswitch.call.hours import OpeningHours
@@ -35,50 +32,21 @@ from softswitch.services.configuration_siprec import check_siprec
 from softswitch.services.configuration_subscriptions import check_subscriptions
 from softswitch.services.configuration_talks import check_codes, check_supervisor, dialled_codes
 from softswitch.services.configuration_tls import check_tls
-from softswitch.services.faults import Finding, Severity, closest
+from softswitch.services.configuration_values import HOST, Known, ValueChecks
+from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.services.prompts import find_music, find_prompt
 from softswitch.services.recordings import TEMPLATE_FIELDS
-from softswitch.sip.codec_table import CODECS, PACKET_TIMES
 from softswitch.sip.numbers import Pattern
-from softswitch.sip.transports import DIALLED, TRANSPORTS
-from softswitch.switch.settings import Hours, Media, Menu, Phone, Route, Settings, Trunk
+from softswitch.sip.transports import TRANSPORTS
+from softswitch.switch.settings import Hours, Menu, Phone, Route, Settings, Trunk
 from softswitch.switch.targets import NAME, SECTIONS, parse_target
 
-LANGUAGES: Final = ("en", "ru", "uk", "lt")
-
-_HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)"
-_LISTEN: Final = re.compile(rf"(?P<transport>[a-z]+):(?P<host>{_HOST}):(?P<port>\d{{1,5}})")
-_HOST_PORT: Final = re.compile(rf"(?P<host>{_HOST}):(?P<port>\d{{1,5}})")
-_SIP_URI: Final = re.compile(
-    rf"sips?:(?:[^@\s<>\"]+@)?(?P<host>{_HOST})(?::(?P<port>\d{{1,5}}))?(?P<params>(?:;[A-Za-z0-9\-]+(?:=[^;\s]+)?)*)"
-)
-_HOST_NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?\.?")
+_LISTEN: Final = re.compile(rf"(?P<transport>[a-z]+):(?P<host>{HOST}):(?P<port>\d{{1,5}})")
+_HOST_PORT: Final = re.compile(rf"(?P<host>{HOST}):(?P<port>\d{{1,5}})")
 _DIGITS: Final = re.compile(r"[0-9*#A-D]+")
 _DIGEST_LENGTH: Final = {"MD5": 32, "SHA-256": 64, "SHA-512-256": 64}
-_SIGNED: Final = frozenset({("queues", "priority"), ("queues", "weights")})  # numbers that may be below zero
 _FIRST_PORT: Final = 1024
-_BROWSERS: Final = ("opus", "G722", "PCMU", "PCMA")  # what every WebRTC endpoint, or Chromium, takes (RFC 7874 §3)
-_CODEC_NAMES_ELSEWHERE: Final = {  # as other switches and phones write them
-    "alaw": "PCMA", "g711a": "PCMA", "g.711a": "PCMA", "ulaw": "PCMU", "mulaw": "PCMU", "g711u": "PCMU",
-    "g711": "PCMU", "g.722": "G722", "g.729": "G729", "g729a": "G729", "slin": "L16/8000", "slin16": "L16",
-}  # fmt: skip
-_SHORT_PASSWORD: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The names that the file has, by section, whether their entries are well-formed or not."""
-
-    names: Mapping[str, frozenset[str]]
-
-    @classmethod
-    def of(cls, data: Mapping[str, object]) -> "Known":
-        """From what tomllib returned."""
-        return cls({section: frozenset(table) for section, table in data.items() if isinstance(table, dict)})
-
-    def __getitem__(self, section: str) -> frozenset[str]:
-        return self.names.get(section, frozenset())
 
 
 def check_settings(settings: Settings, known: Known) -> list[Finding]:
@@ -88,13 +56,8 @@ def check_settings(settings: Settings, known: Known) -> list[Finding]:
     return checks.findings
 
 
-class _Checks:
+class _Checks(ValueChecks):
     """One pass over the settings. The methods are independent of each other and only add findings."""
-
-    def __init__(self, settings: Settings, known: Known) -> None:
-        self.settings = settings
-        self.known = known
-        self.findings: list[Finding] = []
 
     def run(self) -> None:
         self._numbers(self.settings, ())
@@ -418,32 +381,12 @@ class _Checks:
 
     # --------------------------------------------------------------------------------------------- single values
 
-    def _error(self, path: KeyPath, message: str, suggestion: str = "") -> None:
-        self.findings.append(Finding(path, message, suggestion))
-
-    def _warn(self, path: KeyPath, message: str) -> None:
-        severity: Severity = "warning"
-        self.findings.append(Finding(path, message, severity=severity))
-
-    def _try(self, path: KeyPath, parse: Callable[..., object], *values: object) -> None:
-        try:
-            parse(*values)
-        except LocalError as error:
-            self._error(path, str(error).removeprefix("hours: "))
-
     def _sound(self, path: KeyPath, find: Callable[..., Path], name: str, *language: str) -> None:
         try:
             find(name, *language, Path(self.settings.server.data_dir))
         except LocalError as error:
             message, _, hint = str(error).partition("; did you mean ")
             self._error(path, message, hint.strip('"?'))
-
-    def _numbers(self, value: object, path: KeyPath) -> None:
-        """No number of the settings is below zero, but for `_SIGNED`."""
-        if isinstance(value, int | float) and value < 0 and not {(path[0], key) for key in path[2:]} & _SIGNED:
-            self._error(path, "must not be below 0")
-        for key, inner in _children(value):
-            self._numbers(inner, (*path, key))
 
     def _names(self) -> None:
         for section in (*SECTIONS.values(), "hours", "lists", "supervisors", "classes"):
@@ -470,116 +413,9 @@ class _Checks:
         """A target of another kind that has this very name."""
         return next((f"{kind}:{name}" for kind, section in SECTIONS.items() if name in self.known[section]), "")
 
-    def _ip(self, path: KeyPath, text: str) -> bool:
-        try:
-            ip_address(text)
-        except ValueError:
-            self._error(path, f'"{text}" is not an IP address')
-            return False
-        return True
-
-    def _port(self, path: KeyPath, text: str) -> int:
-        port = int(text)
-        if not 1 <= port <= 65535:
-            self._error(path, f"{port} is not a port: 1 to 65535")
-        return port
-
-    def _host_name(self, path: KeyPath, text: str | None) -> None:
-        if text is not None and _HOST_NAME.fullmatch(text) is None:
-            try:
-                ip_address(text)
-            except ValueError:
-                self._error(path, f'"{text}" is neither a host name nor an IP address')
-
-    def _networks(self, path: KeyPath, texts: Iterable[str]) -> None:
-        for index, text in enumerate(texts):
-            try:
-                ip_network(text)
-            except ValueError:
-                try:
-                    hint = str(ip_network(text, strict=False))
-                except ValueError:
-                    hint = ""
-                self._error((*path, index), f'"{text}" is not a network, as in "198.51.100.0/24"', hint)
-
-    def _sip_uri(self, path: KeyPath, text: str) -> None:
-        match = _SIP_URI.fullmatch(text)
-        if match is None:
-            hint = f"sip:{text}" if _SIP_URI.fullmatch(f"sip:{text}") else ""
-            self._error(path, f'"{text}" is not a SIP URI, as in "sip:198.51.100.10:5060"', hint)
-            return
-        if match["port"]:
-            self._port(path, match["port"])
-        transport = re.search(r";transport=([^;]*)", match["params"], re.IGNORECASE)
-        if transport and transport[1].lower() not in DIALLED:
-            self._error(path, f'"{transport[1]}" is not a transport that we can call by: {", ".join(DIALLED)}')
-
-    def _streams(self, path: KeyPath, party: Media | Phone | Trunk) -> None:
-        """Codecs and packet times, of everybody or of one party."""
-        names, where = party.codecs or (), (*path, "codecs")
-        for index, name in enumerate(names):
-            if name not in CODECS:
-                listed = ", ".join(CODECS)
-                meant = _CODEC_NAMES_ELSEWHERE.get(name.lower()) or closest(name, CODECS)
-                self._error((*where, index), f'no codec "{name}"; there are {listed}', meant)
-        if names and all(name in CODECS and not CODECS[name].mixed for name in names):
-            self._warn(where, "can only be passed on: no prompt, queue, music or recording in them; PCMA can")
-        if isinstance(party, Phone) and party.webrtc:
-            usable = party.codecs or self.settings.media.codecs
-            if not any(name in _BROWSERS for name in usable):
-                listed = ", ".join(_BROWSERS)
-                self._error((*path, "webrtc"), f"a browser knows {listed}, and the codecs here are {', '.join(usable)}")
-        if party.packet_ms is not None and party.packet_ms not in PACKET_TIMES:
-            self._error((*path, "packet_ms"), f"must be one of {', '.join(map(str, PACKET_TIMES))}")
-
-    def _language(self, path: KeyPath, code: str | None) -> None:
-        if code is not None and code not in LANGUAGES:
-            listed = ", ".join(LANGUAGES)
-            self._error(path, f'no language "{code}": there are {listed}', {"ua": "uk", "lit": "lt"}.get(code, ""))
-
-    def _timezone(self, path: KeyPath, name: str) -> bool:
-        if _is_timezone(name):
-            return True
-        self._error(path, f'no time zone "{name}"', closest(name, available_timezones()))
-        return False
-
     def _hours_name(self, path: KeyPath, name: str | None) -> None:
         if name is not None and name not in self.known["hours"]:
             self._error(path, f'no hours "{name}"', closest(name, self.known["hours"]))
-
-    def _password(self, path: KeyPath, password: str | None, user: str) -> None:
-        if password is None:
-            return
-        if not password:
-            self._error(path, "is empty")
-        elif password == user:
-            self._warn(path, "weak: the same as the user name")
-        elif password.lower().startswith("change-me"):
-            self._warn(path, "weak: the one of the example")
-        elif len(password) < _SHORT_PASSWORD:
-            self._warn(path, f"weak: shorter than {_SHORT_PASSWORD} characters")
-
-
-def _is_timezone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
-
-
-@cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(item.name for item in fields(kind)) if is_dataclass(kind) else ()
-
-
-def _children(value: object) -> Iterable[tuple[str | int, Any]]:
-    if isinstance(value, dict):
-        return value.items()
-    if isinstance(value, tuple):
-        return enumerate(value)
-    kind: Any = type(value)  # mypy does not take a type for hashable
-    return [(name, getattr(value, name)) for name in _field_names(kind)]
 
 
 def _covers(source: str, other: str) -> bool:

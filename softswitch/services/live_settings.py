@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from softswitch.acd.model import AgentSettings, QueueSettings
 from softswitch.kernel.errors import LocalError
-from softswitch.services.configuration_checks import Known, check_settings
+from softswitch.services.configuration_checks import check_settings
 from softswitch.services.configuration_shape import shape
+from softswitch.services.configuration_values import Known
 from softswitch.services.faults import Finding, closest
 from softswitch.switch.records import SavedSetting
 from softswitch.switch.settings import Settings
