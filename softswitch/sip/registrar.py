@@ -221,7 +221,7 @@ class Registrar:
             if contact.uri.scheme not in ("sip", "sips"):
                 return Outcome(400, f"Contact with scheme {contact.uri.scheme}")
             if contact.uri.scheme == "sips" and flow.transport not in SECURE and not path:
-                return Outcome(403, "A sips contact registers over TLS")
+                return Outcome(400, "A sips contact registers over TLS")  # RFC 5630 §5.2
             if outbound.reg_id(contact) and outbound.wanted(request) and outbound.first_hop_lacks(request, path):
                 return Outcome(439, "First Hop Lacks Outbound Support")
             expires = self._expires(contact.params.get("expires"), common)

@@ -20,7 +20,7 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
 
 
-# RFC 5630 §4.3, §6.2: a sips URI is carried by TLS on every hop, or not at all
+# RFC 5630 §5.1.2, §5.3: a sips URI is carried by TLS on every hop, or not at all; §9 has the code
 SIPS_NOT_ALLOWED = Refusal(480, (("Warning", '380 softswitch "SIPS Not Allowed"'),))
 
 

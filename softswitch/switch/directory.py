@@ -339,7 +339,7 @@ class Directory:
             stream = self.phone_stream(name, flow.remote[0])
             return (Destination(peer, uri, flow, from_, to, stream, contact_user, headers=headers, terms=terms),)
         bindings = self._office.registrations.bindings(name, now)
-        if call.secured:  # RFC 5630 §4.3
+        if call.secured:  # RFC 5630 §5.3
             bindings = tuple(binding for binding in bindings if binding.flow.transport in SECURE)
         return by_phone(
             (

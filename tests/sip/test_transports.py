@@ -110,5 +110,5 @@ def test_a_contact_lives_as_long_as_its_connection(flow, contact):
 
 def test_a_sips_contact_registers_over_tls_only():
     """RFC 5630 §5: never carried in the clear."""
-    assert register("<sips:a@192.0.2.1>", UDP)[1].status == 403
+    assert register("<sips:a@192.0.2.1>", UDP)[1].status == 400
     assert register("<sips:a@192.0.2.1>", TLS)[1].status == 200

@@ -109,7 +109,7 @@ def test_a_call_out_goes_by_tls_to_the_name(number: str, scheme: str, host: str)
 
 @pytest.mark.parametrize(("number", "status"), [("200", 200), ("1001", 480), ("555", 480)])
 def test_a_sips_call_goes_on_by_tls_or_not_at_all(number: str, status: int) -> None:
-    """RFC 5630 §4.3: the phone registered over UDP, the other carrier is called by UDP."""
+    """RFC 5630 §5.3: the phone registered over UDP, the other carrier is called by UDP."""
     site = Wired(SETTINGS)
     site.phone("1001", "192.0.2.10")
     flow = Flow("tls", ("192.0.2.77", 40000), 1, 5)
