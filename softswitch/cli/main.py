@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "registrations": "softswitch.cli.live:registrations",
     "phones": "softswitch.cli.phones:phones",
     "mailboxes": "softswitch.cli.mailboxes:mailboxes",
+    "conferences": "softswitch.cli.conferences:conferences",
     "hangup": "softswitch.cli.orders:hangup",
     "supervise": "softswitch.cli.talks:supervise",
     "transfer": "softswitch.cli.talks:transfer",

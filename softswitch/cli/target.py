@@ -76,18 +76,29 @@ class Where:
     token: str | None
 
 
-def needs_switch(command: "Callable[Concatenate[Client, P], R]") -> Callable[P, R]:
-    """Adds `--config`, `--url`, `--token`; the command gets a `Client` for them first."""
+def switch_options(command: Callable[..., R]) -> Callable[..., R]:
+    """Adds `--config`, `--url`, `--token`, as `where`."""
 
     @config_option
     @click.option("--url", envvar="SOFTSWITCH_URL", help="Address of the API.  [as the running switch says]")
     @click.option("--token", envvar="SOFTSWITCH_TOKEN", help="Bearer token of the API.")
     @wraps(command)
     def wrapped(*args: Any, config: Path | None, url: str | None, token: str | None, **kwargs: Any) -> R:
-        with connect(Where(config, url, token)) as client:
+        return command(*args, where=Where(config, url, token), **kwargs)
+
+    return wrapped
+
+
+def needs_switch(command: "Callable[Concatenate[Client, P], R]") -> Callable[P, R]:
+    """Adds `--config`, `--url`, `--token`; the command gets a `Client` for them first."""
+
+    @switch_options
+    @wraps(command)
+    def wrapped(*args: Any, where: Where, **kwargs: Any) -> R:
+        with connect(where) as client:
             return command(client, *args, **kwargs)
 
-    return wrapped  # type: ignore[return-value]  # it takes three options more than P says
+    return wrapped
 
 
 def connect(where: Where) -> "Client":

@@ -13,6 +13,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.services.configuration_acd import check_agent, check_matching, check_survey
 from softswitch.services.configuration_addresses import check_addresses
 from softswitch.services.configuration_callers import check_callers, check_voicemail, overflow_loops
+from softswitch.services.configuration_conferences import check_conferences
 from softswitch.services.configuration_defence import check_defence
 from softswitch.services.configuration_features import check_features
 from softswitch.services.configuration_graph import (
@@ -70,6 +71,7 @@ class _Checks(ValueChecks):
         self.findings += check_codes(self.settings)
         self.findings += check_identity(self.settings)
         self.findings += check_features(self.settings)
+        self.findings += check_conferences(self.settings)
         for name, phone in self.settings.phones.items():
             self._phone(name, phone)
         self._extensions()
@@ -399,7 +401,7 @@ class _Checks(ValueChecks):
             target = parse_target(text)
         except LocalError as error:
             kind, colon, name = text.partition(":")
-            kinds = ("echo", "answer", "hangup", "play", "early", "conference", *SECTIONS)
+            kinds = ("echo", "answer", "hangup", "play", "early", "conference", "directory", *SECTIONS)
             hint = closest(kind, kinds) if kind not in kinds else kind if not colon else ""
             self._error(path, str(error), f"{hint}:{name}" if hint else "")
             return

@@ -6,40 +6,46 @@ from typing import Any, Final
 
 from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
-from softswitch.switch.settings import Codes, Settings, Supervisor
+from softswitch.switch.settings import Codes, ConferenceKeys, InCall, Settings, Supervisor
 
 _TAKE_NUMBERS: Final = (
     *("supervise", "supervise_on", "hide_caller_id", "show_caller_id", "pickup", "intercom", "park"),
     *("forward_always", "forward_busy", "forward_no_answer", "forward_unavailable"),
 )
 _KEYS: Final = frozenset("0123456789*#ABCD")
+_TABLES: Final = ("in_call", "conference")  # of `[codes]`: keys during a call
 
 
 def dialled_codes(codes: Codes) -> dict[str, str]:
     """The feature codes that are on, with their keys in the configuration."""
-    names = (item.name for item in fields(Codes) if item.name != "in_call")
+    names = (item.name for item in fields(Codes) if item.name not in _TABLES)
     return {code: name for name in names if (code := getattr(codes, name))}
 
 
 def check_codes(settings: Settings) -> Iterator[Finding]:
     """Feature codes that cannot be dialled, or that stand in each other's way."""
     codes = settings.codes
-    yield from _table(("codes",), codes, [item.name for item in fields(Codes) if item.name != "in_call"])
+    yield from _table(("codes",), codes, [item.name for item in fields(Codes) if item.name not in _TABLES])
     for code, name in dialled_codes(codes).items():
         for longer, other in dialled_codes(codes).items():
             if name in _TAKE_NUMBERS and other != name and longer.startswith(code):
                 yield Finding(("codes", other), f'"{longer}" begins with codes.{name}, which takes a number')
     if codes.in_call is not None:
-        path = ("codes", "in_call")
-        names = [item.name for item in fields(codes.in_call) if item.name not in ("digit_timeout", "who")]
-        yield from _table(path, codes.in_call, names)
-        said = {name: code for name in names if (code := getattr(codes.in_call, name))}
-        for name, code in said.items():
-            for other, shorter in said.items():
-                if code != shorter and code.startswith(shorter):
-                    yield Finding((*path, name), f'"{code}" is never reached: codes.in_call.{other} is "{shorter}"')
-        if not 1 <= codes.in_call.digit_timeout <= 30:
-            yield Finding((*path, "digit_timeout"), "must be 1 to 30")
+        yield from _keys_in_calls("in_call", codes.in_call)
+    yield from _keys_in_calls("conference", codes.conference)
+
+
+def _keys_in_calls(table: str, keys: InCall | ConferenceKeys) -> Iterator[Finding]:
+    path = ("codes", table)
+    names = [item.name for item in fields(keys) if item.name not in ("digit_timeout", "who")]
+    yield from _table(path, keys, names)
+    said = {name: code for name in names if (code := getattr(keys, name))}
+    for name, code in said.items():
+        for other, shorter in said.items():
+            if code != shorter and code.startswith(shorter):
+                yield Finding((*path, name), f'"{code}" is never reached: codes.{table}.{other} is "{shorter}"')
+    if not 1 <= keys.digit_timeout <= 30:
+        yield Finding((*path, "digit_timeout"), "must be 1 to 30")
 
 
 def _table(path: KeyPath, table: Any, names: list[str]) -> Iterator[Finding]:

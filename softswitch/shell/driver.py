@@ -5,6 +5,7 @@ Everything here is on the path of every message, so it is plain: no tasks, no aw
 
 import asyncio
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from random import Random
 from typing import Any, Protocol
 
@@ -34,6 +35,7 @@ from softswitch.switch.events import (
     FlowFailed,
     Log,
     MediaLost,
+    RemoveFile,
     Reported,
     Save,
     Security,
@@ -133,6 +135,7 @@ class Driver:
             Drained: self._drained,
             AskHook: self.hooks.ask,
             DeleteRecording: self._delete_recording,
+            RemoveFile: self._remove_file,
             Security: self._security,
             Ban: self._ban,
             AddressLearned: lambda effect: self.learned(effect),
@@ -306,6 +309,12 @@ class Driver:
 
     def _delete_recording(self, effect: DeleteRecording) -> None:
         self.delete_recording(effect)
+
+    def _remove_file(self, effect: RemoveFile) -> None:
+        try:
+            Path(effect.path).unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("file stays", path=effect.path, reason=str(error))
 
     def _security(self, effect: Security) -> None:
         if self.security is not None:

@@ -26,6 +26,7 @@ from softswitch.switch.events import (
     AgentCommand,
     AskCallback,
     CancelCallback,
+    ConferenceCommand,
     DeleteMessage,
     HangUpCall,
     OutcomeCommand,
@@ -44,6 +45,7 @@ from softswitch.switch.views import (
     AgentRow,
     CallbackRow,
     CallView,
+    ConferenceRow,
     InvariantRow,
     MailboxRow,
     PhoneRow,
@@ -77,6 +79,12 @@ class Views(LiveViews, Protocol):
 
     def call(self, id: str, now: Instant) -> CallView | None:
         """One live call."""
+
+    def conferences(self) -> Sequence[ConferenceRow]:
+        """Those that somebody is in."""
+
+    def check_conference(self, order: ConferenceCommand, now: Instant) -> None:
+        """Raises `PeerError` when the order cannot be carried out."""
 
     def check_supervision(self, target: str, mode: Supervising, phone: str, follow: bool) -> str:
         """The agent; raises `PeerError` when the supervisor may not, or cannot."""
@@ -270,6 +278,13 @@ class Operator:
         agent = self.views.check_supervision(target, mode, phone, follow)
         self._driver.give(SuperviseCommand(agent, mode, phone, follow, by))
         return agent
+
+    def conference(self, order: ConferenceCommand) -> ConferenceRow | None:
+        """Do something in a conference; how it is then (None: nobody is in it any more, or yet). Raises `PeerError`
+        (404, 409, 422, 503)."""
+        self.views.check_conference(order, self.now)
+        self._driver.give(order)
+        return next((row for row in self.views.conferences() if row.name == order.conference), None)
 
     def ask_callback(self, queue: str, number: str, by: str = "operator", head_start: float = 0.0) -> CallbackRow:
         """Have a customer called back; the one to come. Raises `PeerError` 422 when that may not be."""

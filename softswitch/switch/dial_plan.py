@@ -104,7 +104,7 @@ class DialPlan:
         }
         self._places = {
             place: f"park:{name}/{place}" for name, lot in settings.parking.items() for place in lot.numbers
-        }
+        } | {room.number: f"conference:{name}" for name, room in settings.conferences.items() if room.number}
         self._extensions = {phone.number or name: name for name, phone in settings.phones.items()} | {
             name: name for name in settings.phones
         }
@@ -124,7 +124,7 @@ class DialPlan:
     ) -> Decision | None:
         """The route for a call from `source` (a trunk or a phone), whose number is `caller`, to the number, given in
         every spelling it may have in the configuration (as dialled, E.164). `diverted_from`: who was dialled first.
-        Phones reach extensions and parking places without a route. None: nobody is there."""
+        Phones reach extensions, parking places and conferences without a route. None: nobody is there."""
         found = [index for number in numbers for index in self._exact.get(number, ())]
         fitting = (index for index in found if self._fits(index, source, caller, diverted_from))
         best = min(fitting, default=len(self._routes))

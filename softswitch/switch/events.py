@@ -147,6 +147,18 @@ class SuperviseCommand(msgspec.Struct, frozen=True):
     by: str = "operator"
 
 
+class ConferenceCommand(msgspec.Struct, frozen=True):
+    """An operator does something in a conference: to `member` (see `Conferences.members`), or to all; or has `number`
+    rung, as `phone` might dial it."""
+
+    conference: str
+    verb: Literal["mute", "unmute", "kick", "lock", "unlock", "end", "invite"]
+    member: str = ""
+    number: str = ""
+    phone: str = ""
+    by: str = "operator"
+
+
 class RecordingRoom(msgspec.Struct, frozen=True):
     """Whether there is room for new recordings; `refusal` says why not, empty: there is."""
 
@@ -262,6 +274,7 @@ SwitchEvent: TypeAlias = (
     | RecordingCommand
     | TransferCommand
     | SuperviseCommand
+    | ConferenceCommand
     | RecordingRoom
     | HookAnswered
     | CallerVerified
@@ -307,6 +320,12 @@ class DeleteRecording(msgspec.Struct, frozen=True):
 
     path: str
     by: str
+
+
+class RemoveFile(msgspec.Struct, frozen=True):
+    """A sound file that was spoken for one conference is not needed any more."""
+
+    path: str
 
 
 class VerifyCaller(msgspec.Struct, frozen=True):
@@ -379,6 +398,7 @@ Effect: TypeAlias = (
     | AskHook
     | VerifyCaller
     | DeleteRecording
+    | RemoveFile
     | Security
     | Ban
     | AddressLearned

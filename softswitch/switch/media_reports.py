@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from softswitch.call.fabric import NoPort
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
+from softswitch.switch.conferences import OWNER
 from softswitch.switch.events import Save
 from softswitch.switch.recording import unknown
 from softswitch.wire.control import (
@@ -88,6 +89,7 @@ class MediaReports:
             call.facts.outcome = call.facts.outcome or "failed"
             call.facts.cause = 503
             call.end(now, 503, by="switch", reason="media process lost")
+        office.conferences.lost(worker)
         for recorder, running in tuple(office.recordings.items()):
             if running.worker == worker:
                 # What was written stays valid; how much that is, the keeper will tell.
@@ -112,6 +114,8 @@ class MediaReports:
         start = bisect_right(legs, self._asked.get(worker, 0))
         some = legs[start : start + min(-(-len(legs) // _SOME), _MOST)] or legs[: min(-(-len(legs) // _SOME), _MOST)]
         self._asked[worker] = some[-1] if some else 0
+        there = self._office.conferences.legs(worker)  # people watch who talks
+        some = [*some, *(leg for leg in there[:_MOST] if leg not in some)]
         self._office.fabric.command(worker, AskStats(tuple(some), process_only=not some))
 
     def _ready(self, worker: int, report: Ready, now: Instant) -> None:
@@ -219,13 +223,19 @@ class MediaReports:
     def _play_done(self, worker: int, report: PlayDone, now: Instant) -> None:
         fabric = self._office.fabric
         fabric.played(worker, report.player)
-        call = self._switch.calls.get(fabric.players.pop(report.player, ""))
+        owner = fabric.players.pop(report.player, "")
+        if owner.startswith(OWNER):
+            self._office.conferences.played(owner.removeprefix(OWNER), report.player)
+            return
+        call = self._switch.calls.get(owner)
         if call is not None and report.cause != "stopped":
             call.played(report.player, report.cause, now)
 
     def _record_done(self, worker: int, report: RecordDone, now: Instant) -> None:
         office = self._office
         office.fabric.recorded(worker, report.recorder)
+        if office.conferences.closed(report.recorder):
+            return
         running = office.recordings.pop(report.recorder, None)
         if running is None and (dictated := office.dictations.pop(report.recorder, "")):
             if (call := self._switch.calls.get(dictated)) is not None:

@@ -22,6 +22,7 @@ from softswitch.sip.session_terms import OPTIONS
 from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.admission import Admission
 from softswitch.switch.callbacks import Callbacks
+from softswitch.switch.conferences import Conferences
 from softswitch.switch.customers import Customers, LastAgents
 from softswitch.switch.defence import Defence
 from softswitch.switch.dial_plan import Calendar, DialPlan
@@ -39,7 +40,6 @@ from softswitch.switch.registrations import Registrations
 from softswitch.switch.seats import Seats, sit
 from softswitch.switch.settings import Settings
 from softswitch.switch.siprec import RecordingServers
-from softswitch.switch.stages.conferring import Conferences
 from softswitch.switch.stir import Sign, no_key
 from softswitch.switch.subscriptions import Subscriptions
 from softswitch.switch.supervision import Supervision
@@ -103,7 +103,7 @@ class Office:
         self.trunks = Trunks(settings, self, now)
         self.admission = Admission(settings, self)
         self.supervision = Supervision(self)
-        self.conferences = Conferences(self.fabric)
+        self.conferences = Conferences(self)
         self.callbacks = Callbacks(self)
         self.subscriptions = Subscriptions(settings, self)
         self.dialog_names = DialogNames(vault or dice)
@@ -223,6 +223,13 @@ class Office:
     def closed_target(self, target: str | None) -> Target:
         """Where calls go outside opening hours."""
         return parse_target(target or "play:closed")
+
+    def sound(self, name: str) -> str:
+        """The path of a sound file that may be there or not; empty: it is not."""
+        try:
+            return self._find_prompt(name, self.settings.server.language)
+        except LocalError:
+            return ""
 
     def prompts(self, names: tuple[str, ...], language: str) -> tuple[PlayItem, ...]:
         """The sound files of these prompts; one that is missing is left out, loudly: silence beats a dropped call."""

@@ -15,7 +15,9 @@ from softswitch.acd.watchdog import INVARIANTS
 from softswitch.acd.why import AgentStory, CallStory
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
+from softswitch.switch.conference_orders import check_conference, conference_rows
 from softswitch.switch.customers import Customers
+from softswitch.switch.events import ConferenceCommand
 from softswitch.switch.notices import contacts
 from softswitch.switch.quality import Distribution
 from softswitch.switch.records import SavedMessage
@@ -26,6 +28,7 @@ from softswitch.switch.views import (
     AgentRow,
     CallbackRow,
     CallView,
+    ConferenceRow,
     HookRow,
     InvariantRow,
     MailboxRow,
@@ -130,6 +133,7 @@ class Desk:
                 "supervision": office.supervision.counts(),
                 "conferences": len(office.conferences.by_name),
                 "parked": len(office.parked.calls),
+                "names": len(office.conferences.discarded),
             },
         )
 
@@ -155,6 +159,14 @@ class Desk:
 
     def calls(self, now: Instant) -> list[CallView]:
         return [call.view(now) for call in self._switch.calls.values()]
+
+    def conferences(self) -> list[ConferenceRow]:
+        """Those that somebody is in."""
+        return conference_rows(self._switch.office)
+
+    def check_conference(self, order: ConferenceCommand, now: Instant) -> None:
+        """Whether the order can be carried out. Raises `PeerError` (404, 409, 422, 503)."""
+        check_conference(self._switch, order, now)
 
     def check_supervision(self, target: str, mode: Supervising, phone: str, follow: bool) -> str:
         """The agent whom a call or an agent's name stands for, if `phone` may. Raises `PeerError` (403, 404, 409)."""

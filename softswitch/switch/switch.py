@@ -30,6 +30,7 @@ from softswitch.sip.flow import Addressing, Send
 from softswitch.sip.privacy import ANONYMOUS
 from softswitch.switch import seats
 from softswitch.switch.call import Call
+from softswitch.switch.conference_orders import order_conference
 from softswitch.switch.customers import Customer
 from softswitch.switch.events import (
     AgentCommand,
@@ -38,6 +39,7 @@ from softswitch.switch.events import (
     CallerVerified,
     CancelCallback,
     Certified,
+    ConferenceCommand,
     CustomersChanged,
     DeleteMessage,
     Drain,
@@ -137,6 +139,7 @@ class Switch:
             RecordingRoom: self._recording_room,
             TransferCommand: self._transfer,
             SuperviseCommand: self._supervise,
+            ConferenceCommand: lambda order, now: order_conference(self, order, now),
             HopsLocated: self._hops_located,
             Readdressed: lambda _, now: self.office.trunks.readdressed(now),
             HookAnswered: self._live.hook_answered,

@@ -4,6 +4,7 @@
 |---|---|
 | `queue:NAME` `ivr:NAME` `group:NAME` `phone:NAME` `agent:NAME` | the section of that name |
 | `conference:NAME` | everybody who is there hears the others; any name will do |
+| `directory:`, `directory:GROUP` | spell a name on the keys: of any phone that is listed, or of the group's members |
 | `trunk:NAME`, `trunk:NAME/NUMBER` | out over a trunk: to the number that was dialled, or to NUMBER |
 | `survey:NAME` | the questions of `[surveys.NAME]`, then the end |
 | `park:NAME`, `park:NAME/SLOT` | wait in a slot of `[parking.NAME]` until somebody dials its number |
@@ -37,7 +38,7 @@ SECTIONS: Final = {"queue": "queues", "ivr": "ivr", "group": "groups", "phone": 
     "park": "parking",
     "page": "paging",
 }  # kinds whose name is a section of the configuration, and that section's table
-KINDS: Final = (*SECTIONS, "callback", "play", "echo", "answer", "early", "hangup", "conference")
+KINDS: Final = (*SECTIONS, "callback", "play", "echo", "answer", "early", "hangup", "conference", "directory")
 DEFAULT_STATUS: Final = 480  # RFC 3261 §21.4.18: temporarily unavailable; unlike 6xx it lets a caller's proxy try on
 
 NAME: Final = re.compile(r"[A-Za-z0-9_+][A-Za-z0-9_.+\-]*")
@@ -47,7 +48,7 @@ _STATUS: Final = re.compile(r"[4-6][0-9][0-9]")  # final failures, RFC 3261 §21
 
 class Target(msgspec.Struct, frozen=True, gc=False):
     """`name` is the section, room or prompt (empty for `echo`, `answer`, `hangup`;
-    the queue of `callback`). `status` is the SIP status of
+    the queue of `callback`, the group of `directory`). `status` is the SIP status of
     `early` and `hangup`, `number` what `trunk:NAME/NUMBER` dials."""
 
     kind: str
@@ -81,7 +82,7 @@ def parse_target(text: str) -> Target:
             if rest:
                 raise LocalError(f'"{kind}:" takes no name')
             return Target(kind)
-        case "callback":
+        case "callback" | "directory":
             return Target(kind, _name(kind, rest) if rest else "")
         case "hangup":
             return Target(kind, status=_status(rest) if rest else DEFAULT_STATUS)

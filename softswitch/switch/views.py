@@ -74,6 +74,39 @@ class PhoneRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConferenceMemberRow:
+    """`call` names it in orders. `muted` by itself, or `silenced` by somebody; `level` in dBm0 as media told last (−100
+    is nothing), which makes it `talking` or not."""
+
+    call: str
+    party: str
+    number: str
+    name: str
+    moderator: bool
+    muted: bool
+    silenced: bool
+    held: bool
+    talking: bool
+    level: float
+    since: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConferenceRow:
+    """`waiting`: all hear music until a moderator comes. `recording`: the file of the mix below the recordings
+    directory. `ringing`: how many were invited and have not answered."""
+
+    name: str
+    since: float
+    worker: int
+    locked: bool
+    waiting: bool
+    recording: str
+    ringing: int
+    members: tuple[ConferenceMemberRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgentRow:
     """`state` is the ACD's; `since` when it began. Of today: calls, talk, time logged in and paused; `occupancy` and
     `utilisation` in percent and `handling_seconds` (AHT) are −1 before there is anything to judge by. `available`: may

@@ -39,6 +39,7 @@ from softswitch.switch.events import (
     Drain,
     Effect,
     Log,
+    RemoveFile,
     Reported,
     Save,
     Security,
@@ -106,8 +107,7 @@ class MediaProcess:
                 heard = self.speech if self.legs.pop(leg).listen & control.LISTEN_SPEECH else None
                 slot = self.slot_of.pop(leg)
                 self.edges = {edge for edge in self.edges if leg not in edge[:2]}
-                for members in self.rooms.values():
-                    members.pop(leg, None)
+                self._leave_rooms(leg)
                 stats = msgspec.structs.replace(self.figures(leg), speech=heard)
                 return [control.LegClosed(leg, stats), control.Grown((control.Slot(slot, 20000 + 2 * slot),))]
             case control.Connect(edges):
@@ -122,18 +122,20 @@ class MediaProcess:
                 self.players[player] = command
                 self.played.append(tuple(item.path if isinstance(item, control.FileItem) else "tone" for item in items))
             case control.StopPlay(player):
+                self._leave_rooms(player)
                 if self.players.pop(player, None) is not None:
                     return [self._done(player, "stopped")]
             case control.Record(recorder, path):
                 self.recorders[recorder] = path
             case control.StopRecord(recorder):
                 path = self.recorders.pop(recorder)
+                self._leave_rooms(recorder)
                 self.edges = {edge for edge in self.edges if edge[1] != recorder}
                 return [control.RecordDone(recorder, path, "stopped", 8000)]
             case control.OpenRoom(room):
                 self.rooms[room] = {}
             case control.JoinRoom(room, member, speak, hear):
-                assert member in self.legs, "nobody joins a room"
+                assert member in (*self.legs, *self.players, *self.recorders), "nobody joins a room"
                 self.rooms[room][member] = (speak, hear)
             case control.LeaveRoom(room, member):
                 self.rooms[room].pop(member, None)
@@ -159,11 +161,16 @@ class MediaProcess:
     def finish(self, player: int) -> control.Report:
         """A player has come to its end."""
         del self.players[player]
+        self._leave_rooms(player)
         return self._done(player, "end")
 
     def _done(self, player: int, cause: str) -> control.Report:
         self.edges = {edge for edge in self.edges if edge[0] != player}
         return control.PlayDone(player, cause, 1000)
+
+    def _leave_rooms(self, member: int) -> None:
+        for members in self.rooms.values():
+            members.pop(member, None)
 
     def hears(self, leg: int) -> set[int]:
         return {source for source, sink, _ in self.edges if sink == leg}
@@ -356,6 +363,7 @@ class Site:
         self.learned: list[AddressLearned] = []
         self.alarms: list[Alarmed] = []
         self.to_verify: list[VerifyCaller] = []
+        self.removed: list[str] = []  # files
         self.lost: Callable[[bytes], bool] = lambda data: False
         self.switch = Switch(settings, At(HOST, 5060), Random(7), self.now, lambda name, language: f"{language}/{name}")
         self.switch.restore((), {}, (), self.now)
@@ -411,6 +419,8 @@ class Site:
                     self.learned.append(effect)
                 case VerifyCaller():
                     self.to_verify.append(effect)
+                case RemoveFile(path):
+                    self.removed.append(path)
                 case _:
                     self.drained = True
 

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from softswitch.acd.model import DEFAULT_ACD, AcdSettings, QueueSettings
 from softswitch.switch.settings.common import STRICT, Target
+from softswitch.switch.settings.conferences import Conference, ConferenceKeys
 from softswitch.switch.settings.defence import Defence
 from softswitch.switch.settings.features import Paging, Parking
 from softswitch.switch.settings.guards import Guards, ServiceClass
@@ -36,6 +37,8 @@ __all__ = [
     "Brand",
     "Codes",
     "Collect",
+    "Conference",
+    "ConferenceKeys",
     "Consent",
     "Defence",
     "Device",
@@ -110,6 +113,7 @@ class Settings:
     voicemail: dict[str, Voicemail] = field(default_factory=dict)
     parking: dict[str, Parking] = field(default_factory=dict)
     paging: dict[str, Paging] = field(default_factory=dict)
+    conferences: dict[str, Conference] = field(default_factory=dict)
     hours: dict[str, Hours] = field(default_factory=dict)
     supervisors: dict[str, Supervisor] = field(default_factory=dict)
     lists: dict[str, NumberList] = field(default_factory=dict)

@@ -31,8 +31,9 @@ class Phone:
     `reliable` and `session_expires`: as in `[sip]`. `redirect`: it may answer a call with the numbers where it is to be
     rung instead (302), which it could dial itself.
 
-    `watched`: others may have a lamp for it. `mailbox` names its `[voicemail.NAME]`; a phone that does not ask for its
-    messages' number by itself is told when it registers with `message_waiting = "always"`.
+    `watched`: others may have a lamp for it. `listed`: it is in the directory by name, if it has a `name`. `mailbox`
+    names its `[voicemail.NAME]`; a phone that does not ask for its messages' number by itself is told when it registers
+    with `message_waiting = "always"`.
 
     `always`, `busy`, `no_answer`, `unavailable`: where its calls are forwarded. `call_waiting`: whether it is rung
     while in a call. `pickup_groups`: whose ringing calls it may take, and who may take its. `intercom`: whether other
@@ -78,6 +79,7 @@ class Phone:
     reliable: Reliable | None = None
     session_expires: int | None = None
     watched: bool = True
+    listed: bool = True
     mailbox: str | None = None
     message_waiting: Literal["subscribed", "always"] = "subscribed"
     cos: str | None = None

@@ -1,9 +1,10 @@
 """What may be done with a call: feature codes, transfers, supervision, recording."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
 from softswitch.switch.settings.common import STRICT
+from softswitch.switch.settings.conferences import ConferenceKeys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,8 @@ class Codes:
     """Feature codes dialled from a phone; empty switches one off. After `supervise` and `supervise_on` (which stays
     with the agent call after call) comes the agent's number, after `hide_caller_id` and `show_caller_id` the number to
     call, after `forward_…` the number that calls go to, after `pickup` and `intercom` an extension, after `park`, if
-    anything, a slot. `mailbox` opens the phone's own mailbox, `any_mailbox` asks which. `in_call`: keys during a call;
-    none without it. See docs/features.md."""
+    anything, a slot. `mailbox` opens the phone's own mailbox, `any_mailbox` asks which. `record_name`: its owner says a
+    name. `in_call`: keys during a call; none without it. `conference`: keys in conferences. See docs/features.md."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     login: str = "*45"
@@ -67,7 +68,9 @@ class Codes:
     park: str = "*85"
     intercom: str = "*80"
     last_caller: str = "*69"
+    record_name: str = "*96"
     in_call: InCall | None = None
+    conference: ConferenceKeys = field(default_factory=ConferenceKeys)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

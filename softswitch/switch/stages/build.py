@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
 from softswitch.switch.stages.asking_callback import AskCallbackStage
-from softswitch.switch.stages.conferring import ConferenceStage
+from softswitch.switch.stages.conference_door import entrance
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.stages.menu import MenuStage
@@ -12,6 +12,7 @@ from softswitch.switch.stages.paging import PageStage
 from softswitch.switch.stages.parking import ParkHeldStage, ParkStage, RetrieveStage
 from softswitch.switch.stages.queueing import QueueStage
 from softswitch.switch.stages.sounds import EarlyStage, EchoStage, HoldLineStage, PlayStage, RefuseStage
+from softswitch.switch.stages.spelling import DirectoryStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.surveying import SurveyStage
 from softswitch.switch.stages.verifying import SignStage
@@ -43,7 +44,9 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
         case "survey" if target.name in settings.surveys:
             return SurveyStage(call, target.name, settings.surveys[target.name])
         case "conference":
-            return ConferenceStage(call, target.name)
+            return entrance(call, target.name)
+        case "directory":
+            return DirectoryStage(call, target.name)
         case "voicemail" if target.name in settings.voicemail:
             return VoicemailStage(call, target.name, settings.voicemail[target.name])
         case "callback" if (queue := target.name or call.facts.queue) in settings.queues:

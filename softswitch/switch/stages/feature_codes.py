@@ -9,6 +9,7 @@ from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.parking import ParkHeldStage
 from softswitch.switch.stages.picking_up import PickUpStage
 from softswitch.switch.stages.sounds import PlayStage, RefuseStage
+from softswitch.switch.stages.spoken_name import NameStage, name_file
 from softswitch.switch.stages.stage import Stage
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ def feature_stage(call: "Call", codes: Codes, phone: str, number: str) -> Stage 
         return _intercom(call, number[len(codes.intercom) :])
     if number == (codes.last_caller or None):
         return _last_caller(call, phone)
+    if number == (codes.record_name or None):
+        return NameStage(call, "code:name", name_file(call, phone), lambda said: _name_said(call, said), lasting=True)
     return None
 
 
@@ -93,6 +96,10 @@ def _last_caller(call: "Call", phone: str) -> Stage:
         return PlayStage(call, "unavailable")
     call.number = number
     return GoStage(call, target)
+
+
+def _name_said(call: "Call", said: str) -> Stage:
+    return PlayStage(call, "name-kept" if said else "try-later")
 
 
 class GoStage(Stage):

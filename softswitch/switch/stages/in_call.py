@@ -5,14 +5,14 @@ from dataclasses import fields
 import msgspec
 
 from softswitch.kernel.clock import Instant
-from softswitch.switch.settings import InCall
+from softswitch.switch.settings import ConferenceKeys, InCall
 
 NUMBERED = ("blind", "consult", "join")
 END = "#"
 
 
 class Pressed(msgspec.Struct, frozen=True, gc=False):
-    """`verb` is a field of `InCall`, with the `number` that followed it."""
+    """`verb` is a field of `InCall` or `ConferenceKeys`, with the `number` that followed it."""
 
     verb: str
     number: str = ""
@@ -22,7 +22,7 @@ class KeyRun:
     """The keys of one party. `passed` are those that turned out to be none of ours: they go on to the other side.
     `parking`: there is a place to park calls. `deadline`: when a run that nothing follows ends."""
 
-    def __init__(self, codes: InCall, *, parking: bool = False) -> None:
+    def __init__(self, codes: InCall | ConferenceKeys, *, parking: bool = False) -> None:
         none = {"digit_timeout", "who"} if parking else {"digit_timeout", "who", "park"}
         self._codes = {
             code: item.name for item in fields(codes) if item.name not in none and (code := getattr(codes, item.name))

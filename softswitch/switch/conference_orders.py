@@ -1,0 +1,140 @@
+"""Orders of operators and programs about conferences; and the rows that they see."""
+
+from typing import TYPE_CHECKING, Final
+
+from softswitch.call.fabric import NoPort
+from softswitch.call.leg import Leg
+from softswitch.kernel.clock import Instant
+from softswitch.kernel.dice import token
+from softswitch.kernel.errors import PeerError
+from softswitch.switch.call import Call
+from softswitch.switch.conferences import OWNER, Member, Room, shown
+from softswitch.switch.dial_plan import Ringing
+from softswitch.switch.events import ConferenceCommand
+from softswitch.switch.stages.conferring import ConferenceStage
+from softswitch.switch.stages.originating import RingFirstStage
+from softswitch.switch.targets import Target, parse_target
+from softswitch.switch.views import ConferenceMemberRow, ConferenceRow
+
+if TYPE_CHECKING:
+    from softswitch.switch.office import Office
+    from softswitch.switch.switch import Switch
+
+_RUNG: Final = ("phone", "agent", "group", "trunk")
+
+
+def check_conference(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
+    """Raises `PeerError`: 404 when there is no such conference, member or phone, 422 when the phone cannot dial that
+    number, 409 when the conference is full, 503 while the switch drains."""
+    if order.verb == "invite":
+        _target(switch, order, now)
+    else:
+        switch.office.conferences.members(order.conference, order.member or "all")
+
+
+def order_conference(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
+    """Carry it out."""
+    office = switch.office
+    conferences = office.conferences
+    try:
+        if order.verb == "invite":
+            _invite(switch, order, now)
+            return
+        room, members = conferences.members(order.conference, order.member or "all")
+    except (PeerError, NoPort) as error:
+        office.log(
+            "warning", "conference order refused", conference=order.conference, verb=order.verb, reason=str(error)
+        )
+        return
+    match order.verb:
+        case "mute" | "unmute" if order.member in ("", "all"):
+            conferences.silence_all(room, order.verb == "mute", order.by, now)
+        case "mute" | "unmute":
+            for member in members:
+                conferences.silence(room, member, order.verb == "mute", order.by, now)
+        case "kick":
+            for member in members:
+                conferences.eject(room, member, order.by, now)
+        case "lock" | "unlock":
+            conferences.lock(room, order.verb == "lock", order.by, now)
+        case "end":
+            conferences.end(room, now, by=order.by, why="ended by order")
+
+
+def _target(switch: "Switch", order: ConferenceCommand, now: Instant) -> Target:
+    """Whom the number reaches when the phone dials it, and that may be rung."""
+    office = switch.office
+    if office.conferences.by_name.get(order.conference) is None and order.conference not in office.settings.conferences:
+        raise PeerError(f"no conference {order.conference}", status=404)
+    if order.phone not in office.settings.phones:
+        raise PeerError(f"no phone {order.phone}", status=404)
+    if office.conferences.refusal(order.conference, moderator=True):
+        raise PeerError(f"conference {order.conference} is full", status=409)
+    if switch.draining:
+        raise PeerError("the switch is draining", status=503)
+    dialled = office.directory.dialled(order.phone, order.number, now)
+    target = None if dialled is None else parse_target(dialled)
+    if target is None or target.kind not in _RUNG:
+        raise PeerError(f"phone {order.phone} rings nobody by dialling {order.number}", status=422)
+    return target
+
+
+def _invite(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
+    """Ring the number on the phone's account; who answers is in the conference."""
+    office, target = switch.office, _target(switch, order, now)
+    room = office.conferences.by_name.get(order.conference)
+    worker = office.fabric.pick() if room is None else room.worker
+    phone = office.settings.phones[order.phone]
+    id = f"{int(now):x}{token(office.dice, 40)}"
+    nobody = Leg(id, "switch", worker, office.directory.phone_stream(order.phone, ""), office.ua, office.fabric)
+    rules = office.conferences.rules(order.conference)
+    call = Call(
+        id, office, nobody, source=f"phone:{order.phone}", caller=phone.number or order.phone,
+        caller_name=phone.name or "", called=f"{OWNER}{order.conference}",
+        language=rules.language or office.settings.server.language,
+        max_forwards=office.settings.sip.max_forwards, now=now,
+    )  # fmt: skip
+    call.number = order.number
+    office.fact("call.started", now, id, source=call.source, caller=call.caller, called=call.called)
+    office.fact(
+        "conference.invited", now, id, conference=order.conference, number=order.number, phone=order.phone, by=order.by
+    )
+    ringing = office.directory.ringing(target, call, now) or Ringing(str(target), refusal=404)
+    if room is not None:
+        room.ringing = {*(room.ringing & office.calls.keys()), id}
+    stage = ConferenceStage(call, order.conference, invited=True)
+    switch.enter(call, RingFirstStage(call, ringing, stage), now)
+
+
+def conference_rows(office: "Office") -> list[ConferenceRow]:
+    """Every conference that somebody is in."""
+    return [_row(office, room) for room in office.conferences.by_name.values()]
+
+
+def _row(office: "Office", room: Room) -> ConferenceRow:
+    return ConferenceRow(
+        name=room.name,
+        since=room.opened,
+        worker=room.worker,
+        locked=room.locked,
+        waiting=not room.begun,
+        recording=room.path if room.recorder else "",
+        ringing=sum(1 for id in room.ringing if (call := office.calls.get(id)) and call.stage.label == "ringing"),
+        members=tuple(_member(member) for member in room.members.values()),
+    )
+
+
+def _member(member: Member) -> ConferenceMemberRow:
+    return ConferenceMemberRow(
+        call=member.call.id,
+        party=member.leg.peer,
+        number=shown(member),
+        name="" if member.call.called.startswith(OWNER) else member.call.caller_name,
+        moderator=member.moderator,
+        muted=member.muted,
+        silenced=member.silenced,
+        held=member.leg.held_at is not None,
+        talking=member.talks,
+        level=round(member.level, 1),
+        since=member.since,
+    )
