@@ -46,7 +46,8 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `transfer.completed`   target, at, to       `transfer.failed`  target, status, how     `transfer.cancelled`  target, why
 `transfer.consulting`  target, to (the third party has answered)
 `conference.started`   to (three talk)      `conference.ended` why
-`conference.joined`    conference, party, members              `conference.left`  conference, party
+`conference.joined`    conference, party, members, moderator   `conference.left`  conference, party
+`conference.muted`     conference, party, by: also `unmuted`, `locked`, `unlocked`, `ejected`, `invited`, `begun`, `over`, `refused`
 `supervise.started`    agent, supervisor, phone, mode, by, follow; `supervise.mode`  mode, by
 `supervise.ended`      mode, why, lasted: exactly one for each that started
 `supervise.waiting`    mode (the agent does not talk yet)      `supervise.refused`  mode

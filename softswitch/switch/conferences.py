@@ -139,6 +139,7 @@ class Conferences:
         rules, call = room.rules, member.call
         member.muted = rules.muted and not member.moderator
         others = len(room.members)
+        room.ringing.discard(call.id)
         room.members[call.id] = member
         if room.begun and not others:
             self._record(room, now)
@@ -233,7 +234,7 @@ class Conferences:
             fabric.stop_record(room.worker, room.recorder)
         fabric.command(room.worker, CloseRoom(room.id))
         for id in tuple(room.ringing):
-            if (call := office.calls.get(id)) is not None:
+            if (call := office.calls.get(id)) is not None and call.stage.label == "ringing":
                 call.end(now, by="switch", reason="the conference is over")
         room.ringing.clear()
 

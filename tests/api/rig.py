@@ -47,7 +47,7 @@ SETTINGS = Settings(
     phones={"1001": Phone(password="correct-horse"), "1002": Phone(contact="sip:127.0.0.1:5070")},
     agents={"alice": Agent(phone="1001", name="Alice A."), "bob": Agent(phone="1002")},
     queues={"support": QueueSettings(agents=("alice", "bob"), callback=CallbackSettings())},
-    routes=(Route(number="100", to="queue:support"),),
+    routes=(Route(number="100", to="queue:support"), Route(number="600", to="conference:team")),
     voicemail={"office": Voicemail()},
 )
 

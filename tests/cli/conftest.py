@@ -79,6 +79,10 @@ agents = ["anna", "boris"]
 from = "phone:*"
 number = "100"
 to = "queue:support"
+[[routes]]
+from = "phone:*"
+number = "600"
+to = "conference:team"
 """
     )
     return path, sip_port

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -39,7 +40,7 @@ def wait_until_written(ask):
         time.sleep(0.05)
 
 
-def in_a_call(switch, ask, what):
+def in_a_call(switch, ask, what, number="100"):
     """Register phone 1001, let it wait in queue support, and return what `what(ask)` says meanwhile."""
 
     async def play():
@@ -47,7 +48,7 @@ def in_a_call(switch, ask, what):
         phone = Phone(account, Metronome(), Random(next(SEEDS)))
         try:
             await phone.register()
-            call = phone.dial("100")
+            call = phone.dial(number)
             assert await call.answered(5.0)
             return await asyncio.to_thread(what), call.headers.get("X-Call-Id"), await call.ended(0.2)
         finally:
@@ -357,6 +358,37 @@ def test_call_backs_are_asked_for_listed_and_cancelled(ask):
     assert "may not be called" in ask("callbacks", "ask", "support", "+39001234567", code=1)
     assert "cancelled" in ask("callbacks", "cancel", row["id"])
     assert ask("callbacks", "list").startswith("no ")
+
+
+def test_conferences(switch, ask):
+    """Nobody is there; then one phone, muted and hung up by order."""
+    assert "nobody is in a conference" in ask("conferences")
+    assert json.loads(ask("conferences", "--json")) == []
+    assert "nobody is in a conference team" in ask("conferences", "end", "team", code=1)
+    assert "no conference team" in ask("conferences", "invite", "team", "1002", "--from", "1001", code=1)
+
+    def look():
+        (row,) = json.loads(ask("conferences", "--json"))
+        assert [member["party"] for member in row["members"]] == ["phone:1001"]
+        assert "muted by order" in ask("conferences", "mute", "team", "phone:1001")
+        assert _completed(switch, "softswitch conferences mute t") == ["team"]
+        assert _completed(switch, "softswitch conferences mute team p") == ["phone:1001"]
+        assert "muted by order" not in ask("conferences", "unmute", "team", "all")
+        assert "locked" in ask("conferences", "lock", "team")
+        assert json.loads(ask("conferences", "unlock", "team", "--json"))["locked"] is False
+        assert "nobody is there" in ask("conferences", "kick", "team", "1001")
+
+    in_a_call(switch, ask, look, number="600")
+
+
+def _completed(switch, line):
+    """What a shell is told to complete."""
+    words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "SOFTSWITCH_CONFIG": str(switch.config)}
+    found = subprocess.run(
+        [sys.executable, "-m", "softswitch.cli"], capture_output=True, text=True, timeout=30, check=False,
+        env={**os.environ, **words, "_SOFTSWITCH_COMPLETE": "bash_complete"},
+    )  # fmt: skip
+    return [row.partition(",")[2] for row in found.stdout.splitlines()]
 
 
 def test_messages_are_listed_by_kind(ask):
