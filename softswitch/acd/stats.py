@@ -47,7 +47,7 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `transfer.consulting`  target, to (the third party has answered)
 `conference.started`   to (three talk)      `conference.ended` why
 `conference.joined`    conference, party, members, moderator   `conference.left`  conference, party
-`conference.muted`     conference, party, by: also `unmuted`, `locked`, `unlocked`, `ejected`, `invited`, `begun`, `over`, `refused`
+`conference.muted`     conference, party, by; and others that docs/conferences.md lists
 `supervise.started`    agent, supervisor, phone, mode, by, follow; `supervise.mode`  mode, by
 `supervise.ended`      mode, why, lasted: exactly one for each that started
 `supervise.waiting`    mode (the agent does not talk yet)      `supervise.refused`  mode

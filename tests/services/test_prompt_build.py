@@ -179,7 +179,7 @@ def test_shipped_speech_is_in_level_band_and_length() -> None:
 
 
 def test_all_that_is_shipped_stays_small() -> None:
-    assert sum(path.stat().st_size for path in SHIPPED.rglob("*.flac")) < 10_000_000
+    assert sum(path.stat().st_size for path in SHIPPED.rglob("*.flac")) < 13_000_000  # 650 files in four languages
 
 
 def test_the_music_is_calm_even_and_without_a_seam() -> None:
