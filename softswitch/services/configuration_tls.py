@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from softswitch.kernel.errors import LocalError
+from softswitch.kernel.errors import LocalError, PeerError
 from softswitch.services.certificates import load_authorities, load_pair, read_certificate
 from softswitch.services.faults import Finding
 from softswitch.services.key_lines import KeyPath
@@ -89,7 +89,7 @@ def _certificate(settings: Settings, file: str) -> Iterator[Finding]:
 def _trunk(settings: Settings, path: KeyPath, trunk: Trunk) -> Iterator[Finding]:
     try:
         uri = Uri.parse(trunk.address)
-    except ValueError:
+    except PeerError:  # the check of addresses says so
         return
     transport = transport_of(uri)
     if not trunk.verify:

@@ -39,8 +39,8 @@ def main() -> int:
         *names,
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=len(names) * options.seconds + _SPARE)
-    held = {name for name, status in (line.split() for line in done.stdout.splitlines()) if status == "0"}
-    failed = [name for name in names if name not in held]
+    said = set(done.stdout.splitlines())  # and tracebacks of what fails
+    failed = [name for name in names if f"{name} 0" not in said]
     if failed:
         print(f"findings: {', '.join(failed)}; see {options.work}/found", file=sys.stderr)
     return bool(failed)

@@ -117,6 +117,10 @@ def test_certificates_that_peers_would_refuse_are_warned_of(
             "3: trunks.a.tls_subject: needs tls.client_ca: otherwise nobody is asked for a certificate",
         ),
         (
+            '[trunks.a]\naddress = "sip/a.test"\ncountry = "1"',
+            '2: trunks.a.address: "sip/a.test" is not a SIP URI, as in "sip:198.51.100.10:5060"',
+        ),
+        (
             '[trunks.a]\naddress = "sip:a.test;transport=wss"\ncountry = "1"',
             '2: trunks.a.address: "wss" is not a transport that we can call by: udp, tcp, tls',
         ),
