@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, event, inspect
 
 from softswitch.acd.model import Fact
 from softswitch.kernel.errors import LocalError
@@ -364,10 +364,9 @@ async def test_closing_does_not_wait_for_ever(tmp_path: Path, alarms: list[str])
 
 def impatient(store: Store) -> None:
     """Make the connections that are opened from now on give up at once when the database is locked."""
-    from sqlalchemy import event
 
-    @event.listens_for(store._engine.sync_engine, "checkout")
-    def _(connection, _record, _proxy) -> None:  # type: ignore[no-untyped-def]
+    @event.listens_for(store.writer._sink._engine, "connect")  # type: ignore[attr-defined]
+    def _(connection, _record) -> None:  # type: ignore[no-untyped-def]
         cursor = connection.cursor()
         cursor.execute("PRAGMA busy_timeout = 0")
         cursor.close()
