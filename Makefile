@@ -6,13 +6,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?=
 TESTS ?= tests
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint peers bench bench-media bench-media-long bench-acd clean
 
 help:
 	@echo "make run          start the demo: switch, callers, agents, live view  (DEMO='--calls 20' ends by itself)"
-	@echo "make test         lint, types, floors, all tests                      (TESTS=tests/sip for a part)"
+	@echo "make test         lint, types, floors, all tests                      (TESTS=tests/sip for a part, JOBS=0 in one process)"
 	@echo "make bench        CPU per call, registration and queued call          (needs SIPp)"
 	@echo "make bench-media  CPU per media packet, loss, delay; bench-media-long: ten minutes of 500 recorded calls"
 	@echo "make bench-acd    cost of a match"
@@ -50,7 +51,7 @@ lint: $(VENV)/.test
 	PYTHONPATH=.:codecs $(BIN)/lint-imports
 
 test: $(VENV)/.test peers lint
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
 
 bench: $(VENV)/.test peers
 	$(BIN)/python -m bench.calls

@@ -1,21 +1,37 @@
 """Tests of real processes share the machine with strangers: one that fails is run again, at most twice, and the summary
-counts such reruns. Tests of cores run in virtual time and get no second try."""
+names it (`--reruns 0` or any other number on the command line takes precedence). Tests of cores run in virtual time and
+get no second try."""
 
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from tests import rooms
 from tests.interop import showing
 from tests.interop.showing import pytest_runtest_logreport, pytest_sessionfinish
 
-__all__ = ["pytest_collection_modifyitems", "pytest_runtest_logreport", "pytest_sessionfinish"]
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_runtest_logreport",
+    "pytest_sessionfinish",
+    "pytest_xdist_make_scheduler",
+]
 
-REAL = frozenset(("api", "bench", "cli", "demo", "interop", "media", "services", "shell"))
 HERE = Path(__file__).parent
+settings.register_profile("suite", deadline=None)  # a busy machine is no fault of the code
+settings.load_profile("suite")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rooms.turn(item.path.relative_to(HERE)))
     for item in items:
-        if item.path.relative_to(HERE).parts[0] in REAL:
+        if config.getoption("reruns") is None and rooms.is_live(item.path.relative_to(HERE)):
             item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
     showing.remember(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> rooms.Sharing:
+    config.option.loadscopereorder = False
+    return rooms.Sharing(config, log)

@@ -1,7 +1,6 @@
 """One real switch for all tests of the command line: `softswitch run` on free loopback ports."""
 
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.interop.switch_process import media_ports
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +32,7 @@ def free_port(kind=socket.SOCK_STREAM):
 
 def write_configuration(folder):
     sip_port = free_port(socket.SOCK_DGRAM)
-    first = random.randrange(5000, 9900) * 2  # other tests have ranges of their own
+    first, last = media_ports(200)
     path = folder / "config.toml"
     path.write_text(
         f"""
@@ -47,7 +48,7 @@ listen = ["udp:127.0.0.1:{sip_port}"]
 
 [media]
 address = "127.0.0.1"
-ports = [{first}, {first + 199}]
+ports = [{first}, {last}]
 workers = 1
 
 [api]

@@ -39,8 +39,11 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def media_ports(count: int = 800) -> tuple[int, int]:
-    """A range below the kernel's own (ip_local_port_range) in which nobody holds a UDP port."""
-    starts = range(10000, 32000 - count, 200)
+    """A range below the kernel's own (ip_local_port_range) in which nobody holds a UDP port. Two of pytest's
+    processes have a half each, so that they do not take the same one at once."""
+    halves = {"gw0": (10000, 21000), "gw1": (21000, 32000)}
+    first, last = halves.get(os.environ.get("PYTEST_XDIST_WORKER", ""), (10000, 32000))
+    starts = range(first, last - count, 200)
     for low in random.sample(starts, len(starts)):
         if not bound(low, low + count - 1):
             return low, low + count - 1

@@ -15,6 +15,7 @@ import pytest
 
 from softswitch.shell.run_dir import read_access
 from softswitch.wire.sip import Response, parse
+from tests.interop.switch_process import media_ports
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
@@ -83,10 +84,10 @@ class Site:
         self.phone.bind(("127.0.0.1", 0))
         self.phone.settimeout(5)
         self.sip = free_port(socket.SOCK_DGRAM)
-        low = 20000 + 2 * (os.getpid() % 5000)
+        low, high = media_ports(100)
         self.config = folder / "config.toml"
         self.text = CONFIG.format(
-            folder=folder, sip=self.sip, low=low, high=low + 99, api=free_port(), phone=self.phone.getsockname()[1]
+            folder=folder, sip=self.sip, low=low, high=high, api=free_port(), phone=self.phone.getsockname()[1]
         )
         self.config.write_text(self.text)
         self.log = (folder / "log").open("w+")

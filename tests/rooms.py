@@ -1,0 +1,41 @@
+"""Which tests are live and how `pytest -n 2` shares the tests out.
+
+Live tests run real processes in real time; the others run cores in virtual time and need nothing but the processor.
+Sound suffers when two such tests run at once, so all that measure it make one unit, which one process works off from
+the start, while the other takes the remaining files one by one."""
+
+from pathlib import PurePath
+
+from xdist.scheduler import LoadScopeScheduling
+
+LIVE = frozenset(("api", "bench", "cli", "demo", "interop", "services", "shell"))
+_SOUND = frozenset(("bench", "demo", "interop"))
+_LIVE_MEDIA = ("_live.py", "_worker.py", "test_worker.py", "test_both_families.py")
+_LONG = "test_coverage_guided.py"
+
+
+def is_live(path: PurePath) -> bool:
+    """`path`: of a file, below tests."""
+    return path.parts[0] in LIVE or _in_media(path)
+
+
+def has_sound(path: PurePath) -> bool:
+    """What is heard, and when, is measured: it wants no other of its kind beside it."""
+    return path.parts[0] in _SOUND or _in_media(path)
+
+
+def turn(path: PurePath) -> int:
+    """Ascending: what takes longest begins first."""
+    return 0 if has_sound(path) else 1 if path.name == _LONG else 2
+
+
+def _in_media(path: PurePath) -> bool:
+    return path.parts[0] == "media" and path.name.endswith(_LIVE_MEDIA)
+
+
+class Sharing(LoadScopeScheduling):
+    """One unit of all tests with sound, else a unit is a file, in the order of collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = PurePath(nodeid.partition("::")[0])
+        return "sound" if has_sound(file.relative_to("tests")) else str(file)
