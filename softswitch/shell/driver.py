@@ -275,7 +275,7 @@ class Driver:
                 do[type(effect)](effect)
             except Exception:
                 self.faults += 1
-                log.exception("shell.fault", effect=repr(effect)[:2000])
+                log.exception("shell.fault", effect=_told(effect))
 
     def _send(self, effect: Send) -> None:
         flow = effect.flow
@@ -335,4 +335,9 @@ class Driver:
             case None:
                 log.exception("core.fault", at="wake")
             case _:
-                log.exception("core.fault", at=repr(event)[:500])
+                log.exception("core.fault", at=_told(event))
+
+
+def _told(what: object) -> str:
+    """An event or effect for the log, without what it holds: tokens, keys and typed digits are among that."""
+    return redacted(what.data) if isinstance(what, Send) else type(what).__name__

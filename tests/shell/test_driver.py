@@ -18,17 +18,19 @@ from softswitch.shell.udp import UdpListener
 from softswitch.sip.flow import Flow, Send
 from softswitch.switch.events import (
     Arrived,
+    AskHook,
     Drain,
     Drained,
     Effect,
     FlowFailed,
     Log,
     MediaLost,
+    Reported,
     Save,
     SwitchEvent,
     ToMedia,
 )
-from softswitch.wire.control import AskInventory, Command
+from softswitch.wire.control import AskInventory, Command, Digit
 from softswitch.wire.sip import Request, Response, parse
 
 OPTIONS = (
@@ -203,6 +205,24 @@ async def test_an_effect_that_fails_does_not_stop_the_next(rig: Rig) -> None:
         rig.driver.give(MediaLost(0))
     assert rig.saved == ["row"]
     assert [line["event"] for line in lines] == ["shell.fault"]
+
+
+async def test_a_fault_tells_no_secret(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokens of services, typed digits, keys of media."""
+    monkeypatch.setitem(rig.driver._do, AskHook, _broken)
+    rig.core.after = [AskHook(1, "http://127.0.0.1/", 1.0, b'{"pin":"4711"}', "SECRET")]
+    with structlog.testing.capture_logs() as lines:
+        rig.driver.give(MediaLost(0))
+        monkeypatch.setattr(rig.core, "receive", _broken)
+        rig.driver.give(Reported(0, (Digit(3, "7", 100, "rfc4733"),)))
+    assert [(line["event"], line.get("effect", line.get("at"))) for line in lines] == [
+        ("shell.fault", "AskHook"),
+        ("core.fault", "Reported"),
+    ]
+
+
+def _broken(*_: object) -> None:
+    raise RuntimeError("broken")
 
 
 async def test_a_transport_that_is_not_there_fails_the_flow(rig: Rig) -> None:
