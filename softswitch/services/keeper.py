@@ -171,10 +171,14 @@ class Keeper:
     # ------------------------------------------------------------------------------------------------ into the chain
 
     async def _seal_new(self, now: Instant) -> None:
-        while rows := await self._archive.unsealed(_TOGETHER):
-            await self._seal([row if row.call else await self._named(row, now) for row in rows], now)
-            self._converted = False
-        self._sealed = True
+        self._sealed = True  # said first: a recording that ends meanwhile, its row still on the way, says otherwise
+        try:
+            while rows := await self._archive.unsealed(_TOGETHER):
+                await self._seal([row if row.call else await self._named(row, now) for row in rows], now)
+                self._converted = False
+        except BaseException:
+            self._sealed = False
+            raise
 
     async def _seal(self, rows: list[SavedRecording], now: Instant) -> None:
         """What is on disk is what the rows and the chain will say. Many at once: one by one each costs the loop 2.3 ms,

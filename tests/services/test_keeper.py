@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,6 +39,11 @@ class Files(Helper):
         super().__init__()
         self.broken = ""
         self.converted = 0
+        self.meanwhile: Callable[[], None] = lambda: None
+
+    async def measure(self, paths: Sequence[str]) -> list[Measured | LocalError | None]:
+        self.meanwhile()
+        return await super().measure(paths)
 
     async def convert(self, source: str, target: str, format: str) -> Measured:
         if self.broken:
@@ -412,6 +417,22 @@ async def test_a_deletion_that_was_cut_short_is_finished(house: House) -> None:
     os.utime(house.path(name), (START, START))
     await house.step(7200.0)
     assert not house.path(name).exists()
+
+
+async def test_a_recording_that_ends_while_others_are_sealed_comes_next(house: House) -> None:
+    """Its row is still on the way to the store when the keeper finds no more to do."""
+    await house.record("c1")
+    house.begin("c2")
+    size = tones(house.path("2026-08-01/c2.wav"), 1.0).stat().st_size
+    row = SavedRecording("2026-08-01/c2.wav", "", house.now, 1.0, size)  # of an earlier control process: no name
+    house.files.meanwhile = lambda: house.keeper.recorded(row)
+    await house.step()
+    house.files.meanwhile = lambda: None
+    house.store.writer.write(row)
+    await house.store.writer.flush()
+    await house.step()
+    found = await house.row("c2")
+    assert (found.queue, found.caller, bool(found.sha256)) == ("support", "+1", True)
 
 
 # ----------------------------------------------------------------------------------------------- after a crash
