@@ -63,7 +63,8 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         name, role = holder
         path = request.scope["route"].path
         if not may(role, request.method, path):
-            operator.security.write(Security("api-forbidden", operator.now, source, name, f"{request.method} {path}"))
+            asked = f"{request.method} {request.url.path}"
+            operator.security.write(Security("api-forbidden", operator.now, source, name, asked))
             needed = REQUIRED.get((request.method, path), "admin")
             raise HTTPException(403, f'token "{name}" has the role {role}; this needs {needed}')
         if request.method != "GET":

@@ -3,6 +3,7 @@
 import secrets
 from hashlib import sha256
 from pathlib import Path
+from re import fullmatch
 from typing import TYPE_CHECKING
 
 import click
@@ -52,6 +53,8 @@ def password(phone: str, make: bool, config: Path | None, as_json: bool) -> None
 @json_option
 def token(name: str, role: str, as_json: bool) -> None:
     """Make a token called NAME. It is shown once; the configuration needs its hash only."""
+    if not fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise LocalError(f'"{name}": a name has letters, digits, "-" and "_"')
     made = secrets.token_urlsafe(32)
     digest = sha256(made.encode()).hexdigest()
     if as_json:

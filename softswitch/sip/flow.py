@@ -23,6 +23,12 @@ class Flow(msgspec.Struct, frozen=True, gc=False):
         """Whether the transport retransmits by itself (RFC 3261 §17)."""
         return self.transport not in UNRELIABLE
 
+    @property
+    def peer(self) -> str:
+        """For people to read: `udp:192.0.2.1:5060`, `tls:[2001:db8::1]:5061`."""
+        host, port = self.remote
+        return f"{self.transport}:[{host}]:{port}" if ":" in host else f"{self.transport}:{host}:{port}"
+
 
 class Send(msgspec.Struct, frozen=True, gc=False):
     """Effect: put `data` on `flow`. When that fails the shell calls `UserAgent.flow_failed(flow, now)`."""

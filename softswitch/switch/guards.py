@@ -132,6 +132,15 @@ class Guards:
             self._refused(trunk, number, f"phone:{phone}", why, now)
         return why
 
+    def bars(self, phone: str, trunk: str, number: str) -> str:
+        """Why what the phone sends there may leave by `trunk` at no hour; empty when it may. Nothing is noted."""
+        wanted, settings = self._settings.trunks[trunk], self._settings.phones[phone]
+        spellings = _spellings(wanted, number, False)
+        if {number, spellings[1]} & self._emergency:
+            return ""
+        parties = {f"phone:{phone}": settings.cos or self._settings.guards.cos, f"trunk:{trunk}": wanted.cos}
+        return self._barred(wanted, spellings, parties, None)
+
     def lets_out(
         self, trunks: Sequence[str], number: str, call: "Call", now: Instant, *, leaving: bool = False
     ) -> None:
@@ -150,7 +159,10 @@ class Guards:
         if len(outs) > _TRIES:  # a call that is passed on again and again
             outs.remove(next((out for out in outs if out.leg is None), outs[0]))
 
-    def _barred(self, trunk: Trunk, spellings: Sequence[str], parties: dict[str, str | None], now: Instant) -> str:
+    def _barred(
+        self, trunk: Trunk, spellings: Sequence[str], parties: dict[str, str | None], now: Instant | None
+    ) -> str:
+        """`now` is None: in working hours."""
         guards = self._settings.guards
         blocked = next((prefix for prefix in guards.blocked for text in spellings if text.startswith(prefix)), None)
         if blocked is not None:
@@ -166,7 +178,7 @@ class Guards:
                 continue
             if any(pattern.match(text) for pattern in known.may_not for text in spellings):
                 return f"class {cos} of {party} may not call it"
-            opened = self._office.calendar.is_open(known.settings.hours, now)
+            opened = now is None or self._office.calendar.is_open(known.settings.hours, now)
             if not any(
                 pattern.match(text) for pattern in (known.may if opened else known.closed_may) for text in spellings
             ):

@@ -193,14 +193,15 @@ class Office:
 
     def tell_reachable(self, phone: str, now: Instant) -> None:
         """Tell the ACD whether the agents of `phone` can be rung, at this or another of their phones."""
-        reachable = self._takes_calls(phone, now)
+        reachable = self.takes_calls(phone, now)
         self.subscriptions.reachable(phone, now)
         for agent in self.directory.agents_of_phone.get(phone, ()):
             devices = self.settings.agents[agent].devices
-            anywhere = reachable or any(self._takes_calls(other, now) for other in devices)
+            anywhere = reachable or any(self.takes_calls(other, now) for other in devices)
             self.acd(DeviceReachable(agent, anywhere), now)
 
-    def _takes_calls(self, phone: str, now: Instant) -> bool:
+    def takes_calls(self, phone: str, now: Instant) -> bool:
+        """Whether the phone can be rung, and may be."""
         return self.registrations.reachable(phone, now) and not self.phones.dnd(phone)
 
     def fact(self, kind: str, now: Instant, call: str = "", **data: object) -> None:

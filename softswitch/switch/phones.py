@@ -15,6 +15,7 @@ from softswitch.kernel.errors import PeerError
 from softswitch.switch.events import Save
 from softswitch.switch.records import SavedPhone
 from softswitch.switch.settings import Phone
+from softswitch.switch.targets import parse_target
 from softswitch.switch.views import PhoneRow
 
 if TYPE_CHECKING:
@@ -94,6 +95,17 @@ class Phones:
         )
 
     def _target(self, phone: str, said: str, now: Instant) -> str | None:
+        target = self._reached(phone, said, now)
+        return None if target is None or self._barred(phone, target) else target
+
+    def _barred(self, phone: str, target: str) -> str:
+        """Why the guards let nothing of the phone go there; empty when they may."""
+        if not target.startswith("trunk:"):
+            return ""
+        goal = parse_target(target)
+        return self._office.guards.bars(phone, goal.name, goal.number)
+
+    def _reached(self, phone: str, said: str, now: Instant) -> str | None:
         if ":" in said:
             return said if self._office.there(said) else None
         return self._office.directory.dialled(phone, said, now)
@@ -113,9 +125,11 @@ class Phones:
             return ""
         if not isinstance(value, str) or (":" not in value and not _NUMBER.issuperset(value)):
             return f"{value} is neither a number nor a target"
-        target = self._target(phone, value, now)
+        target = self._reached(phone, value, now)
         if target is None:
             return f"{value} leads nowhere from phone {phone}"
+        if barred := self._barred(phone, target):
+            return f"calls of phone {phone} may not go to {value}: {barred}"
         return "a phone cannot be forwarded to itself" if target == f"phone:{phone}" else ""
 
     def check(self, phone: str, what: str, value: object, now: Instant) -> None:

@@ -119,7 +119,7 @@ class Registrations:
             RegistrationRow(
                 phone=binding.aor,
                 contact=binding.destination,
-                source=f"{binding.flow.transport}:{binding.flow.remote[0]}:{binding.flow.remote[1]}",
+                source=binding.flow.peer,
                 user_agent=binding.user_agent,
                 expires_in=binding.expires_at - now,
             )

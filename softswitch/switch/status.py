@@ -1,6 +1,7 @@
 """The operator's desk: pictures of the running switch, and today's totals as a fold over the ledger."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -207,7 +208,17 @@ class Desk:
 
     def why_agent(self, name: str, now: Instant) -> AgentStory | None:
         """An agent's offers, and why it does not have the calls that wait."""
-        return self._switch.office.engine.why_agent(name, now)
+        story = self._switch.office.engine.why_agent(name, now)
+        return None if story is None else replace(story, reason=self._reason(name, story.state, story.reason, now))
+
+    def _reason(self, name: AgentName, state: AgentState, reason: str, now: Instant) -> str:
+        """The ACD's; of an agent who cannot be rung what is the matter with the phones."""
+        office = self._switch.office
+        phones = office.settings.agents[name].devices if name in office.settings.agents else ()
+        if state is not AgentState.UNREACHABLE or any(office.takes_calls(phone, now) for phone in phones):
+            return reason
+        disturbed = any(office.registrations.reachable(phone, now) for phone in phones)
+        return "do not disturb" if disturbed else "not registered"
 
     def agents(self, now: Instant) -> list[AgentRow]:
         office = self._switch.office
@@ -223,7 +234,7 @@ class Desk:
                     display=agent.name or name,
                     phone=agent.phone,
                     state=view.state.value,
-                    reason=view.reason,
+                    reason=self._reason(name, view.state, view.reason, now),
                     since=view.since,
                     queues=view.queues,
                     calls_today=totals.answered,

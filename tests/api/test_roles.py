@@ -69,6 +69,14 @@ async def test_a_token_is_known_by_its_hash_and_refusals_are_in_the_security_log
     assert rig.operator.security.counts == {"api-forbidden": 1, "api-auth-failed": 1}
 
 
+async def test_the_security_log_says_what_was_asked_for(rig: Rig) -> None:
+    said: list[str] = []
+    rig.operator.security.write = lambda event: said.append(event.reason)  # type: ignore[method-assign]  # listened to
+    async with client(rig, NAMED["read"]) as http:
+        await http.put("/api/v1/bans/203.0.113.9")
+    assert said == ["PUT /api/v1/bans/203.0.113.9"]
+
+
 async def test_a_change_names_its_token(rig: Rig) -> None:
     async with client(rig, NAMED["operate"]) as http:
         with structlog.testing.capture_logs() as lines:

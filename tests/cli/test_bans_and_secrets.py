@@ -49,6 +49,7 @@ def test_a_token_becomes_a_hash_that_the_configuration_takes(tmp_path: Path) -> 
     config = tmp_path / "config.toml"
     config.write_text(f'[api.tokens.wall]\nsha256 = "{made["sha256"]}"\nrole = "{made["role"]}"\n')
     assert load(config).api.tokens["wall"].role == "supervise"
+    assert "wall.one" in run("token", "wall.one", code=1), "a table within a table in TOML"
 
 
 def test_planted_secrets_are_nowhere(switch) -> None:

@@ -95,3 +95,8 @@ def test_a_contact_with_another_transport_is_followed():
     (bye,) = world.do("hang_up", session)
     assert bye.via.transport == "TCP"
     assert world.sent[-1][1] == Flow("tcp", ("192.0.2.1", 5070), 0, 0)
+
+
+def test_a_flow_reads_like_an_address() -> None:
+    assert Flow("udp", ("192.0.2.1", 5060)).peer == "udp:192.0.2.1:5060"
+    assert Flow("tls", ("2001:db8::1", 5061)).peer == "tls:[2001:db8::1]:5061"

@@ -210,7 +210,9 @@ def test_an_agent_with_do_not_disturb_gets_no_queue_calls() -> None:
     assert carol.line.state == "ringing"
     site.give(PhoneCommand("1003", "dnd", True))
     assert carol.line.state == "over", "what rings stops"
-    assert site.switch.desk.agents(site.now)[0].state == "unreachable"
+    row, story = site.switch.desk.agents(site.now)[0], site.switch.desk.why_agent("carol", site.now)
+    assert story is not None
+    assert (row.state, row.reason, story.reason) == ("unreachable", "do not disturb", "do not disturb")
     site.run(60.0)
     assert len(carol.lines) == 1
     site.give(PhoneCommand("1003", "dnd", False))

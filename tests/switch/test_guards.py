@@ -8,7 +8,7 @@ import pytest
 
 import softswitch
 from softswitch.acd.model import CallbackSettings, Fact, QueueSettings
-from softswitch.switch.events import AskCallback, Reload, Security, TransferCommand
+from softswitch.switch.events import AskCallback, PhoneCommand, Reload, Security, TransferCommand
 from softswitch.switch.records import CallRecord
 from softswitch.switch.settings import (
     Agent,
@@ -103,6 +103,25 @@ def test_a_class_says_where_its_phones_may_call() -> None:
         line = phone.call(number)
         assert line.state == "up", number
         phone.hang_up(line)
+    site.nothing_left()
+
+
+def test_a_phone_forwards_only_to_where_its_class_may_call() -> None:
+    """Said when it is set; and when the right goes later, the phone rings."""
+    site, one, _, lobby, carrier = site_with()
+    refusal = site.switch.office.phones.refusal
+    assert "class lobby of phone:1003 may not" in refusal("1003", "always", "0044201234567", site.now)
+    assert "are blocked" in refusal("1001", "busy", f"trunk:carrier/{PREMIUM}", site.now)
+    assert not refused(site), "nobody has called"
+    site.give(PhoneCommand("1003", "always", "0044201234567"))
+    site.give(PhoneCommand("1003", "always", "061234567"))
+    line = one.call("1003")
+    assert (line.state, len(carrier.lines), len(lobby.lines)) == ("up", 1, 0)
+    one.hang_up(line)
+    site.give(Reload(classes(lobby=ServiceClass(may_not_call=("06.",)))))
+    line = one.call("1003")
+    assert (line.state, len(carrier.lines), len(lobby.lines)) == ("up", 1, 1)
+    one.hang_up(line)
     site.nothing_left()
 
 

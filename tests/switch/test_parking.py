@@ -143,8 +143,11 @@ def test_parked_and_retrieved(way: str) -> None:
     talk.alice.hang_up(taker)
     assert talk.line.state == "over"
     site.run(5.0)
-    record = next(one for one in site.saved if isinstance(one, CallRecord) and one.queue)
+    records = [one for one in site.saved if isinstance(one, CallRecord)]
+    record = next(one for one in records if one.queue)
     assert (record.destination, record.outcome) == ("phone:1001", "answered")
+    if "code" in way:
+        assert next(one for one in records if one.called.startswith("*85")).destination == "play:parked-at"
     talk.done()
 
 

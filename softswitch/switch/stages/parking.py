@@ -136,6 +136,7 @@ class ParkHeldStage(PlayStage):
                 talk.swap(now)
             park(talk, lot, place, now)
             self._prompts = parked_at(place, call.language)
+            self.at = self._prompts[0]
         super().enter(now)
 
     def _held(self) -> tuple[TalkStage, Leg] | None:
