@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from softswitch.cli.client import part
-from softswitch.cli.output import Cell, emit_json, emit_pairs, emit_table, state
+from softswitch.cli.output import emit_json, emit_pairs, emit_table, state
+from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import duration, moment, past
 

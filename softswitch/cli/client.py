@@ -129,7 +129,8 @@ def _refusal(status: int, text: bytes) -> str:
         return f"the switch answered with status {status}"
     if isinstance(detail, list):  # FastAPI's list of wrong parameters
         return "; ".join(f"{item['loc'][-1]}: {item['msg']}" for item in detail)
-    faults = [
-        f"{fault['file']}:{fault['line']}: {fault['key']}: {fault['message']}" for fault in answer.get("faults", ())
-    ]
-    return "\n".join((str(detail), *faults))
+    if found := answer.get("faults", ()):
+        from softswitch.services.faults import Fault
+
+        return "\n".join((str(detail), *(str(Fault(**fault)) for fault in found)))
+    return str(detail)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from softswitch.cli.client import part
-from softswitch.cli.output import Cell, emit_json, emit_table
+from softswitch.cli.output import emit_json, emit_table
+from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.kernel.errors import LocalError
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import click
 
 from softswitch.cli.archive import LEDGER, ledger_cells
-from softswitch.cli.output import emit_json, emit_table, text_of
+from softswitch.cli.output import emit_json, emit_table
+from softswitch.cli.tables import text_of
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import past
 

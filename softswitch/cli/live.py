@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from softswitch.cli.client import part
-from softswitch.cli.output import Cell, Rows, emit_json, emit_pairs, emit_table, state, watch
+from softswitch.cli.output import emit_json, emit_pairs, emit_table, state, watch
+from softswitch.cli.tables import Cell, Rows
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import age, duration, moment
 
@@ -59,10 +60,9 @@ def status(client: "Client", as_json: bool) -> None:
             ("kept out", _kept_out(counters)),
             ("faults", (str(counters["faults"]), "bold red" if counters["faults"] else "")),
             ("rows", f"{counters['rows_written']} written, {counters['rows_waiting']} waiting"),
+            *[("alarm", (f"{one['text']} (since {moment(one['since'])})", "bold red")) for one in found["alarms"]],
         ]
     )
-    for alarm in found["alarms"]:
-        click.secho(f"alarm: {alarm['text']} (since {moment(alarm['since'])})", fg="red", bold=True)
     emit_table(WORKERS, [_worker(row) for row in found["workers"]], nothing="no media process")
 
 

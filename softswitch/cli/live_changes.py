@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softswitch.cli.client import part
-from softswitch.cli.output import Cell, emit_json, emit_table
+from softswitch.cli.output import emit_json, emit_table
+from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import moment
 

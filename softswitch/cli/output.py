@@ -4,15 +4,11 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final
 
 import click
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-Cell: TypeAlias = "str | tuple[str, str]"  # text, or text and style
-Rows: TypeAlias = Sequence[Sequence[Cell]]
+from softswitch.cli.tables import Cell, Rows, drawn, style_of, text_of
 
 _COLOURS: Final = {
     "ready": "green",
@@ -66,7 +62,8 @@ def emit_table(columns: Sequence[str], rows: Rows, *, nothing: str, title: str =
     elif is_terminal():
         from rich.console import Console
 
-        Console().print(rich_table(columns, rows, title))
+        console = Console()
+        console.print(drawn(columns, rows, console.width, title))
     else:
         if title:
             click.echo(title)
@@ -86,7 +83,7 @@ def emit_pairs(pairs: Sequence[tuple[str, Cell]]) -> None:
     console = Console(highlight=False)
     for name, value in pairs:
         line = Text(f"{name:<{width}}  ", style="dim")
-        line.append(text_of(value), style=_style(value))
+        line.append(text_of(value), style=style_of(value))
         console.print(line)
 
 
@@ -100,24 +97,10 @@ def watch(columns: Sequence[str], look: Callable[[], Rows], *, title: str) -> No
         try:
             while True:
                 rows = look()
-                live.update(rich_table(columns, rows, f"{title}: {len(rows)}"))
+                live.update(drawn(columns, rows, live.console.width, f"{title}: {len(rows)}"))
                 time.sleep(_REFRESH)
         except KeyboardInterrupt:
             return
-
-
-def rich_table(columns: Sequence[str], rows: Rows, title: str = "") -> "Table":
-    """For terminals."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
-    for column in columns:
-        table.add_column(column.lstrip(">"), justify="right" if column.startswith(">") else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(text_of(cell), style=_style(cell)) for cell in row))
-    return table
 
 
 def plain_table(columns: Sequence[str], rows: Rows) -> str:
@@ -132,12 +115,3 @@ def plain_table(columns: Sequence[str], rows: Rows) -> str:
         ).rstrip()
         for line in lines
     )
-
-
-def text_of(cell: Cell) -> str:
-    """Without style."""
-    return cell if isinstance(cell, str) else cell[0]
-
-
-def _style(cell: Cell) -> str:
-    return "" if isinstance(cell, str) else cell[1]

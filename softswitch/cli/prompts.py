@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from softswitch.cli.output import Cell, emit_json, emit_table, is_terminal
+from softswitch.cli.output import emit_json, emit_table, is_terminal
+from softswitch.cli.tables import Cell
 from softswitch.cli.target import config_option, find_config, json_option, load_settings
 from softswitch.cli.words import size
 from softswitch.kernel.errors import LocalError

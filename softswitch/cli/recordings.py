@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from softswitch.cli.client import part
-from softswitch.cli.output import Cell, emit_json, emit_pairs, emit_table, is_terminal
+from softswitch.cli.output import emit_json, emit_pairs, emit_table, is_terminal
+from softswitch.cli.tables import Cell
 from softswitch.cli.target import config_option, json_option, load_settings, need_config, needs_switch
 from softswitch.cli.words import duration, moment, past, size
 from softswitch.kernel.errors import LocalError

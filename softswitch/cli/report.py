@@ -16,7 +16,8 @@ import click
 from softswitch.acd.figures import SHORT_OF
 from softswitch.acd.model import ServiceLevelDefinition
 from softswitch.acd.reports import KINDS, Column, Question, Report
-from softswitch.cli.output import Cell, emit_table, is_terminal
+from softswitch.cli.output import emit_table, is_terminal
+from softswitch.cli.tables import Cell
 from softswitch.cli.target import Where, config_option, connect, find_config, json_option, load_settings
 from softswitch.cli.words import duration, past, span
 from softswitch.kernel.errors import LocalError

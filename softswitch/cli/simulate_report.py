@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from softswitch.cli.output import Cell, emit_json, emit_table, text_of
+from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.shares import percent
+from softswitch.cli.tables import Cell, text_of
 from softswitch.kernel.errors import LocalError
 
 if TYPE_CHECKING:

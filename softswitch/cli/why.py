@@ -7,7 +7,8 @@ import click
 
 from softswitch.cli.client import part
 from softswitch.cli.failures import OutOfReach
-from softswitch.cli.output import Rows, emit_json, emit_pairs, emit_table, state
+from softswitch.cli.output import emit_json, emit_pairs, emit_table, state
+from softswitch.cli.tables import Rows
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import age, duration, moment
 from softswitch.kernel.errors import LocalError
