@@ -6,7 +6,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from softswitch.cli.client import part
-from softswitch.cli.output import Cell, emit_json, emit_table, watch
+from softswitch.cli.output import emit_json, emit_table, watch
+from softswitch.cli.tables import Cell
 from softswitch.cli.target import Where, connect, find_config, json_option, load_settings, needs_switch, switch_options
 from softswitch.cli.words import age
 from softswitch.kernel.errors import SwitchError

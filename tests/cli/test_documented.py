@@ -1,0 +1,46 @@
+"""What README and docs/ tell people to type: commands that are there, settings that are known."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from softswitch.cli.main import cli
+from softswitch.services.configuration import check
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "config.example.toml"])
+# After "softswitch" only in code: of prose the switch is the subject.
+_TYPED = re.compile(r"(?:`|^\s*(?:\.venv/bin/)?|hook \")softswitch ([a-z][a-z-]*)(?: ([a-z][a-z-]+))?", re.MULTILINE)
+
+
+def commands(page: Path) -> list[tuple[str, str]]:
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".toml":
+        text = re.sub(r"^#\s*", "", text, flags=re.MULTILINE)
+    return _TYPED.findall(text)
+
+
+def test_commands_are_found_in_the_pages() -> None:
+    assert len([one for page in PAGES for one in commands(page)]) > 50
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_documented_commands_are_there(page: Path) -> None:
+    context = click.Context(cli)
+    for name, second in commands(page):
+        command = cli.get_command(context, name)
+        assert command is not None, f"softswitch {name}"
+        if isinstance(command, click.Group) and second:
+            assert command.get_command(context, second) is not None, f"softswitch {name} {second}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=lambda page: page.name)
+def test_documented_settings_are_known(page: Path, tmp_path: Path) -> None:
+    """Names of other tables need not be there in a fragment, and files not on this machine."""
+    file = tmp_path / "config.toml"
+    for block in re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        file.write_text(block, encoding="utf-8")
+        wrong = [str(fault) for fault in check(file) if re.search(r"unknown key|not TOML|is none of", fault.message)]
+        assert not wrong
