@@ -52,19 +52,20 @@ class PinLocks:
                 self._wrong[key] = (count, now)
             while len(self._wrong) > _MOST:
                 del self._wrong[next(iter(self._wrong))]
-        office, account = self._office, f"{call.source} {call.caller}".strip()
+        office, account = self._office, f"{call.leg.peer} {call.caller}".strip()
         office.fact(
-            "conference.refused", now, call.id, conference=conference, party=call.source, why="pin", locked=locked
+            "conference.refused", now, call.id, conference=conference, party=call.leg.peer, why="pin", locked=locked
         )
         why = f"conference {conference}" + (", locked out" if locked else "")
         office.outbox.append(Security("conference-pin-wrong", now, "", account, why, call.called))
         return ""
 
     def _keys(self, conference: str, call: "Call") -> list[tuple[tuple[str, str], int]]:
-        if call.source.startswith("trunk:"):
-            own = (conference, f"{call.source} {call.caller}")
-            return [(own, WRONG), ((conference, call.source), WRONG_BY_TRUNK)]
-        return [((conference, call.source), WRONG)]
+        party = call.leg.peer
+        if party.startswith("trunk:"):
+            own = (conference, f"{party} {call.caller}")
+            return [(own, WRONG), ((conference, party), WRONG_BY_TRUNK)]
+        return [((conference, party), WRONG)]
 
     def _count(self, key: tuple[str, str], now: Instant) -> int:
         count, last = self._wrong.get(key, (0, now))

@@ -8,6 +8,7 @@ from softswitch.switch.events import MediaLost, RecordingRoom, Reload
 from softswitch.switch.pin_locks import LOCKED, WRONG, WRONG_BY_TRUNK
 from softswitch.switch.records import SavedRecording
 from tests.switch.meeting import Meeting, moderated, open_room
+from tests.switch.test_refer import refer
 
 
 def test_the_pin_lets_members_in_and_the_moderators_pin_moderators() -> None:
@@ -27,6 +28,24 @@ def test_the_pin_lets_members_in_and_the_moderators_pin_moderators() -> None:
     assert site.heard == {"1001": (1.0, 1.0), "1002": (1.0, 1.0), "carrier": (1.0, 1.0)}
     for party, line in ((ann, first), (bob, second), (site.carrier, third)):
         party.hang_up(line)
+    site.nothing_left()
+
+
+def test_who_is_sent_there_by_a_moderator_is_none() -> None:
+    """The moderator's phone has called somebody outside, and refers that party to the conference: it is asked who it
+    is, and its wrong PINs are not the phone's."""
+    site = Meeting(moderated(moderators=("1001",)))
+    ann = site.phones[0]
+    line = ann.call("912345678")
+    assert line.state == "up"
+    assert refer(ann, line, "<sip:600@pbx.test>") == 202
+    assert not site.switch.office.conferences.by_name
+    assert site.said() == ("conference-pin",)
+    site.key(site.carrier, "1#")
+    assert site.facts("conference.refused")[-1].data["party"] == "trunk:carrier"
+    site.key(site.carrier, "1234#")
+    assert not site.member(site.carrier).moderator
+    site.carrier.hang_up(site.carrier.line)
     site.nothing_left()
 
 

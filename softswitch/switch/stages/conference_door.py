@@ -32,8 +32,8 @@ def entrance(call: "Call", name: str) -> Stage:
 
 
 def _phone(call: "Call") -> str:
-    kind, _, phone = call.source.partition(":")
-    return phone if kind == "phone" else ""
+    """At which phone the party is that comes: who began the call may have sent somebody else on."""
+    return call.office.directory.seat(call.leg.peer)
 
 
 def _inside(call: "Call", name: str, moderator: bool) -> Stage:
