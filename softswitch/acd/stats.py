@@ -54,6 +54,7 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `recording.ordered`    by (of a call that its queue does not record)
 `siprec.started`       server, session, streams (taken)        `siprec.ended`  server, seconds: exactly one for each
 `siprec.failed`        server, status (0: none), reason
+`fax.started`          by, to (T.38)        `fax.ended`     seconds        `fax.refused`   by, status, why
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail
 `switch.started`       what lived before it was cut off; `switch.stopped`: the agents' states end here
 `call.started`         source (`trunk:NAME`), caller, called

@@ -12,6 +12,7 @@ from softswitch.call.stream_policy import StreamPolicy
 from softswitch.call.streams import Streams
 from softswitch.sip.codec_table import Format, match
 from softswitch.sip.counterpart import SWITCH, Counterpart, counterpart_of
+from softswitch.sip.fax_media import renumbered
 from softswitch.sip.offer_answer import (
     Capabilities,
     Negotiated,
@@ -165,6 +166,14 @@ class Description:
         if sdp != self.sdp:
             self._version += 1
             self.sdp = sdp
+
+    def set_aside(self) -> int:
+        """The stream gives way to another (a fax): the version of the description that says so. What we said of the
+        stream is kept under it, and is like nothing that we write: the next one has a version of its own (RFC 3264
+        §8)."""
+        self._version += 1
+        self.sdp = renumbered(self.sdp, self._version).replace(b"\r\ns=-\r\n", b"\r\ns=- \r\n")
+        return self._version
 
     def said_format(self) -> Format | None:
         """The codec in use as our last description has it."""

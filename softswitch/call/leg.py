@@ -295,6 +295,10 @@ class Leg:
         self.description.reoffered = offer = self.description.later_offer(far)
         return self.ua.reinvite(self.session, offer, now)
 
+    def sound_again(self, now: Instant) -> list[Output]:
+        """After a fax: a re-INVITE with the stream as it was."""
+        return [] if self.negotiated is None else self._offer_again(self.description.as_said(), now)
+
     def refresh(self, now: Instant) -> list[Output]:
         """The session is due (RFC 4028 §7.4): a re-INVITE with what we said last, which changes nothing."""
         said = self.description

@@ -174,6 +174,7 @@ def _one_call(found: Row, as_json: bool) -> None:
             ("queue", found["queue"]),
             ("agent", found["agent"]),
             ("recording", found["recording"] + (", paused" if found["recording_paused"] else "")),
+            ("recording server", found["recording_server"]),
         ]
     )
     legs: Rows = [

@@ -20,11 +20,12 @@ from softswitch.kernel.errors import PeerError
 from softswitch.media import columns
 from softswitch.media.account import Account, count
 from softswitch.media.arena import SIZE, Address, Arena, Batch, Ints, Packets
+from softswitch.media.effects import SendOne
 from softswitch.media.latch import CARRY_ON, may_take_over
 from softswitch.media.legs import Leg, Legs
 from softswitch.media.relay import Relay
 from softswitch.wire import dtmf, rtp
-from softswitch.wire.control import LegHeard, LegLatched, Other, Report
+from softswitch.wire.control import DATAGRAMS, LegHeard, LegLatched, Other, Report
 from softswitch.wire.rtp import HEADER, HEADER_DTYPE, MARKER, PLAIN
 
 _MISORDER: Final = 100  # RFC 3550 A.1, MAX_MISORDER
@@ -210,6 +211,9 @@ class Receiver:
             return None
         if not spec.receive or not spec.codec:
             return None
+        if spec.codec == DATAGRAMS:
+            self._pass(leg, key, batch.addresses[i], data, now)
+            return None
         if spec.transparent:
             return self._hand_on(leg, key, batch.addresses[i], data, now)
         try:
@@ -274,6 +278,26 @@ class Receiver:
         head &= 0xFFFF ^ MARKER
         legs.flows.set(row, (leg.key, head, ssrc, sink, head, ssrc, 0, 0), alone=True)
         return HEADER, len(data), False
+
+    def _pass(self, leg: Leg, key: int, source: Address, data: memoryview, now: Instant) -> None:
+        """A datagram that is no RTP (UDPTL of a fax, some 50 a second): to the far end as it is."""
+        legs, row = self._legs, leg.row
+        if not 0 < len(data) < self._arena.room or (
+            key != leg.key and not self._take_over(leg, key, False, source, now)
+        ):
+            leg.rejected += 1
+            return
+        if not leg.heard or leg.silent:
+            leg.heard, leg.silent = True, False
+            self.reports.append(LegHeard(leg.id))
+        legs.received["packets"][row] += 1
+        legs.received["octets"][row] += len(data)
+        legs.received["heard"][row] = now
+        for sink in self._relay.routes.get(row, ()):
+            if legs.sendable[sink] and legs.kind[sink] == legs.kind[row]:
+                legs.sent["packets"][sink] += 1
+                legs.sent["octets"][sink] += len(data)
+                self._relay.effects.append(SendOne(sink, bytes(data)))
 
     def _step(self, leg: Leg, sequence: int) -> int:
         """How far `sequence` is ahead of the row's highest, −32768 … 32767."""

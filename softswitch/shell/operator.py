@@ -262,7 +262,9 @@ class Operator:
             return None
         self._driver.give(RecordingCommand(call, verb, by, reason))
         after = self.views.call(call, self.now)
-        if after is not None and (not after.recording or (verb == "pause" and not after.recording_paused)):
+        if after is not None and (
+            not (after.recording or after.recording_server) or (verb == "pause" and not after.recording_paused)
+        ):
             raise PeerError(f"call {call} is not being recorded", status=409)
         return after
 

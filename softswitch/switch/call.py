@@ -504,6 +504,7 @@ class Call:
             agent=self.facts.agent,
             recording=self.recording.name,
             recording_paused=self.recording.paused,
+            recording_server=self.recording.server,
             supervisors=tuple(f"{watcher.leg.peer} {watcher.mode}" for watcher in self.watchers),
             legs=tuple(_leg_view(leg) for leg in legs),
         )

@@ -29,6 +29,7 @@ from softswitch.switch.dial_plan import Calendar, DialPlan
 from softswitch.switch.dialog_names import DialogNames
 from softswitch.switch.directory import Directory
 from softswitch.switch.events import Effect, Log, Save
+from softswitch.switch.faxing import Faxes
 from softswitch.switch.guards import Guards
 from softswitch.switch.hooks import Hooks
 from softswitch.switch.mailboxes import Mailboxes
@@ -109,6 +110,7 @@ class Office:
         self.dialog_names = DialogNames(vault or dice)
         self.mailboxes = Mailboxes(self)
         self.recording_servers = RecordingServers(self)
+        self.faxes = Faxes(self)
         self.parked.told = self.subscriptions.parked
         self._find_prompt = find_prompt
         self.sign: Sign = no_key

@@ -99,6 +99,11 @@ class CallRecording:
     def paused(self) -> bool:
         return bool(self._paused_by)
 
+    @property
+    def server(self) -> str:
+        """The recording server that gets the call, or is asked to; empty: none."""
+        return "" if self._session is None else self._session.server
+
     def start(self, others: Iterable[Leg], now: Instant) -> None:
         """Record from here on."""
         call = self._call

@@ -118,6 +118,12 @@ class RecordingSession:
             Ended: self._ended,
         }
 
+    @property
+    def server(self) -> str:
+        """The server that has the call, or is asked to take it; empty: none."""
+        at_work = self.state in (State.CALLING, State.RECORDING)
+        return self._way.name if self._way is not None and at_work else ""
+
     # ---------------------------------------------------------------------------------------------- what the call says
 
     def begin(self, others: Iterable[Leg], now: Instant) -> None:

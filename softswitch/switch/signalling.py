@@ -82,6 +82,9 @@ class Signalling:
         servers = self._office.recording_servers
         if servers.by_session and servers.take(output, now):
             return
+        faxes = self._office.faxes
+        if faxes.by_session and faxes.take(output, now):
+            return
         self._on[type(output)](output, now)
 
     # ------------------------------------------------------------------------------------------------------ new calls
@@ -283,6 +286,8 @@ class Signalling:
     def _reinvited(self, event: Reinvited, now: Instant) -> None:
         leg, call = self.find(event.session)
         if leg is None or call is None:
+            return
+        if self._office.faxes.asked(leg, call, event, now):
             return
         outputs, changed = leg.reinvited(event.request.body, now)
         self._office.drive(outputs)

@@ -40,6 +40,7 @@ class CallView:
     recording: str
     legs: tuple[LegView, ...]
     recording_paused: bool = False
+    recording_server: str = ""  # that gets the call now, or is asked to
     supervisors: tuple[str, ...] = ()
 
 

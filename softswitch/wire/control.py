@@ -19,6 +19,7 @@ from typing import TypeAlias
 import msgspec
 
 from softswitch.kernel.errors import PeerError
+from softswitch.wire.leg_spec import DATAGRAMS as DATAGRAMS
 from softswitch.wire.leg_spec import LISTEN_ANSWER as LISTEN_ANSWER
 from softswitch.wire.leg_spec import LISTEN_DTMF as LISTEN_DTMF
 from softswitch.wire.leg_spec import LISTEN_PROGRESS as LISTEN_PROGRESS

@@ -29,6 +29,10 @@ LISTEN_ANSWER = 8
 """From the moment it is set: who answered, told as `Heard`."""
 
 
+DATAGRAMS = "udptl"
+"""The codec of a transparent stream that is no RTP: every datagram passes as it is (UDPTL, ITU-T T.38)."""
+
+
 class Sdes(msgspec.Struct, frozen=True, array_like=True, tag="sdes"):
     """SRTP with keys from SDP (RFC 4568): `suite` is the name of `a=crypto`, the keys are master key and salt in a row;
     ours protects what we send. The keys appear in no text."""

@@ -9,17 +9,17 @@ from tests.interop.scenario import Scenario
 from tests.interop.switch_process import wait_until
 
 
-def body(host: str, *lines: str) -> str:
-    return "\n".join((f"v=0\no=sipp 1 1 IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0", *lines))
+def body(host: str, *lines: str, version: int = 1) -> str:
+    return "\n".join((f"v=0\no=sipp 1 {version} IN IP4 {host}\ns=-\nc=IN IP4 {host}\nt=0 0", *lines))
 
 
-def told(peer: sipp.Sipp, start: str) -> list[Media]:
-    """Our media lines in the first message to `peer` that begins with `start` and has a body."""
+def told(peer: sipp.Sipp, start: str, part: str = "v=0") -> list[Media]:
+    """Our media lines in the first message to `peer` that begins with `start` and has a body with `part` in it."""
 
     def find() -> list[Media] | None:
         with contextlib.suppress(FileNotFoundError):
             for _, way, text in peer.messages():
-                if way == "received" and text.startswith(start) and "v=0" in text:
+                if way == "received" and text.startswith(start) and "v=0" in text and part in text:
                     return list(parse_sdp(text[text.index("v=0") :].strip().encode()).media)
         return None
 

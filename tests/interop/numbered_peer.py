@@ -61,6 +61,19 @@ class NumberedPeer:
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._timestamp = (self._timestamp + step) & 0xFFFFFFFF
 
+    def datagrams(self, to: tuple[str, int], count: int, sizes: tuple[int, ...]) -> None:
+        """`count` datagrams that are no RTP: two octets that count (UDPTL), and random ones; each fifth goes twice."""
+        for number in range(count):
+            data = number.to_bytes(2, "big") + self._dice.randbytes(sizes[number % len(sizes)] - 2)
+            for _ in range(2 if number % 5 == 0 else 1):
+                self.sent.append(data)
+                self.rtp.sendto(data, to)
+                time.sleep(_PACE)
+
+    def datagrams_heard(self) -> list[bytes]:
+        """Everything that waits at the port, whatever it is."""
+        return _drain(self.rtp)
+
     def heard(self) -> list[Seen]:
         """Everything that waits at the RTP port."""
         found = []

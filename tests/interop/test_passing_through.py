@@ -8,9 +8,10 @@ from itertools import pairwise
 
 import pytest
 
-from tests.interop.bridged import body, call, to
+from tests.interop.bridged import body, call, to, told
 from tests.interop.conftest import CARRIER, LOBBY, Office
 from tests.interop.numbered_peer import NumberedPeer
+from tests.interop.scenario import Scenario
 
 pytestmark = pytest.mark.interop
 
@@ -102,3 +103,43 @@ def test_a_video_call(office: Office, peers: dict[str, NumberedPeer]) -> None:
     assert [packet.payload for packet in callee.heard()][-30:] == [data[12:] for data in caller.sent][-30:]
     trunk.wait(15.0).all_well(1)
     phone.wait(5.0).all_well(1)
+
+
+def test_a_fax(office: Office, peers: dict[str, NumberedPeer]) -> None:
+    """T.38 by re-INVITE: numbered UDPTL datagrams of all lengths arrive bit for bit, repeated ones too; then sound."""
+    caller, callee = peers["caller"], peers["callee"]
+    fax, other_fax = peers["caller's camera"], peers["callee's camera"]
+
+    def image(peer: NumberedPeer) -> str:
+        return f"m=image {peer.port} udptl t38\na=T38FaxVersion:0\na=T38FaxUdpEC:t38UDPRedundancy"
+
+    def sound(peer: NumberedPeer) -> str:
+        return f"m=audio {peer.port} RTP/AVP 8\na=rtpmap:8 PCMA/8000"
+
+    phone = office.phone(
+        Scenario().called().reply(180, "Ringing").reply(200, "OK", body(LOBBY, sound(callee))).receive("ACK")
+        .receive("INVITE").reply(200, "OK", body(LOBBY, image(other_fax), version=2), tag=False).receive("ACK")
+        .receive("INVITE").reply(200, "OK", body(LOBBY, sound(callee), version=3), tag=False).receive("ACK")
+        .receive("BYE").ok()
+    )  # fmt: skip
+    trunk = office.call(
+        Scenario().invite(body(CARRIER, sound(caller))).progress().answered().ack().pause(500)
+        .reinvite(body(CARRIER, image(fax), version=2)).pause(4000)
+        .reinvite(body(CARRIER, sound(caller), version=3)).pause(1500).bye(),
+        "1001",
+    )  # fmt: skip
+    answered, offered = told(trunk, "SIP/2.0 200", "m=image"), told(phone, "INVITE", "m=image")
+    assert [media.kind for media in (*answered, *offered)] == ["image", "image"]
+    assert offered[0].get("T38FaxUdpEC") == "t38UDPRedundancy"
+    for peer, where in ((fax, to(answered[0])), (other_fax, to(offered[0]))):
+        peer.datagrams(where, COUNT, (3, 4, 40, 400, 1470))
+    time.sleep(0.3)
+    assert fax.datagrams_heard() == other_fax.sent
+    assert other_fax.datagrams_heard() == fax.sent
+    trunk.wait(15.0).all_well(1)
+    phone.wait(5.0).all_well(1)
+    record = office.records()[0]
+    kinds = [entry["kind"] for entry in office.switch.get("ledger", call=record["id"])["items"]]
+    assert [kind for kind in kinds if kind.startswith(("fax.", "recording.p", "recording.r"))] == [
+        "recording.paused", "fax.started", "recording.resumed", "fax.ended",
+    ]  # fmt: skip

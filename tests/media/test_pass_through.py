@@ -254,6 +254,36 @@ def test_junk_on_a_video_port_goes_nowhere(stage):
     assert len(b.sent()) == 1
 
 
+FAX = {"codec": control.DATAGRAMS, "transparent": True, "event_type": -1}
+
+
+def test_datagrams_of_a_fax_pass_as_they_are(stage):
+    """UDPTL (ITU-T T.38 §9.1) is no RTP: any octets of any length, repeated or not, both ways, one by one or many."""
+    a, b = bridge(stage, **FAX)
+    dice = random.Random(8)
+    both = [(n % 2, n.to_bytes(2, "big") + dice.randbytes(size)) for n, size in enumerate((0, 1, 5, 40, 1470) * 10)]
+    both += both[:4]  # what is sent again comes again: redundancy is the far end's business
+    for row, data in both:
+        stage.receive(row, data, (a, b)[row].address)
+    stage.receive_many([(row, data, (a, b)[row].address) for row, data in both])
+    stage.run()
+    for row in (0, 1):
+        assert stage.raw[1 - row] == 2 * [data for at, data in both if at == row]
+    stage.receive(0, b"\0\1 stranger", ("198.51.100.66", 9))
+    assert stage.engine.legs.by_id[1].rejected == 1
+    assert not stage.rtcp()
+    stats = statistics(stage.engine.legs, stage.engine.legs.by_id[1])
+    assert (stats.received, stats.sent) == (54, 54)
+
+
+def test_a_fax_is_not_relayed_into_sound(stage):
+    a, b = bridge(stage, FAX, {"codec": "PCMA", "payload_type": 8})
+    stage.receive(0, b"\0\1\2\3", a.address)
+    stage.run()
+    assert all(packet[1].payload_type == 8 for packet in b.sent())
+    assert b"\0\1\2\3" not in stage.raw.get(1, [])
+
+
 def test_video_that_is_held_does_not_pass(stage):
     a, b = bridge(stage, **VIDEO)
     stage.command(control.UpdateLeg(2, control.LegSpec("video", remote=b.address, send=False, transparent=True)))

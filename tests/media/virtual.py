@@ -101,8 +101,11 @@ class Stage:
         self.engine.reports.clear()
 
     def _note(self, row, data):
-        packet = rtp.parse(data)
         self.raw.setdefault(row, []).append(data)
+        leg = self.engine.legs.by_row[row]
+        if leg is not None and leg.spec.codec == control.DATAGRAMS:
+            return
+        packet = rtp.parse(data)
         self.sent.setdefault(row, []).append((self.now, packet, data[packet.start : packet.end]))
 
     def rtcp(self):

@@ -212,24 +212,14 @@ def test_the_server_may_stop_a_stream_and_take_it_again() -> None:
     """RFC 7866 §7.2: inactive, then recvonly."""
     site, server, _, carrier, line = talking()
     first, second = server.offers[0]
-    server.reoffer(
-        server.line,
-        server.description(
-            server.taken(0, first, direction="inactive"), server.taken(1, second, direction="recvonly"), version=5
-        ),
-    )
+    one = server.taken(0, first, direction="recvonly")
+    other = server.taken(1, second, direction="recvonly")
+    waits = server.taken(0, first, direction="inactive")
+    server.reoffer(server.line, server.description(waits, other, version=5))
     assert set(fed(site, server)) == {"2"}
-    server.reoffer(
-        server.line,
-        server.description(
-            server.taken(0, first, direction="recvonly"), server.taken(1, second, direction="recvonly"), version=6
-        ),
-    )
+    server.reoffer(server.line, server.description(one, other, version=6))
     assert set(fed(site, server)) == {"1", "2"}
-    server.reoffer(
-        server.line,
-        server.description("m=audio 0 RTP/AVP 8\r\n", server.taken(1, second, direction="recvonly"), version=7),
-    )
+    server.reoffer(server.line, server.description("m=audio 0 RTP/AVP 8\r\n", other, version=7))
     assert set(fed(site, server)) == {"2"}
     carrier.hang_up(line)
     site.nothing_left()

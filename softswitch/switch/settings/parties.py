@@ -41,6 +41,8 @@ class Phone:
 
     `siprec`: the recording server that gets its calls.
 
+    `fax`: `t38` passes a fax through by datagrams when both parties want it, `audio` keeps it within the sound.
+
     `device`: what it is, so that its settings can be written for it."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
@@ -85,6 +87,7 @@ class Phone:
     cos: str | None = None
     listener: str | None = None
     siprec: str | None = None
+    fax: Literal["t38", "audio"] = "t38"
     device: Device | None = None
 
 
@@ -129,6 +132,8 @@ class Trunk:
 
     `siprec`: the recording server that gets its calls.
 
+    `fax`: `t38` passes a fax through by datagrams when both parties want it, `audio` keeps it within the sound.
+
     `tls_subject`: its calls are recognised by a certificate for this host, and by nothing else. `verify`: its own is
     checked when we connect by TLS."""
 
@@ -172,6 +177,7 @@ class Trunk:
     session_expires: int | None = None
     redirect: bool = False
     siprec: str | None = None
+    fax: Literal["t38", "audio"] = "t38"
     cos: str | None = None
 
 

@@ -124,6 +124,9 @@ class TalkStage(Stage):
             call.facts.talk_seconds += now - self._since
         if self._held_since is not None:
             call.facts.hold_seconds += now - self._held_since
+        if call.office.faxes.by_session:
+            staying = ((call.leg,) if not call.over else ()) + ((callee,) if self._given else ())
+            call.office.faxes.left(call, staying, now)
         if self.transfer is not None:
             self.transfer.stop("call-ended", now)
         for player, leg in self._notes.items():
@@ -312,6 +315,8 @@ class TalkStage(Stage):
             return
         caller, callee = self.call.leg, self.callee
         circle, parties = self.circle(), self.parties()
+        if self.call.office.faxes.by_session and (self.transfer is not None or self.watchers):
+            self.call.office.faxes.left(self.call, (caller, callee), now)
         pair = circle == (caller, callee) and caller.held_at is None and callee.held_at is None
         for party, other in ((caller, callee), (callee, caller)):
             party.watch(other, now=pair)
