@@ -31,11 +31,11 @@ class Description:
     """`stream` is the leg's id in the media process `worker`. `offer` is theirs until we answer it; `pending` ours in
     a 2xx until the ACK answers it; `reoffered` ours in a re-INVITE until it is answered. `sdp` is what we said last,
     `early` are their answers before a 2xx, by To tag, `known` the codecs of their first offer, `streams` what is
-    beside the sound."""
+    beside the sound; `recorded` is what we say of recording: `on`, `paused`, `off`, or nothing."""
 
     __slots__ = (
         "_capable", "_checked", "_fabric", "_means", "_origin", "_policy", "_stream", "_version", "_worker", "early",
-        "known", "negotiated", "offer", "pending", "port", "reoffered", "sdp", "streams",
+        "known", "negotiated", "offer", "pending", "port", "recorded", "reoffered", "sdp", "streams",
     )  # fmt: skip
 
     def __init__(self, stream: int, worker: int, policy: StreamPolicy, fabric: Fabric) -> None:
@@ -56,6 +56,7 @@ class Description:
         self.reoffered: bytes = b""
         self.sdp: bytes = b""
         self.early: dict[str, bytes] = {}
+        self.recorded = ""
         self.streams: Streams | None = None
 
     # ------------------------------------------------------------------------------------------------- what fits whom
@@ -167,6 +168,10 @@ class Description:
             self._version += 1
             self.sdp = sdp
 
+    def say_recorded(self, word: str) -> None:
+        """What the next description says of recording."""
+        self.recorded, self._capable = word, None
+
     def set_aside(self) -> int:
         """The stream gives way to another (a fax): the version of the description that says so. What we said of the
         stream is kept under it, and is like nothing that we write: the next one has a version of its own (RFC 3264
@@ -222,6 +227,7 @@ class Description:
                 packet_times=policy.packet_times,
                 through=policy.passthrough,
                 means=self.means,
+                record=f"a=record:{self.recorded}\r\n" if self.recorded else "",
             )
         return self._capable
 

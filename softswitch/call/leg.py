@@ -53,8 +53,8 @@ class Leg:
 
     __slots__ = (
         "_keys", "_keys_by_us", "_keys_in_media", "_state", "answered_at", "description", "ended_at", "fabric", "far",
-        "figures", "hears", "held_at", "id", "opened", "owner", "peer", "policy", "ring_at", "said", "session",
-        "sip_call_id", "spec", "stats", "suite", "ua", "was_open", "wishes", "worker",
+        "figures", "hears", "held_at", "id", "opened", "owner", "peer", "policy", "record_aware", "recordpref",
+        "ring_at", "said", "session", "sip_call_id", "spec", "stats", "suite", "ua", "was_open", "wishes", "worker",
     )  # fmt: skip
 
     def __init__(self, owner: str, peer: str, worker: int, policy: StreamPolicy, ua: UserAgent, fabric: Fabric) -> None:
@@ -85,6 +85,8 @@ class Leg:
         self.answered_at: Instant | None = None
         self.ended_at: Instant | None = None
         self.said = ""  # the Reason with which the party left
+        self.record_aware = False  # it can show whether it is recorded (RFC 7866 §6.2)
+        self.recordpref = ""  # whether it wants to be (§6.3)
         self.held_at: Instant | None = None
         fabric.came(peer, owner)
 
@@ -157,6 +159,7 @@ class Leg:
         self.fabric.sessions[session] = self
         self.sip_call_id = request.call_id
         self.description.received(offer)
+        self._prefers(offer)
 
     def ring(self, now: Instant, status: int = 180, headers: tuple[tuple[str, str], ...] = ()) -> list[Output]:
         if self.state is LegState.TRYING:
@@ -250,6 +253,7 @@ class Leg:
     def accepted(self, body: bytes, now: Instant) -> None:
         """200 to our INVITE. Raises `PeerError` (488) when no usable answer came with it or before."""
         self.listen(self.policy.detect & LISTEN_ANSWER)
+        self._prefers(body)
         if body:
             self._settle(self.description.accepted(body, self.sdp))
         elif self.negotiated is None:
@@ -271,6 +275,7 @@ class Leg:
         except PeerError as error:
             return self.ua.reject_offer(self.session, error.status, now), None
         self.description.said(sdp)
+        self._prefers(body)
         self._settle(negotiated)
         return self.ua.accept_offer(self.session, sdp, now), self._hold_changed(negotiated.held_by_remote, now)
 
@@ -294,6 +299,14 @@ class Leg:
     def _offer_again(self, far: Counterpart, now: Instant) -> list[Output]:
         self.description.reoffered = offer = self.description.later_offer(far)
         return self.ua.reinvite(self.session, offer, now)
+
+    def indicate(self, word: str, now: Instant) -> list[Output]:
+        """Tell the party that it is recorded, `on`, `paused` or `off`, if it can show it and has not been told."""
+        said = self.description
+        if not self.record_aware or not self.up or self.negotiated is None or (said.recorded or "off") == word:
+            return []
+        said.say_recorded(word)
+        return [] if said.reoffered or said.pending else self._offer_again(said.as_said(), now)
 
     def sound_again(self, now: Instant) -> list[Output]:
         """After a fax: a re-INVITE with the stream as it was."""
@@ -445,6 +458,11 @@ class Leg:
         self.opened = self.was_open = False
 
     # ---------------------------------------------------------------------------------------------------------- within
+
+    def _prefers(self, body: bytes) -> None:
+        """What their description says of recording (RFC 7866 §6.3)."""
+        if b"a=recordpref:" in body:
+            self.recordpref = body.partition(b"a=recordpref:")[2][:16].split()[0].decode("ascii", "replace").lower()
 
     def _answer_sdp(self, like: "Leg | None") -> bytes:
         agreed = None if like is None else like.negotiated

@@ -64,7 +64,7 @@ class Capabilities:
     RTP; RTCP on `rtcp_port`, the next port unless given. `offer_rtcp_mux` puts `a=rtcp-mux` into our offers; in
     answers it is agreed to whenever the peer offers it (RFC 5761). `packet_times`: ms that we can send in one packet,
     the usual one first. `through`: codecs that we do not know may pass from end to end. `means`: how the stream may be
-    secured."""
+    secured. `record`: a line, with its end, that says whether the party is recorded (RFC 7866 §6.2)."""
 
     codecs: tuple[str, ...]
     dtmf: bool
@@ -76,6 +76,7 @@ class Capabilities:
     packet_times: tuple[int, ...] = (DEFAULT_PACKET_MS,)
     through: bool = True
     means: Means = PLAIN_MEANS
+    record: str = ""
 
 
 class Negotiated(msgspec.Struct, frozen=True, gc=False):
@@ -168,7 +169,14 @@ def make_offer(
         formats, lines = offer_lines(offered, caps.dtmf, mux, taken_by(terms.formats, terms.maps))
         streams = _in_places(old, sections)
     streams[place] = stream_section(
-        secured.proto, caps.port, caps.rtcp_port, formats, lines, caps.packet_times[0], direction, secured.stream
+        secured.proto,
+        caps.port,
+        caps.rtcp_port,
+        formats,
+        lines,
+        caps.packet_times[0],
+        direction,
+        secured.stream + caps.record,
     )
     return _description(caps, session_id, version, streams, previous, old, secured.session)
 
@@ -211,7 +219,7 @@ def answer(
     packet_ms = packet_time(terms, caps.packet_times, chosen)
     formats, lines = answer_lines(chosen, fmtp, event, event_clock, mux)
     stream = stream_section(
-        secured.proto, caps.port, caps.rtcp_port, formats, lines, packet_ms, direction, secured.stream
+        secured.proto, caps.port, caps.rtcp_port, formats, lines, packet_ms, direction, secured.stream + caps.record
     )
     if len(theirs.media) == 1:
         streams = [stream]

@@ -54,6 +54,11 @@ def invite_fields(terms: Terms) -> tuple[tuple[str, str], ...]:
     return tuple(fields)
 
 
+def knows_recording(message: Request | Response) -> bool:
+    """Whether the sender can show that it is recorded (RFC 7866 §6.2)."""
+    return "record-aware" in (message.headers.get("Supported") or "")
+
+
 def options_of(message: Request | Response) -> frozenset[str]:
     """The option tags that the sender understands, in lower case."""
     supported, required = message.headers.tokens("Supported"), message.headers.tokens("Require")

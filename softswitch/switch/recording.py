@@ -22,6 +22,7 @@ _SAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|\0\n\r\t ', "_"))
 _RATE = 8000
 _HEADER = 80  # octets before the sound; `media.wav`
 _ORDER = "order"
+_PARTY = "party"  # who keeps it paused: a party that does not want it
 VOICEMAIL = "voicemail/"  # messages are kept below this folder, each box in one of its own
 
 
@@ -78,6 +79,7 @@ class CallRecording:
         self._edges: frozenset[Edge] = frozenset()
         self._caller = LEFT  # the channel of the party that the call goes on with
         self._paused_by: set[str] = set()
+        self._parties: tuple[Leg, ...] = ()  # who talks in it
         self._broken = False
         self._skipped = False
         self._worker = 0
@@ -117,7 +119,10 @@ class CallRecording:
             return
         if not self._recorder:
             self._begin(now)
+            if self._paused_by:  # by who paused what a recording server gets
+                call.office.fabric.command(self._worker, PauseRecord(self._recorder))
         self._heard(others)
+        self._tell(tuple(others), now)
 
     def serve(self, others: Iterable[Leg], now: Instant) -> None:
         """A recording server gets the call from here on, if one is to."""
@@ -127,6 +132,7 @@ class CallRecording:
         if name := servers.wanted(self._call, others):
             self._session = RecordingSession(servers, self._call, name, self._caller, paused=self.paused)
             self._session.begin(others, now)
+            self._tell(tuple(others), now)
 
     def follow(self, others: Iterable[Leg], now: Instant) -> None:
         """These are heard beside the call's own party from now on, if a recording runs."""
@@ -135,6 +141,30 @@ class CallRecording:
             self._session.follow(others, now)
         if self._recorder:
             self._heard(others)
+        if self._recorder or self._session is not None:
+            self._tell(others, now)
+
+    def _tell(self, others: tuple[Leg, ...], now: Instant) -> None:
+        """Parties that know of recording (RFC 7866 §6): it pauses while one does not want it, and they are told."""
+        call = self._call
+        self._parties = parties = (call.leg, *others)
+        settings = call.office.settings.recording
+        unwilling = next((leg for leg in parties if leg.recordpref in ("off", "pause")), None)
+        if settings.recordpref and unwilling is not None and _PARTY not in self._paused_by:
+            self.pause(now, by=unwilling.peer, reason=f"recordpref:{unwilling.recordpref}", hold=_PARTY)
+        elif unwilling is None and _PARTY in self._paused_by:
+            self.resume(now, by=call.leg.peer, reason="recordpref", hold=_PARTY)
+        self._indicate(now)
+
+    def _indicate(self, now: Instant) -> None:
+        call = self._call
+        if not call.office.settings.recording.indicate:
+            return
+        at_work = self._recorder or self._session is not None
+        word = "off" if not at_work else "paused" if self._paused_by else "on"
+        for leg in self._parties:
+            if leg.record_aware:
+                call.drive(leg.indicate(word, now))
 
     def _heard(self, others: Iterable[Leg]) -> None:
         fabric, worker, right = self._call.office.fabric, self._worker, 1 - self._caller
@@ -205,11 +235,11 @@ class CallRecording:
         recorded."""
         if not self._recorder and self._session is None:
             return False
-        if not self._paused_by:
-            self._hush(True, now)
         if hold not in self._paused_by:
             self._paused_by.add(hold)
             self._call.office.fact("recording.paused", now, self._call.id, by=by, reason=reason)
+            if len(self._paused_by) == 1:
+                self._hush(True, now)
         return True
 
     def resume(self, now: Instant, *, by: str, reason: str = "", hold: str = _ORDER) -> bool:
@@ -229,6 +259,7 @@ class CallRecording:
             self._call.office.fabric.command(self._worker, order)
         if self._session is not None:
             self._session.pause(paused, now)
+        self._indicate(now)
 
     def stop(self, now: Instant) -> None:
         if self._session is not None:
@@ -238,6 +269,7 @@ class CallRecording:
             self._call.office.fabric.stop_record(self._worker, self._recorder)
             self._recorder = 0
             self._edges = frozenset()
+        self._indicate(now)
 
     def done(self, recorder: int) -> None:
         """Media has closed the file; when that was not our wish, nothing more of this call is recorded."""

@@ -202,8 +202,7 @@ class RecordingSession:
         )
         if taken < len(self._streams):
             self._office.log("warning", "recording server takes one side only", call=self._call.id, server=self.name)
-        if self._stale or self._parties.untold:
-            self._tell(now)
+        self._tell(now)  # what has changed since it was asked
 
     def _rejected(self, event: Rejected, now: Instant) -> None:
         self._forget()

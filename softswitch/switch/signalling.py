@@ -33,6 +33,7 @@ from softswitch.sip.flow import Flow
 from softswitch.sip.privacy import ANONYMOUS
 from softswitch.sip.registration import seconds
 from softswitch.sip.session_body import media_host
+from softswitch.sip.session_terms import knows_recording
 from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.call import Call
 from softswitch.switch.identity import calling_party, shown, take
@@ -137,6 +138,7 @@ class Signalling:
         id = f"{int(now):x}{token(office.dice, 40)}"
         leg = Leg(id, str(source), worker, stream, office.ua, office.fabric)
         leg.invited(event.session, request, request.body)
+        leg.record_aware = knows_recording(request)
         number = request.uri.username
         if source.kind == "trunk" and office.trunks.by_contact_user(number) is not None:
             number = request.to.uri.username  # carriers call the contact that we registered; To has the number
@@ -241,6 +243,7 @@ class Signalling:
         if leg is not None and leg.peer.startswith("trunk:") and call is not None:
             self._office.guards.answered(leg, call)
         if leg is not None and call is not None:
+            leg.record_aware = knows_recording(event.response)
             call.stage.on_accepted(leg, leg.answer_of(event.response), now)
             call.rearm()
 

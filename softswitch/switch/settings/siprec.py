@@ -13,9 +13,7 @@ class RecordingServer:
     `listener`: the entry of `sip.listen` that its calls leave by; `backup`: the server tried next.
 
     A server that is silent for `timeout_seconds`, or has not answered after `answer_seconds`, has failed.
-    `on_failure`: whether a call goes on that no server records; `retry_seconds` until they are tried again (0: not).
-    `recordpref`: a party that asks not to be recorded (RFC 7866 §6.3) is not; `indicate`: parties that can show it
-    are told that they are (§6.2)."""
+    `on_failure`: whether a call goes on that no server records; `retry_seconds` until they are tried again (0: not)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str
@@ -28,6 +26,4 @@ class RecordingServer:
     answer_seconds: float = 15.0
     on_failure: Literal["continue", "end"] = "continue"
     retry_seconds: float = 30.0
-    recordpref: bool = True
-    indicate: bool = True
     session_expires: int | None = None

@@ -103,13 +103,18 @@ class Recording:
     """`directory` relative to the data directory; `template` takes {date} {time} {call} {queue} {agent} {caller}
     {called}. `channels`: 2 keeps the caller left and the other side right, 1 mixes them. `format`: what a finished
     recording is converted to; its ending follows. `keep_days`: older recordings are deleted (0: never) unless held.
-    `min_free_gb`: with less room on the disk no new recording is begun (0: until it is full)."""
+    `min_free_gb`: with less room on the disk no new recording is begun (0: until it is full).
+
+    Of parties that know of recording (RFC 7866): `indicate`: they are told that they are recorded (§6.2);
+    `recordpref`: the recording pauses while one of them does not want it (§6.3)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     directory: str = "recordings"
     template: str = "{date}/{call}.wav"
     calls: Literal["none", "queue", "all"] = "queue"
     channels: Literal[1, 2] = 2
+    indicate: bool = True
+    recordpref: bool = True
     format: Literal["wav", "flac", "opus", "mp3"] = "wav"
     keep_days: float = 0.0
     min_free_gb: float = 0.0
