@@ -10,6 +10,7 @@ from softswitch.switch.settings import Route, Settings
 from softswitch.switch.targets import Target
 
 _DAY = 86_400.0
+_LONGEST = 128  # of a number: matching patterns with several dots takes the square of it, and more
 
 
 class Ringing(msgspec.Struct, frozen=True):
@@ -125,6 +126,9 @@ class DialPlan:
         """The route for a call from `source` (a trunk or a phone), whose number is `caller`, to the number, given in
         every spelling it may have in the configuration (as dialled, E.164). `diverted_from`: who was dialled first.
         Phones reach extensions, parking places and conferences without a route. None: nobody is there."""
+        if len(numbers[0]) > _LONGEST:
+            return None
+        caller = caller[:_LONGEST]
         found = [index for number in numbers for index in self._exact.get(number, ())]
         fitting = (index for index in found if self._fits(index, source, caller, diverted_from))
         best = min(fitting, default=len(self._routes))

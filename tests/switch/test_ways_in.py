@@ -7,7 +7,7 @@ from hashlib import blake2b
 import pytest
 
 from softswitch.sip.events import Ended
-from softswitch.switch.settings import Guards, Messages, Phone, Route, ServiceClass, Settings, Sip, Trunk
+from softswitch.switch.settings import Guards, Hours, Menu, Messages, Phone, Route, ServiceClass, Settings, Sip, Trunk
 from softswitch.wire.sip import Headers, Request, Uri
 from tests.switch.site import Site
 from tests.switch.test_redirects import send_on
@@ -143,4 +143,28 @@ def test_a_carrier_s_redirection_hides_no_number_in_escapes(user: str) -> None:
     send_on(carrier, f"<sip:{user}@198.51.100.10>")
     assert line.status == 403
     assert len(carrier.lines) == 1
+    site.nothing_left()
+
+
+def test_a_number_without_end_is_nobody_s() -> None:
+    """Patterns with several dots are matched in time that grows with its square: 60,000 digits took 12 s."""
+    site = Site(SETTINGS)
+    one = site.phone("1001", "192.0.2.11")
+    carrier = site.party("carrier", "198.51.100.10")
+    assert one.call("0" + "5" * 4000).status == 404
+    line = one.call("0" + "5" * 100)
+    assert line.state == "up"
+    one.hang_up(line)
+    assert site.switch.office.directory.dialled("1001", "0" + "5" * 4000, site.now) is None
+    assert len(carrier.lines) == 1
+    site.nothing_left()
+
+
+def test_closed_menus_in_a_circle_refuse_the_call() -> None:
+    """482, and nothing is left."""
+    closed = {"never": Hours(open={"daily": "03:00-03:01"})}
+    menus = {name: Menu(prompt="x", hours="never", closed=f"ivr:{to}") for name, to in (("a", "b"), ("b", "a"))}
+    site = Site(replace(SETTINGS, hours=closed, ivr=menus, routes=(Route(number="5", to="ivr:a"),)))
+    one = site.phone("1001", "192.0.2.11")
+    assert one.call("5").status == 482
     site.nothing_left()

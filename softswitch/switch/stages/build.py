@@ -24,7 +24,7 @@ from softswitch.switch.wishes import variables
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
-_MOST_TARGETS = 30  # queues that are closed may send callers round among them
+_MOST_TARGETS = 30  # queues and menus that are closed may send callers round among them
 
 
 def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
@@ -39,7 +39,7 @@ def stage_for(call: "Call", target: Target, now: Instant) -> Stage:
         case "ivr" if target.name in settings.ivr:
             menu = settings.ivr[target.name]
             if not office.calendar.is_open(menu.hours, now):
-                return stage_for(call, office.closed_target(menu.closed), now)
+                return _elsewhere(call, office.closed_target(menu.closed), now)
             return MenuStage(call, target.name, menu)
         case "survey" if target.name in settings.surveys:
             return SurveyStage(call, target.name, settings.surveys[target.name])
@@ -92,11 +92,14 @@ def queue_stage(call: "Call", name: str, now: Instant) -> Stage:
         office.fact("queue.turned_away", now, call.id, at_queue=name, cause=cause, reason=queue.shut, target=target)
         target = target or "play:closed"
         call.facts.queue, call.facts.outcome = name, "overflow"
-        call.targets_passed += 1
-        if call.targets_passed > _MOST_TARGETS:
-            return RefuseStage(call, 482)
-        return stage_for(call, parse_target(filled(target, variables(call))), now)
+        return _elsewhere(call, parse_target(filled(target, variables(call))), now)
     if queue.hook is not None and queue.hook in office.settings.hooks and queue.hook not in call.wishes.asked:
         call.facts.queue = name
         return HookStage(call, queue.hook, f"queue:{name}")
     return QueueStage(call, name, queue)
+
+
+def _elsewhere(call: "Call", target: Target, now: Instant) -> Stage:
+    """The stage of where a closed queue or menu sends the call, unless it has been sent on too often."""
+    call.targets_passed += 1
+    return RefuseStage(call, 482) if call.targets_passed > _MOST_TARGETS else stage_for(call, target, now)
