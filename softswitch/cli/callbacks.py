@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softswitch.cli.client import part
+from softswitch.cli.names import names_of
 from softswitch.cli.output import emit_json, emit_table, state
 from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
@@ -34,7 +35,7 @@ def list_(client: "Client", as_json: bool) -> None:
 
 
 @callbacks.command("ask")
-@click.argument("queue")
+@click.argument("queue", shell_complete=names_of("queues"))
 @click.argument("number")
 @click.option("--head-start", type=float, default=0.0, help="Seconds before those who come now.")
 @json_option

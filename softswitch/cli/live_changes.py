@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softswitch.cli.client import part
+from softswitch.cli.names import names_of
 from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
@@ -60,7 +61,7 @@ def _settings(section: str, group: click.Group, example: str) -> None:
     """`set` and `unset` for a group of commands."""
 
     @group.command("set", short_help="Change settings, over the file.")
-    @click.argument("name")
+    @click.argument("name", shell_complete=names_of(section))
     @click.argument("changes", nargs=-1, required=True, metavar="SETTING=VALUE...", callback=_assignments)
     @json_option
     @needs_switch
@@ -77,7 +78,7 @@ def _settings(section: str, group: click.Group, example: str) -> None:
     )
 
     @group.command("unset", short_help="What the file says counts again.")
-    @click.argument("name")
+    @click.argument("name", shell_complete=names_of(section))
     @click.argument("keys", nargs=-1, required=True, metavar="SETTING...")
     @json_option
     @needs_switch
@@ -99,7 +100,7 @@ def add_commands(queue: click.Group, agent: click.Group) -> None:
 
 
 @click.command("close", short_help="Take no calls until it is opened.")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("queues"))
 @click.option("--reason", "-r", default="closed", help="Why; shown and kept in the ledger.")
 @click.option("--send-away", is_flag=True, help="Those who wait leave now, too.")
 @json_option
@@ -114,7 +115,7 @@ def close(client: "Client", name: str, reason: str, send_away: bool, as_json: bo
 
 
 @click.command("open", short_help="Take calls again.")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("queues"))
 @json_option
 @needs_switch
 def open_(client: "Client", name: str, as_json: bool) -> None:
@@ -138,8 +139,8 @@ def _members(client: "Client", name: str, agents: tuple[str, ...], serves: bool,
 
 
 @click.command("add", short_help="Put agents into a queue.")
-@click.argument("name")
-@click.argument("agents", nargs=-1, required=True, metavar="AGENT...")
+@click.argument("name", shell_complete=names_of("queues"))
+@click.argument("agents", nargs=-1, required=True, metavar="AGENT...", shell_complete=names_of("agents"))
 @json_option
 @needs_switch
 def add(client: "Client", name: str, agents: tuple[str, ...], as_json: bool) -> None:
@@ -148,8 +149,8 @@ def add(client: "Client", name: str, agents: tuple[str, ...], as_json: bool) -> 
 
 
 @click.command("remove", short_help="Take agents out of a queue.")
-@click.argument("name")
-@click.argument("agents", nargs=-1, required=True, metavar="AGENT...")
+@click.argument("name", shell_complete=names_of("queues"))
+@click.argument("agents", nargs=-1, required=True, metavar="AGENT...", shell_complete=names_of("agents"))
 @json_option
 @needs_switch
 def remove(client: "Client", name: str, agents: tuple[str, ...], as_json: bool) -> None:
@@ -178,7 +179,7 @@ def prioritise(client: "Client", id: str, seconds: float, as_json: bool) -> None
 
 @call.command("move")
 @click.argument("id", metavar="CALL")
-@click.argument("queue")
+@click.argument("queue", shell_complete=names_of("queues"))
 @json_option
 @needs_switch
 def move(client: "Client", id: str, queue: str, as_json: bool) -> None:

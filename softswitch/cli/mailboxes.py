@@ -6,6 +6,7 @@ from urllib.parse import quote
 import click
 
 from softswitch.cli.client import part
+from softswitch.cli.names import names_of
 from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
@@ -36,7 +37,7 @@ def list_(client: "Client", as_json: bool) -> None:
 
 
 @mailboxes.command("show")
-@click.argument("box")
+@click.argument("box", shell_complete=names_of("voicemail"))
 @json_option
 @needs_switch
 def show(client: "Client", box: str, as_json: bool) -> None:
@@ -49,7 +50,7 @@ def show(client: "Client", box: str, as_json: bool) -> None:
 
 
 @mailboxes.command("delete")
-@click.argument("box")
+@click.argument("box", shell_complete=names_of("voicemail"))
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @json_option
 @needs_switch

@@ -7,6 +7,7 @@ import click
 from softswitch.cli.client import part
 from softswitch.cli.live import AGENTS, QUEUES, WAITING, agent_cells, queue_cells, waiting_cells
 from softswitch.cli.live_changes import CHANGED, add_commands, changed_cells
+from softswitch.cli.names import names_of
 from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.kernel.errors import LocalError
@@ -66,7 +67,7 @@ def _order(client: "Client", verb: str, names: tuple[str, ...], reason: str, as_
 
 def _verb(verb: str, text: str) -> None:
     @agent.command(verb, help=text)
-    @click.argument("names", nargs=-1, required=True, metavar="AGENT...")
+    @click.argument("names", nargs=-1, required=True, metavar="AGENT...", shell_complete=names_of("agents"))
     @json_option
     @needs_switch
     def command(client: "Client", names: tuple[str, ...], as_json: bool) -> None:
@@ -74,7 +75,7 @@ def _verb(verb: str, text: str) -> None:
 
 
 @agent.command("login", help="Log agents in: they get calls of their queues.")
-@click.argument("names", nargs=-1, required=True, metavar="AGENT...")
+@click.argument("names", nargs=-1, required=True, metavar="AGENT...", shell_complete=names_of("agents"))
 @click.option("--phone", default="", help="Where the agent sits today, when not at its own phone.")
 @json_option
 @needs_switch
@@ -85,7 +86,7 @@ def login(client: "Client", names: tuple[str, ...], phone: str, as_json: bool) -
 
 
 @agent.command("logout", help="Log agents out; a call that they have goes on.")
-@click.argument("names", nargs=-1, required=True, metavar="AGENT...")
+@click.argument("names", nargs=-1, required=True, metavar="AGENT...", shell_complete=names_of("agents"))
 @click.option("--reason", "-r", default="", help="Why; kept in the ledger.")
 @json_option
 @needs_switch
@@ -97,7 +98,7 @@ _verb("ready", "End a pause or a wrap-up.")
 
 
 @agent.command("pause", help="Give agents no calls until they are ready again.")
-@click.argument("names", nargs=-1, required=True, metavar="AGENT...")
+@click.argument("names", nargs=-1, required=True, metavar="AGENT...", shell_complete=names_of("agents"))
 @click.option("--reason", "-r", default="", help="Why; shown and kept in the ledger.")
 @json_option
 @needs_switch
@@ -106,7 +107,7 @@ def pause(client: "Client", names: tuple[str, ...], reason: str, as_json: bool) 
 
 
 @agent.command("wrap-up")
-@click.argument("name", metavar="AGENT")
+@click.argument("name", metavar="AGENT", shell_complete=names_of("agents"))
 @click.argument("seconds", type=click.FloatRange(0, 86400))
 @json_option
 @needs_switch
@@ -120,7 +121,7 @@ def wrap_up(client: "Client", name: str, seconds: float, as_json: bool) -> None:
 
 
 @agent.command("outcome")
-@click.argument("name", metavar="AGENT")
+@click.argument("name", metavar="AGENT", shell_complete=names_of("agents"))
 @click.argument("code")
 @click.option("--call", default="", help="Of this call; else of the one that the agent has or wraps up.")
 @json_option
@@ -140,7 +141,7 @@ def queue() -> None:
 
 
 @queue.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=names_of("queues"))
 @json_option
 @needs_switch
 def show(client: "Client", name: str, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from softswitch.cli.names import names_of
 from softswitch.cli.output import emit_json
 from softswitch.cli.target import config_option, json_option, load_settings, need_config
 from softswitch.kernel.errors import LocalError
@@ -19,7 +20,7 @@ _LENGTH = 20  # of a password that we make
 
 
 @click.command(short_help="A phone's password as digests, for the configuration.")
-@click.argument("phone")
+@click.argument("phone", shell_complete=names_of("phones"))
 @click.option("--make", is_flag=True, help="Make a password, and print it.")
 @config_option
 @json_option

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from softswitch.cli.client import part
+from softswitch.cli.names import names_of
 from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
@@ -51,7 +52,7 @@ def list_(client: "Client", as_json: bool) -> None:
 
 
 @phones.command("forward", short_help="Forward a phone's calls.")
-@click.argument("phone")
+@click.argument("phone", shell_complete=names_of("phones"))
 @click.argument("when", type=click.Choice(KINDS))
 @click.argument("to")
 @json_option
@@ -70,7 +71,7 @@ def forward(client: "Client", phone: str, when: str, to: str, as_json: bool) -> 
 
 
 @phones.command("resync", short_help="Have a phone fetch its configuration anew.")
-@click.argument("names", nargs=-1, required=True, metavar="PHONE...")
+@click.argument("names", nargs=-1, required=True, metavar="PHONE...", shell_complete=names_of("phones"))
 @json_option
 @needs_switch
 def resync(client: "Client", names: tuple[str, ...], as_json: bool) -> None:
@@ -83,7 +84,7 @@ def resync(client: "Client", names: tuple[str, ...], as_json: bool) -> None:
 
 
 def _switch(name: str, key: str, what: str) -> click.Command:
-    @click.argument("phone")
+    @click.argument("phone", shell_complete=names_of("phones"))
     @click.argument("state", type=click.Choice(("on", "off", "default")))
     @json_option
     @needs_switch

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from softswitch.cli.client import part
+from softswitch.cli.names import names_of
 from softswitch.cli.output import emit_json
 from softswitch.cli.target import json_option, needs_switch
 
@@ -42,7 +43,7 @@ def _parties(number: int) -> str:
 
 
 @click.command(short_help="Listen to an agent, whisper, speak with all, take over.")
-@click.argument("target", metavar="CALL|AGENT")
+@click.argument("target", metavar="CALL|AGENT", shell_complete=names_of("agents"))
 @click.option("--from", "phone", required=True, metavar="PHONE", help="The supervisor's phone, which is rung.")
 @click.option(
     "--mode", type=click.Choice(["listen", "whisper", "barge", "take"]), default="listen", show_default=True,

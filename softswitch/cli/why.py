@@ -7,6 +7,7 @@ import click
 
 from softswitch.cli.client import part
 from softswitch.cli.failures import OutOfReach
+from softswitch.cli.names import names_of
 from softswitch.cli.output import emit_json, emit_pairs, emit_table, state
 from softswitch.cli.tables import Rows
 from softswitch.cli.target import json_option, needs_switch
@@ -23,7 +24,7 @@ _SKIPS = ("agent", "reason", "in words", "until")
 
 
 @click.command(short_help="Why a call waits, or an agent gets none.")
-@click.argument("name", metavar="CALL|AGENT")
+@click.argument("name", metavar="CALL|AGENT", shell_complete=names_of("agents"))
 @click.option("--skipped", is_flag=True, help="For each offer, also who was passed over and why.")
 @json_option
 @needs_switch

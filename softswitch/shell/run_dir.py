@@ -22,10 +22,12 @@ class ApiAccess:
 
 
 def prepare(data_dir: Path) -> Path:
-    """Make the data directory and its `run` folder; returns the latter. Raises `LocalError`."""
+    """Make the data directory, for its user and group only, and its `run` folder; returns the latter. Raises
+    `LocalError`. A directory that is there keeps its mode."""
     run = data_dir / "run"
     try:
-        run.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)  # who called whom is nobody else's business
+        run.mkdir(exist_ok=True)
         run.chmod(0o700)
     except OSError as error:
         raise LocalError(f"data directory {data_dir}: {error.strerror}") from error

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,8 @@ from softswitch.cli.main import cli
 from softswitch.cli.output import plain_table
 from softswitch.cli.trace import ladder
 from softswitch.cli.words import duration, past, size
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
 
 
 def run(*arguments, env=None):
@@ -169,6 +172,33 @@ def test_completion_completes_commands():
         "recordings",
         "report",
     }
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("phones dnd 1", {"1001", "1002"}),
+        ("phones resync 1001 l", {"lobby"}),
+        ("password 1001", {"1001"}),
+        ("agent login a", {"alice"}),
+        ("queue close ", {"support"}),
+        ("queue add support b", {"boris"}),
+        ("why al", {"alice"}),
+        ("mailboxes show ", set()),
+    ],
+)
+def test_completion_completes_names_of_the_configuration(typed, found):
+    words = {"_SOFTSWITCH_COMPLETE": "bash_complete", "COMP_WORDS": f"softswitch {typed}"}
+    words |= {"COMP_CWORD": str(len(typed.split(" "))), "SOFTSWITCH_CONFIG": str(EXAMPLE)}
+    assert {line.split(",")[1] for line in run(env=words).stdout.split()} == found
+
+
+def test_completion_stays_silent_over_a_file_that_is_no_toml(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text("[phones.1001\nnmae = 1\n")
+    words = {"_SOFTSWITCH_COMPLETE": "bash_complete", "COMP_WORDS": "softswitch phones dnd ", "COMP_CWORD": "3"}
+    said = run(env=words | {"SOFTSWITCH_CONFIG": str(file)})
+    assert (said.stdout.strip(), said.stderr) == ("", "")
 
 
 def test_durations_and_sizes_for_people():

@@ -17,6 +17,7 @@ def test_access_is_for_the_same_user_only(tmp_path: Path) -> None:
     assert run_dir.read_access(tmp_path / "var") == ApiAccess("http://127.0.0.1:8080", "t0ken")
     assert (run / "api-token").stat().st_mode & 0o777 == 0o600
     assert run.stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "var").stat().st_mode & 0o007 == 0
 
 
 def test_the_lock_names_its_owner_and_is_free_afterwards(tmp_path: Path) -> None:
