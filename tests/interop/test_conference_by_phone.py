@@ -1,0 +1,185 @@
+"""A conference proven by listening: four parties with a tone each and a baresip, a real switch with two media
+processes, PINs and keys as RFC 4733 events, orders by the command line; the mix in the recording."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.interop import floor as people
+from tests.interop import listen
+from tests.interop.baresip import Baresip
+from tests.interop.floor import MUSIC_HZ, Person
+from tests.interop.showing import OURS
+from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
+from tests.interop.test_supervised_talks import HOSTS, SOUNDS, Floor
+
+pytestmark = pytest.mark.interop
+
+PASSWORD = "correct-horse-battery"
+BARESIP_HZ = 2100.0
+PROMPT = 20.0  # seconds, longer than anything that is said
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SwitchProcess, dict[str, int]]]:
+    """The switch, and where the four are."""
+    ports = {name: free_port(host=host) for name, host in HOSTS.items()}
+    tables = f"""
+[trunks.carrier]
+address = "sip:{HOSTS["caller"]}:{ports["caller"]}"
+options_seconds = 0
+[phones.1001]
+contact = "sip:alice@{HOSTS["alice"]}:{ports["alice"]}"
+name = "Alice Moor"
+[phones.1009]
+contact = "sip:vera@{HOSTS["vera"]}:{ports["vera"]}"
+name = "Vera Lind"
+[phones.1003]
+contact = "sip:third@{HOSTS["third"]}:{ports["third"]}"
+[phones.1004]
+password = "{PASSWORD}"
+[conferences.board]
+number = "600"
+pin = "1234"
+moderator_pin = "9876"
+wait_for_moderator = true
+end_with_moderator = true
+announce = "none"
+record = "mix"
+music = "steady"
+[[routes]]
+from = "trunk:carrier"
+number = "2000"
+to = "conference:board"
+[[routes]]
+from = "trunk:carrier"
+number = "2001"
+to = "directory:"
+"""
+    directory = tmp_path_factory.mktemp("conference")
+    music = directory / "var" / "prompts" / "music"
+    music.mkdir(parents=True)
+    soundfile.write(music / "steady.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
+    with running_switch(directory, tables, base=lambda text: text.replace("workers = 1", "workers = 2")) as switch:
+        yield switch, ports
+        switch.nothing_left()
+
+
+@pytest.fixture
+def floor(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Floor]:
+    """Nobody talks before and after."""
+    switch, ports = site
+    made = Floor(switch, ports)
+    try:
+        for row in switch.get("calls")["items"]:  # of a test that failed
+            switch.api.delete(f"/api/v1/calls/{row['id']}")
+        yield made
+        switch.calls_over()
+        switch.no_faults()
+    finally:
+        made.close()
+
+
+def members(floor: Floor) -> dict[str, dict[str, object]]:
+    """By party."""
+    rows = floor.switch.get("conferences")["items"]
+    return {member["party"]: member for row in rows for member in row["members"]}
+
+
+def come(floor: Floor, person: Person, number: str, pin: str, party: str) -> None:
+    """Dial, type the PIN into the question, be there."""
+    person.call(number)
+    person.keys(f"{pin}#")
+    wait_until(f"{person.name} in the conference", lambda: party in members(floor), 10.0)
+
+
+def quiet(floor: Floor) -> None:
+    """Until nothing is played to anybody any more."""
+    wait_until("the end of what is said", lambda: not floor.switch.status()["live"]["players"], PROMPT)
+
+
+@pytest.mark.shows(peer=OURS, feature="conference: PIN and keys (RFC 4733), moderator, mute")
+@pytest.mark.shows(peer="baresip", feature="is invited to a conference")
+def test_who_hears_whom(floor: Floor, tmp_path: Path) -> None:
+    began = time.time()
+    come(floor, floor.vera, "600", "1234", "phone:1009")
+    come(floor, floor.caller, "2000", "1234", "trunk:carrier")
+    quiet(floor)
+    floor.hear(vera="m", caller="m")
+    come(floor, floor.alice, "600", "9876", "phone:1001")
+    assert members(floor)["phone:1001"]["moderator"]
+    quiet(floor)
+    together = floor.hear(vera="ac", caller="av", alice="cv")
+    listed = lambda: [one for one, row in members(floor).items() if row["talking"]]  # noqa: E731
+    wait_until("who talks", lambda: len(listed()) == 3, 10.0)
+
+    floor.vera.keys("*1")
+    wait_until("the key", lambda: members(floor)["phone:1009"]["muted"], 5.0)
+    quiet(floor)
+    muted = floor.hear(vera="ac", caller="a", alice="c")
+    assert floor.cli("conferences", "unmute", "board", "1009").returncode == 0
+    floor.hear(vera="ac", caller="av", alice="cv")
+    said = floor.cli("conferences", "mute", "board", "trunk:carrier")
+    assert "muted by order" in said.stdout, said
+    floor.hear(vera="a", caller="av", alice="v")
+    assert floor.cli("conferences", "unmute", "board", "all").returncode == 0
+    quiet(floor)
+
+    assert floor.cli("conferences", "invite", "board", "1003", "--from", "1001").returncode == 0
+    floor.third.take()
+    wait_until("the third", lambda: "phone:1003" in members(floor), 5.0)
+    quiet(floor)
+    floor.hear(vera="act", caller="atv", alice="ctv", third="acv")
+    assert floor.cli("conferences", "kick", "board", "1003").returncode == 0
+    floor.third.sip.hung_up()
+    floor.hear(vera="ac", caller="av", alice="cv")
+
+    phone = Baresip(floor.switch, "1004", PASSWORD, BARESIP_HZ, tmp_path)
+    try:
+        rows = lambda: [row["phone"] for row in floor.switch.get("registrations")["items"]]  # noqa: E731
+        wait_until("registration of baresip", lambda: "1004" in rows(), 10.0)
+        assert floor.cli("conferences", "invite", "board", "1004", "--from", "1001").returncode == 0
+        phone.expect("CALL_ESTABLISHED")
+        since = time.time()
+        wait_until("3 s of sound", lambda: time.time() > since + 3.0, 5.0)
+        heard = floor.vera.rtp.heard(since + 1.0, since + 3.0)
+        assert people.found(heard, {**SOUNDS, "baresip": BARESIP_HZ}) == "abc"
+        floor.alice.keys("*8")  # who came last
+        phone.expect("CALL_CLOSED")
+        assert people.found(phone.heard()[listen.RATE * 2 : listen.RATE * 3], SOUNDS) == "acv"
+    finally:
+        phone.close()
+
+    floor.alice.keys("*9")
+    for person in (floor.vera, floor.caller, floor.alice):
+        person.sip.hung_up()
+    wait_until("the recording", lambda: not floor.switch.status()["live"]["recordings"], 5.0)
+    (entry,) = floor.switch.get("ledger", kind="recording.started", since=began)["items"]
+    path = floor.switch.data_dir / "recordings" / entry["data"]["path"]
+    wait_until("the file", path.exists, 5.0)
+    for (start, end), voices in ((together, "acv"), (muted, "ac")):
+        window = slice(int((start - entry["at"]) * listen.RATE), int((end - entry["at"]) * listen.RATE))
+        assert people.found(listen.read(path, 0)[window], SOUNDS) == voices
+
+
+def test_a_wrong_pin_three_times(floor: Floor) -> None:
+    floor.third.call("600")
+    for _ in range(3):
+        floor.third.keys("55#")
+    floor.third.sip.hung_up()
+    assert not members(floor)
+
+
+@pytest.mark.shows(peer=OURS, feature="directory by name")
+def test_a_name_is_spelled(floor: Floor) -> None:
+    """V, e, r, a; then the one that is read out."""
+    floor.caller.call("2001")
+    floor.caller.keys("8372#")
+    floor.caller.keys("1")
+    floor.vera.take()
+    floor.hear(caller="v", vera="c")
+    floor.caller.sip.hang_up()
+    floor.vera.sip.hung_up()
