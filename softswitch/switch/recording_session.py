@@ -98,7 +98,7 @@ class RecordingSession:
         self._origin = 0
         self._version = 0
         self._sdp = b""
-        self._since: Instant = 0.0
+        self._since: Instant | None = None  # it has taken the call
         self._heard_until: Instant = 0.0
         self._others: tuple[Leg, ...] = ()
         self._parties = RecordedParties(call, tuple(self._new_id() for _ in LABELS), self._new_id(), self._new_id)
@@ -190,11 +190,12 @@ class RecordingSession:
     def _accepted(self, event: Accepted, now: Instant) -> None:
         body = session_description(event.response)
         self._servers.deadlines.cancel(self)
-        self.state, self._since = State.RECORDING, now
+        self.state = State.RECORDING
         self._parties.told()
         self._take_answer(body, now)
         if self.state is not State.RECORDING or self._way is None:
             return
+        self._since = now
         self._servers.well(self._way, now)
         taken = sum(stream.agreed is not None for stream in self._streams)
         self._office.fact(
@@ -370,9 +371,10 @@ class RecordingSession:
         office = self._office
         if self._session:
             office.drive(office.ua.hang_up(self._session, now))
-        if self.state is State.RECORDING and self._way is not None:
+        if self._since is not None and self._way is not None:
             seconds = round(now - self._since, 3)
             office.fact("siprec.ended", now, self._call.id, server=self._way.name, seconds=seconds)
+        self._since = None
         self._forget()
         self._servers.deadlines.cancel(self)
         streams, self._streams, self._edges = self._streams, (), frozenset()
@@ -392,7 +394,7 @@ class RecordingSession:
         """Media could not open a stream, or lost it: there is nobody here to tell the time, so it is told next."""
         if self._streams:
             self._lost = True
-            self._servers.deadlines.set(self, self._since)
+            self._servers.deadlines.set(self, 0.0)
 
     # ---------------------------------------------------------------------------------------------------- what is said
 
@@ -448,7 +450,7 @@ class RecordingSession:
             if not stream.opened and stream.port is not None:
                 fabric.open_stream(stream, stream.port, spec)
                 stream.opened = True
-            elif spec != stream.spec:
+            elif stream.opened and spec != stream.spec:
                 fabric.command(self._worker, UpdateLeg(stream.id, spec))
             stream.spec = spec
         self._wire()

@@ -99,6 +99,7 @@ def test_the_call_goes_on_and_it_is_said(fault: str) -> None:
     assert (failed.data["server"], failed.data["status"]) == ("main", status)
     assert [alarm.name for alarm in site.alarms] == ["siprec.main"]
     assert [log.event for log in site.logs if log.level == "error"] == ["call is not recorded by server"]
+    assert not facts(site, "siprec.started", "siprec.ended")
     assert len(site.media.legs) == 2, "no port is kept for it"
     undisturbed(site, carrier, line)
 
