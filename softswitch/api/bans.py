@@ -20,9 +20,17 @@ class BanView(BaseModel):
     times: int = Field(description="How often it was banned by now")
 
 
+class LockView(BaseModel):
+    address: str
+    account: str = Field(description="Whose password is not looked at from there; empty: anybody's")
+    until: float
+    failures: int = Field(description="Wrong passwords by now")
+
+
 class BanPage(BaseModel):
     items: list[BanView]
     total: int
+    locked: list[LockView]
 
 
 class BanOrder(BaseModel):
@@ -35,9 +43,10 @@ _USUAL = BanOrder(seconds=600.0, reason="by order")
 
 @router.get("/bans", response_model=BanPage)
 async def bans(operator: TheOperator) -> Response:
-    """Addresses from which nothing is taken for now."""
+    """Addresses from which nothing is taken for now, and those whose passwords are not looked at."""
     rows = [asdict(row) for row in operator.gate.bans()]
-    return json({"items": rows, "total": len(rows)})
+    locked = [asdict(row) for row in operator.views.locked(operator.now)]
+    return json({"items": rows, "total": len(rows), "locked": locked})
 
 
 @router.put("/bans/{address}", response_model=BanPage)
@@ -54,13 +63,13 @@ async def ban(address: str, operator: TheOperator, order: Annotated[BanOrder, Bo
 
 @router.delete("/bans/{address}", response_model=BanPage)
 async def unban(address: str, operator: TheOperator) -> Response:
-    """Lift a ban."""
+    """Lift a ban, and lock-outs after wrong passwords."""
     try:
-        done = operator.gate.unban(address)
+        done = operator.let_in(address)
     except ValueError as error:
         raise HTTPException(422, f"{address} is not an IP address") from error
     if not done:
-        raise HTTPException(404, f"{address} is not banned")
+        raise HTTPException(404, f"{address} is neither banned nor locked out")
     return await bans(operator)
 
 

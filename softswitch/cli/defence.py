@@ -1,5 +1,6 @@
 """Who is banned, and bans by hand."""
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,13 +14,15 @@ if TYPE_CHECKING:
     from softswitch.cli.client import Client
 
 BANS = ("address", "reason", "since", ">left", ">times")
+LOCKS = ("address", "account", ">wrong", ">left")
 
 
 @click.command(short_help="Addresses from which nothing is taken.")
 @json_option
 @needs_switch
 def bans(client: "Client", as_json: bool) -> None:
-    """Bans that stand: who tried passwords, swept through extensions, scanned, or sent junk."""
+    """Bans that stand: who tried passwords, swept through extensions, scanned, or sent junk. And lock-outs: who is not
+    listened to for an account, after wrong passwords."""
     _show(client.get("/bans"), as_json)
 
 
@@ -34,12 +37,12 @@ def ban(client: "Client", address: str, seconds: float, reason: str, as_json: bo
     _show(client.put(f"/bans/{part(address)}", {"seconds": seconds, "reason": reason}), as_json)
 
 
-@click.command(short_help="Lift a ban.")
+@click.command(short_help="Lift a ban, or a lock-out.")
 @click.argument("address")
 @json_option
 @needs_switch
 def unban(client: "Client", address: str, as_json: bool) -> None:
-    """Take what comes from ADDRESS again."""
+    """Take what comes from ADDRESS again, and look at its passwords."""
     _show(client.delete(f"/bans/{part(address)}"), as_json)
 
 
@@ -52,3 +55,10 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         for row in found["items"]
     ]
     emit_table(BANS, rows, nothing="nobody is banned")
+    if locked := found["locked"]:
+        now = time.time()
+        shut = [
+            (row["address"], row["account"] or "any", str(row["failures"]), duration(row["until"] - now))
+            for row in locked
+        ]
+        emit_table(LOCKS, shut, nothing="", title="locked out after wrong passwords")

@@ -68,7 +68,8 @@ def status(client: "Client", as_json: bool) -> None:
 
 def _kept_out(counters: Row) -> str:
     kept = ", ".join(f"{count} {name}" for name, count in counters["kept_out"].items() if count and name != "bans")
-    return f"{counters['bans']} banned" + (f"; {kept}" if kept else "")
+    locked = f", {counters['locked']} locked out" if counters["locked"] else ""
+    return f"{counters['bans']} banned{locked}" + (f"; {kept}" if kept else "")
 
 
 def _certificate(shown: dict[str, Any] | None) -> list[tuple[str, Cell]]:

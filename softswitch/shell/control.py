@@ -440,6 +440,7 @@ class Control:
             kept_out=asdict(self._gate.counts),
             security=dict(self._security.counts),
             bans=len(self._gate.bans()),
+            locked=len(self._operator.views.locked(self._clock())),
         )
 
 

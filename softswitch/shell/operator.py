@@ -18,7 +18,7 @@ from softswitch.services.reporting import Reporter
 from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
 from softswitch.shell.driver import Core, Driver
-from softswitch.shell.gate import Gate
+from softswitch.shell.gate import Gate, source_key
 from softswitch.shell.live_changes import LiveChanges, LiveViews
 from softswitch.shell.security import SecurityLog
 from softswitch.shell.trace import TraceRow, ladder
@@ -29,6 +29,7 @@ from softswitch.switch.events import (
     ConferenceCommand,
     DeleteMessage,
     HangUpCall,
+    LetIn,
     OutcomeCommand,
     PhoneCommand,
     RecordingCommand,
@@ -47,6 +48,7 @@ from softswitch.switch.views import (
     CallView,
     ConferenceRow,
     InvariantRow,
+    LockRow,
     MailboxRow,
     PhoneRow,
     QueueRow,
@@ -94,6 +96,9 @@ class Views(LiveViews, Protocol):
 
     def knows(self, host: str, now: Instant) -> bool:
         """Whether that address is a trunk's, a phone's, or somebody's with a password."""
+
+    def locked(self, now: Instant) -> Sequence[LockRow]:
+        """Who is not listened to after wrong passwords."""
 
     def spent(self, now: Instant) -> Mapping[str, float]:
         """What calls out have cost today, by party."""
@@ -161,7 +166,8 @@ class SwitchCore(Core, Protocol):
 @dataclass(frozen=True, slots=True)
 class Counters:
     """What the shell has counted since start, for `/metrics`. `kept_out`: messages that the gate did not take, by why;
-    `security`: events by name; `bans`: those that stand."""
+    `security`: events by name; `bans` and lock-outs
+    (`locked`): those that stand."""
 
     messages_in: int
     messages_out: int
@@ -181,6 +187,7 @@ class Counters:
     kept_out: dict[str, int] = field(default_factory=dict)
     security: dict[str, int] = field(default_factory=dict)
     bans: int = 0
+    locked: int = 0
 
 
 class Operator:
@@ -351,6 +358,15 @@ class Operator:
         self.views.check_phone(name, what, value, self.now)
         self._driver.give(PhoneCommand(name, what, value, by))
         return next(row for row in self.views.phones(self.now) if row.name == name)
+
+    def let_in(self, address: str) -> bool:
+        """Lift the ban of an address and its lock-outs; False when there is neither. Raises `ValueError` on what is no
+        address."""
+        key = source_key(address, strict=True)
+        locked = {row.address for row in self.views.locked(self.now) if source_key(row.address) == key}
+        for host in locked | {key.partition("/")[0]}:
+            self._driver.give(LetIn(host))
+        return self.gate.unban(address) or bool(locked)
 
     def resync(self, phone: str) -> int:
         """Ask the phone to fetch its configuration anew; at how many contacts. Raises `PeerError` 404, and 409 when it

@@ -13,6 +13,7 @@ from softswitch.kernel.clock import Duration, Instant
 from softswitch.sip.flow import Flow
 from softswitch.switch.events import Ban, Security
 from softswitch.switch.settings import Settings
+from softswitch.switch.views import LockRow
 
 if TYPE_CHECKING:
     from softswitch.switch.office import Office
@@ -125,6 +126,20 @@ class Defence:
             self._ban(host, account, f"{rules.accounts} accounts tried", now)
         elif len(asked) >= _MOST // 10:
             self._ban(host, account, f"{len(asked)} accounts tried at once", now)
+
+    def locked(self, now: Instant) -> list[LockRow]:
+        """Lock-outs that stand."""
+        return [
+            LockRow(address=host, account=account, until=lock.until, failures=lock.failures)
+            for (host, account), lock in self._locks.items()
+            if lock.until > now and not self._is_allowed(host)
+        ]
+
+    def let_in(self, host: str) -> None:
+        """What came from there is forgotten."""
+        for key in [key for key in self._locks if key[0] == host]:
+            del self._locks[key]
+        self._strangers.pop(host, None)
 
     def remembered(self) -> int:
         """How many entries are held."""

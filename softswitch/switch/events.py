@@ -84,6 +84,12 @@ class PhoneCommand(msgspec.Struct, frozen=True):
     by: str = "operator"
 
 
+class LetIn(msgspec.Struct, frozen=True):
+    """The wrong passwords that came from `host` are forgotten: its lock-outs end."""
+
+    host: str
+
+
 class WrapUpCommand(msgspec.Struct, frozen=True):
     """An agent's wrap-up is to end in `seconds`."""
 
@@ -267,6 +273,7 @@ SwitchEvent: TypeAlias = (
     | HangUpCall
     | AgentCommand
     | PhoneCommand
+    | LetIn
     | AskCallback
     | CancelCallback
     | WrapUpCommand

@@ -11,6 +11,7 @@ from softswitch.switch.events import (
     CallerVerified,
     CustomersChanged,
     HookAnswered,
+    LetIn,
     MoveCall,
     PhoneCommand,
     PrioritiseCall,
@@ -46,6 +47,10 @@ class LiveOrders:
     def phone(self, event: PhoneCommand, now: Instant) -> None:
         """Forwarding, do not disturb, call waiting."""
         self._switch.office.phones.set(event.phone, event.what, event.value, event.by, now)
+
+    def let_in(self, event: LetIn, now: Instant) -> None:
+        """A password from there is looked at again."""
+        self._switch.office.defence.let_in(event.host)
 
     def retune(self, event: Retune, now: Instant) -> None:
         """Everything goes on; what waits and rings is looked at by the new settings."""

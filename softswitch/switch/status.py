@@ -32,6 +32,7 @@ from softswitch.switch.views import (
     ConferenceRow,
     HookRow,
     InvariantRow,
+    LockRow,
     MailboxRow,
     PhoneRow,
     QueueRow,
@@ -184,6 +185,10 @@ class Desk:
     def knows(self, host: str, now: Instant) -> bool:
         """Whether that address is a trunk's, a phone's, or somebody's with a password."""
         return self._switch.office.defence.knows(host, now)
+
+    def locked(self, now: Instant) -> list[LockRow]:
+        """Who is not listened to after wrong passwords."""
+        return self._switch.office.defence.locked(now)
 
     def spent(self, now: Instant) -> dict[str, float]:
         """What calls out have cost today, by party."""

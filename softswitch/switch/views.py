@@ -211,6 +211,16 @@ class CallbackRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockRow:
+    """A source that is not listened to `until` then, after so many wrong passwords, for `account`; empty: for any."""
+
+    address: str
+    account: str
+    until: float
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvariantRow:
     """What the ACD's watchdog looks after every ten seconds; `repaired`: how often it was broken today, and mended."""
 

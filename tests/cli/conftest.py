@@ -54,6 +54,9 @@ workers = 1
 [api]
 listen = "127.0.0.1:{free_port()}"
 
+[defence]
+lock_seconds = 60
+
 [phones.1001]
 password = "a-long-enough-secret"
 [phones.1002]

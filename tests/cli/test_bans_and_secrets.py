@@ -5,10 +5,13 @@ import re
 from hashlib import md5, sha256
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from softswitch.cli.main import cli
 from softswitch.services.configuration import load
+from tests.interop.sip_user import SipUser
+from tests.interop.switch_process import free_port
 
 
 def run(*arguments: str, code: int = 0, typed: str = "") -> str:
@@ -27,7 +30,26 @@ def test_bans_are_listed_made_and_lifted(switch) -> None:
     assert "is not banned" in run("ban", "127.0.0.1", *config, code=1)
     assert "is not an IP address" in run("ban", "somewhere", *config, code=1)
     assert json.loads(run("unban", "203.0.113.9", "--json", *config))["total"] == 0
-    assert "is not banned" in run("unban", "203.0.113.9", *config, code=1)
+    assert "neither banned nor locked out" in run("unban", "203.0.113.9", *config, code=1)
+
+
+def test_who_is_locked_out_is_listed_and_let_in(switch) -> None:
+    """A phone with a wrong password, from an address of its own."""
+    config = ("--config", str(switch.config))
+    host = "127.0.0.55"
+    for _ in range(4):
+        phone = SipUser("1001", host, free_port(host), ("127.0.0.1", switch.sip_port))
+        try:
+            with pytest.raises(AssertionError, match="403"):
+                phone.register("clitest.example", "wrong")
+        finally:
+            phone.close()
+    (row,) = json.loads(run("bans", "--json", *config))["locked"]
+    assert (row["address"], row["account"], row["failures"]) == (host, "1001", 4)
+    assert "locked out after wrong passwords" in run("bans", *config)
+    assert "locked out" in run("status", *config)
+    assert json.loads(run("unban", host, "--json", *config))["locked"] == []
+    assert "neither banned nor locked out" in run("unban", host, *config, code=1)
 
 
 def test_a_password_becomes_digests_that_the_configuration_takes(tmp_path: Path) -> None:

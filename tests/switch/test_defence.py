@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from softswitch.sip import digest
 from softswitch.sip.flow import Flow
-from softswitch.switch.events import Arrived
+from softswitch.switch.events import Arrived, LetIn
 from softswitch.switch.settings import Defence, Phone, Settings, Sip, Trunk
 from softswitch.wire.sip import Response, parse
 from tests.switch.site import Party, Site
@@ -39,6 +39,20 @@ def test_wrong_passwords_lock_the_account_for_that_source_only() -> None:
     assert phone.responses[-1] == 200
     assert tries(site, "1001", PASSWORD, 5060, "192.0.2.77") == 200, "from elsewhere"
     site.run(2.5)
+    assert tries(site, "1001", PASSWORD, 7011) == 200
+
+
+def test_an_operator_ends_a_lock_out() -> None:
+    """A phone with a wrong password has asked all night; then somebody types the right one."""
+    site = Site(SETTINGS)
+    for port in range(4):
+        tries(site, "1001", "guess", 7000 + port)
+    (row,) = site.switch.desk.locked(site.now)
+    assert (row.address, row.account, row.failures, row.until - site.now) == ("203.0.113.9", "1001", 4, 2.0)
+    site.give(LetIn("203.0.113.8"))
+    assert tries(site, "1001", PASSWORD, 7010) == 403
+    site.give(LetIn("203.0.113.9"))
+    assert site.switch.desk.locked(site.now) == []
     assert tries(site, "1001", PASSWORD, 7011) == 200
 
 
