@@ -6,14 +6,7 @@ may ask for, tell all that come after. The system's cost 0.4 µs a token more.
 
 from random import Random
 
-_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
-
 
 def token(dice: Random, bits: int = 64) -> str:
     """A lower-case hexadecimal string with `bits` bits of the dice; safe as SIP token, file name and URL part."""
     return f"{dice.getrandbits(bits):0{(bits + 3) // 4}x}"
-
-
-def short_id(dice: Random, length: int = 10) -> str:
-    """An id that people read aloud and type: digits and lower-case letters."""
-    return "".join(dice.choices(_ALPHABET, k=length))

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import Select, bindparam, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -86,10 +86,6 @@ class RecordingArchive:
             if len(rows) < _BATCH:
                 return
             seq = rows[-1]["seq"]
-
-    async def chain_length(self) -> int:
-        rows = await self._rows(select(func.count().label("length")).select_from(tables.recording_chain))
-        return int(rows[0]["length"])
 
     async def last(self) -> ChainEntry | None:
         """The chain's last entry."""

@@ -17,9 +17,8 @@ import msgspec
 
 from softswitch.acd.fold import COUNT
 from softswitch.acd.reports import Question, Report, fold_for, report, warm_up
-from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
-from softswitch.services.ledger_reader import Progress, database_file, opened, read
+from softswitch.services.ledger_reader import Progress, read
 
 _REPEATS: Final = ("queue.entered", "queue.answered", "switch.started")  # what first-call resolution follows
 _NICE: Final = 10
@@ -40,15 +39,6 @@ def make_report(database: str, data_dir: Path, question: Question, progress: Pro
     where, values = _where(question)
     read(database, data_dir, where, values, fold.add, progress)
     return report(question, fold)
-
-
-def first_and_last(database: str, data_dir: Path) -> tuple[Instant, Instant] | None:
-    """When the ledger of an SQLite database begins and ends; None: it is empty, or no such database."""
-    if database.startswith("postgresql://"):
-        return None
-    with opened(database_file(database, data_dir)) as connection:
-        first, last = connection.execute("SELECT min(at), max(at) FROM ledger").fetchone()
-    return None if first is None else (first, last)
 
 
 def _where(question: Question) -> tuple[str, dict[str, object]]:

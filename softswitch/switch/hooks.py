@@ -15,8 +15,6 @@ import msgspec
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.switch.events import AskHook
-from softswitch.switch.targets import parse_target
-from softswitch.switch.templates import by_default
 from softswitch.switch.wishes import MOST_HEAD_START, variables
 from softswitch.wire.plain_text import encode
 
@@ -206,15 +204,6 @@ def take(answer: Answer, call: "Call", default: str) -> tuple[str, list[str]]:
 
 
 LANGUAGES = ("en", "ru", "uk", "lt")
-
-
-def is_target(text: str) -> bool:
-    """Whether it is written as a target."""
-    try:
-        parse_target(by_default(text))
-    except LocalError:
-        return False
-    return True
 
 
 def _text(value: str | float | bool | None) -> str:
