@@ -352,18 +352,25 @@ class Guards:
 
 
 def _spellings(trunk: Trunk, number: str, as_is: bool) -> tuple[str, ...]:
-    """The number as dialled, as it leaves, nothing but its digits, and last in E.164 as far as that can be told: what
-    a carrier may ignore (`#`, letters, marks) hides no prefix."""
+    """The number as dialled, as it leaves, nothing but its digits, with the prefix that its "+" stands for, and last in
+    E.164 as far as that can be told: what a carrier may ignore (`#`, letters, marks) hides no prefix."""
     leaving = number if as_is else trunk.prefix + number[trunk.strip :]
     plain = _UNDIALLED.sub("", leaving)
-    return (number, leaving, plain, _normal(trunk, _UNDIALLED.sub("", number)), _normal(trunk, plain))
+    abroad = (trunk.international_prefix + plain[1:],) if plain.startswith("+") and trunk.international_prefix else ()
+    return (number, leaving, plain, *abroad, _normal(trunk, _UNDIALLED.sub("", number)), _normal(trunk, plain))
 
 
 def _normal(trunk: Trunk, number: str) -> str:
+    abroad = trunk.international_prefix
+    if number.startswith("+0"):  # no calling code begins with 0: a carrier may take it for what was dialled without "+"
+        number = number[1:]
     try:
-        return e164(number, trunk.country, trunk.national_prefix, trunk.international_prefix)
+        normal = e164(number, trunk.country, trunk.national_prefix, abroad)
     except LocalError:
         return number
+    if abroad and normal.startswith(abroad) and normal[len(abroad) :].isdigit():  # too short, with letters left out
+        return "+" + normal[len(abroad) :]
+    return normal
 
 
 def _patterns(texts: tuple[str, ...]) -> tuple[Pattern, ...]:

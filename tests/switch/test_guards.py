@@ -52,6 +52,7 @@ SETTINGS = Settings(
     agents={"alice": Agent(phone="1003", logged_in=True), "bob": Agent(phone="1002")},
     routes=(
         Route(source="phone:*", number="0.", to="trunk:carrier"),
+        Route(source="phone:*", number="+.", to="trunk:carrier"),
         Route(source="phone:*", number="112", to="trunk:carrier"),
         Route(number="700", to="group:out"),
         Route(source="trunk:*", number="+37052000001", to="phone:1001"),
@@ -82,7 +83,11 @@ def classes(**kinds: ServiceClass) -> Settings:
 
 
 @pytest.mark.parametrize(
-    "number", [PREMIUM, "00-1900-55512", "001900x55512", "00881612345678", "0037090012345", "090012345"]
+    "number",
+    [
+        *(PREMIUM, "00-1900-55512", "001900x55512", "00881612345678", "0037090012345", "090012345"),
+        *("+001900555123", "+190055512", "001900CALLNOW", "+00-37090012345"),
+    ],
 )
 def test_premium_numbers_are_blocked_however_they_are_written(number: str) -> None:
     """From the country, from abroad, with marks that carriers leave out."""
@@ -121,6 +126,17 @@ def test_a_phone_forwards_only_to_where_its_class_may_call() -> None:
     site.give(Reload(classes(lobby=ServiceClass(may_not_call=("06.",)))))
     line = one.call("1003")
     assert (line.state, len(carrier.lines), len(lobby.lines)) == ("up", 1, 1)
+    one.hang_up(line)
+    site.nothing_left()
+
+
+def test_a_plus_is_what_it_stands_for() -> None:
+    """A class without "00" has none with "+" either."""
+    site, one, *_ = site_with(classes(office=ServiceClass(may_not_call=("00.",))))
+    assert one.call("0044201234567").status == 403
+    assert one.call("+44201234567").status == 403
+    line = one.call("061234567")
+    assert line.state == "up"
     one.hang_up(line)
     site.nothing_left()
 
