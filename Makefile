@@ -36,8 +36,8 @@ $(VENV)/.test: $(VENV)/.run
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group dev --group interop --group fuzz
 	@touch $@
 
-peers:
-	@tests/setup/install-peers
+peers: | $(BIN)/python
+	@PYTHON="$(BIN)/python" tests/setup/install-peers
 
 # ---------------------------------------------------------------------------------------------------- commands
 

@@ -202,6 +202,7 @@ address = "sip:{carrier_host}:{carrier}"
 options_seconds = 0
 [phones.1001]
 contact = "sip:1001@{lobby_host}:{lobby}"
+max_calls = 20
 [[routes]]
 from = "trunk:carrier"
 number = "1001"
