@@ -11,7 +11,33 @@ from xdist.scheduler import LoadScopeScheduling
 LIVE = frozenset(("api", "bench", "cli", "demo", "interop", "services", "shell"))
 _SOUND = frozenset(("bench", "demo", "interop"))
 _LIVE_MEDIA = ("_live.py", "_worker.py", "test_worker.py", "test_both_families.py")
-_LONG = "test_coverage_guided.py"
+_SILENT = frozenset(  # interop by signalling alone, or nearly
+    f"test_{name}.py"
+    for name in (
+        "bad_input",
+        "flows_rfc3665",
+        "flows_rfc5359",
+        "lamps_and_mailboxes",
+        "matrix",
+        "next_hops_live",
+        "provisioned_phones",
+        "signed_calls",
+        "sipp_calls",
+        "sipp_extensions",
+        "sipvicious",
+        "tls_between_switches",
+        "totals_after_kill",
+    )
+)
+_LONG = frozenset(
+    (
+        "test_coverage_guided.py",
+        "test_bad_input.py",
+        "test_lamps_and_mailboxes.py",
+        "test_sipvicious.py",
+        "test_totals_after_kill.py",
+    )
+)
 
 
 def is_live(path: PurePath) -> bool:
@@ -21,12 +47,12 @@ def is_live(path: PurePath) -> bool:
 
 def has_sound(path: PurePath) -> bool:
     """What is heard, and when, is measured: it wants no other of its kind beside it."""
-    return path.parts[0] in _SOUND or _in_media(path)
+    return (path.parts[0] in _SOUND and path.name not in _SILENT) or _in_media(path)
 
 
 def turn(path: PurePath) -> int:
     """Ascending: what takes longest begins first."""
-    return 0 if has_sound(path) else 1 if path.name == _LONG else 2
+    return 0 if has_sound(path) else 1 if path.name in _LONG else 2
 
 
 def _in_media(path: PurePath) -> bool:
