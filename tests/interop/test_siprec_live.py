@@ -104,7 +104,7 @@ to = "phone:1001"
             stack.callback(one.close)
         yield Place(switch, *people, voices, ears)
         switch.calls_over()
-        switch.nothing_left()
+        switch.nothing_left(transactions=False)
         switch.no_faults()
 
 
