@@ -13,7 +13,7 @@ from softswitch.switch.views import ConferenceRow
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
-Verb = Literal["mute", "unmute", "kick", "lock", "unlock", "end", "invite"]
+Verb = Literal["mute", "unmute", "kick", "lock", "unlock", "end", "invite", "gather"]
 
 
 class ConferencePage(BaseModel):
@@ -53,10 +53,13 @@ async def conference(name: str, operator: TheOperator) -> Response:
 
 @router.post("/conferences/{name}/{verb}", response_model=Conferred)
 async def order(name: str, verb: Verb, order: ConferenceOrder, operator: TheOperator) -> Response:
-    """`mute`, `unmute` or `kick` members, `lock`, `unlock` or `end` the conference, `invite` somebody, who is in it by
-    answering. Answers with the conference as it is then, null when nobody is in it."""
+    """`mute`, `unmute` or `kick` members, `lock`, `unlock` or `end` the conference, `invite` somebody, who is in it
+    by answering, `gather` all who talk in a call (`member` is its id). Answers with the conference as it is then,
+    null when nobody is in it."""
     if verb in ("mute", "unmute", "kick") and not order.member:
         raise HTTPException(422, "name the member, or all")
+    if verb == "gather" and not order.member:
+        raise HTTPException(422, "name the call")
     if verb == "invite" and not (order.number and order.phone):
         raise HTTPException(422, "an invitation needs a number and a phone that dials it")
     command = ConferenceCommand(name, verb, order.member, order.number, order.phone, order.by)

@@ -45,12 +45,12 @@ def _rows(found: list[dict[str, Any]]) -> list[list[Cell]]:
     return [cells for row in found for cells in _cells(row)]
 
 
-def _live(context: click.Context) -> list[dict[str, Any]]:
+def _live(context: click.Context, path: str = "/conferences") -> list[dict[str, Any]]:
     """What the running switch has, for completion; nothing without one."""
     given = context.params
     try:
         with connect(Where(given.get("config"), given.get("url"), given.get("token"))) as client:
-            return client.all("/conferences")
+            return client.all(path)
     except SwitchError:
         return []
 
@@ -58,7 +58,7 @@ def _live(context: click.Context) -> list[dict[str, Any]]:
 def _names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     names = [row["name"] for row in _live(context)]
     path = find_config(context.params.get("config"))
-    if context.command.name == "invite" and path is not None and path.is_file():
+    if context.command.name in ("invite", "gather") and path is not None and path.is_file():
         names += [name for name in load_settings(path).conferences if name not in names]
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
@@ -88,6 +88,12 @@ def _show(client: "Client", watching: bool, as_json: bool) -> None:
         emit_json(client.all("/conferences"))
     else:
         emit_table(COLUMNS, _rows(client.all("/conferences")), nothing="nobody is in a conference")
+
+
+def _calls(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    rows = _live(context, "/calls")
+    found = (CompletionItem(row["id"], help=row["caller"]) for row in rows if row["state"] == "talking")
+    return [item for item in found if item.value.startswith(incomplete)]
 
 
 def _order(client: "Client", name: str, verb: str, as_json: bool, **what: str) -> None:
@@ -136,3 +142,13 @@ _add("end", "End the conference.", "All members of CONFERENCE are told so and hu
 def invite(client: "Client", conference: str, number: str, phone: str, as_json: bool) -> None:
     """Ring NUMBER as PHONE would dial it; whoever answers is in CONFERENCE."""
     _order(client, conference, "invite", as_json, number=number, phone=phone)
+
+
+@conferences.command("gather", short_help="Let all who talk in a call go there.")
+@click.argument("conference", shell_complete=_names)
+@click.argument("call", shell_complete=_calls)
+@json_option
+@needs_switch
+def gather(client: "Client", conference: str, call: str, as_json: bool) -> None:
+    """Everybody who talks in CALL (an id as `softswitch calls` shows it), two or three, is in CONFERENCE."""
+    _order(client, conference, "gather", as_json, member=call)

@@ -362,10 +362,21 @@ class Call:
     def give_leg(self, owner: str) -> Leg:
         """Its own party goes to the call `owner`; this one is about to end, and its record tells of the party."""
         leg = self.leg
-        self.leg = ghost = Leg(self.id, leg.peer, leg.worker, leg.policy, leg.ua, leg.fabric)
-        ghost.sip_call_id, ghost.ring_at, ghost.answered_at = leg.sip_call_id, leg.ring_at, leg.answered_at
+        self.leg = self._ghost(leg)
         leg.belong(owner)
         return leg
+
+    def gave(self, leg: Leg, now: Instant) -> None:
+        """Another party has gone to another call; the record of this one tells of it."""
+        ghost = self._ghost(leg)
+        ghost.ended(now)
+        self._talks[ghost] = self._talks.pop(leg, ())
+        self.closed(ghost)
+
+    def _ghost(self, leg: Leg) -> Leg:
+        ghost = Leg(self.id, leg.peer, leg.worker, leg.policy, leg.ua, leg.fabric)
+        ghost.sip_call_id, ghost.ring_at, ghost.answered_at = leg.sip_call_id, leg.ring_at, leg.answered_at
+        return ghost
 
     # ---------------------------------------------------------------------------------------------------------- sound
 

@@ -13,6 +13,7 @@ from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.events import ConferenceCommand
 from softswitch.switch.stages.conferring import ConferenceStage
 from softswitch.switch.stages.originating import RingFirstStage
+from softswitch.switch.stages.talking import TalkStage
 from softswitch.switch.targets import Target, parse_target
 from softswitch.switch.views import ConferenceMemberRow, ConferenceRow
 
@@ -24,10 +25,12 @@ _RUNG: Final = ("phone", "agent", "group", "trunk")
 
 
 def check_conference(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
-    """Raises `PeerError`: 404 when there is no such conference, member or phone, 422 when the phone cannot dial that
-    number, 409 when the conference is full, 503 while the switch drains."""
+    """Raises `PeerError`: 404 when there is no such conference, member, call or phone, 422 when the phone cannot dial
+    that number, 409 when the conference is full or nobody talks in the call, 503 while the switch drains."""
     if order.verb == "invite":
         _target(switch, order, now)
+    elif order.verb == "gather":
+        _talk(switch, order)
     else:
         switch.office.conferences.members(order.conference, order.member or "all")
 
@@ -39,6 +42,9 @@ def order_conference(switch: "Switch", order: ConferenceCommand, now: Instant) -
     try:
         if order.verb == "invite":
             _invite(switch, order, now)
+            return
+        if order.verb == "gather":
+            _gather(switch, order, now)
             return
         room, members = conferences.members(order.conference, order.member or "all")
     except (PeerError, NoPort) as error:
@@ -64,8 +70,7 @@ def order_conference(switch: "Switch", order: ConferenceCommand, now: Instant) -
 def _target(switch: "Switch", order: ConferenceCommand, now: Instant) -> Target:
     """Whom the number reaches when the phone dials it, and that may be rung."""
     office = switch.office
-    if office.conferences.by_name.get(order.conference) is None and order.conference not in office.settings.conferences:
-        raise PeerError(f"no conference {order.conference}", status=404)
+    _known(office, order.conference)
     if order.phone not in office.settings.phones:
         raise PeerError(f"no phone {order.phone}", status=404)
     if office.conferences.refusal(order.conference, moderator=True):
@@ -104,6 +109,65 @@ def _invite(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
         room.ringing = {*(room.ringing & office.calls.keys()), id}
     stage = ConferenceStage(call, order.conference, invited=True)
     switch.enter(call, RingFirstStage(call, ringing, stage), now)
+
+
+def _talk(switch: "Switch", order: ConferenceCommand) -> TalkStage:
+    """The talk whose parties are to go, if they can."""
+    office = switch.office
+    _known(office, order.conference)
+    call = office.calls.get(order.member)
+    if call is None:
+        raise PeerError(f"no live call {order.member}", status=404)
+    talk = call.stage
+    if not isinstance(talk, TalkStage) or (talk.transfer is not None and talk.transfer.third is None):
+        raise PeerError(f"in call {call.id} nobody talks, or somebody is being rung", status=409)
+    room, limit = (
+        office.conferences.by_name.get(order.conference),
+        office.conferences.rules(order.conference).max_members,
+    )
+    if limit and len(talk.parties()) + (0 if room is None else len(room.members)) > limit:
+        raise PeerError(f"conference {order.conference} has no room for {len(talk.parties())}", status=409)
+    return talk
+
+
+def _gather(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
+    """Each party of the talk is in the conference, in a call of its own; the caller's goes on."""
+    office, talk = switch.office, _talk(switch, order)
+    call, name = talk.call, order.conference
+    office.fact("conference.gathered", now, call.id, conference=name, parties=len(talk.parties()), by=order.by)
+    third = None if talk.transfer is None else talk.transfer.release(now)
+    others = [talk.callee] if third is None else [talk.callee, third]
+    talk.give_up_callee(now)
+    if third is not None:
+        third.hear()
+    call.move(_inside(call, name), now)
+    call.rearm()
+    for leg in others:
+        call.gave(leg, now)
+        seat = office.directory.seat(leg.peer)
+        party = f"phone:{seat}" if seat else leg.peer
+        phone = office.settings.phones.get(seat)
+        number = call.number if phone is None else phone.number or seat
+        id = f"{int(now):x}{token(office.dice, 40)}"
+        leg.belong(id, party)
+        new = Call(
+            id, office, leg, source=party, caller=number, caller_name="" if phone is None else phone.name or "",
+            called=f"{OWNER}{name}", language=call.language, max_forwards=call.max_forwards, now=now,
+        )  # fmt: skip
+        new.number = number
+        office.guards.passed(leg, new)
+        office.fact("call.started", now, id, source=party, caller=number, called=new.called)
+        switch.enter(new, _inside(new, name), now)
+
+
+def _inside(call: Call, name: str) -> ConferenceStage:
+    moderator = call.office.directory.seat(call.leg.peer) in call.office.conferences.rules(name).moderators
+    return ConferenceStage(call, name, moderator, invited=True)
+
+
+def _known(office: "Office", name: str) -> None:
+    if name not in office.conferences.by_name and name not in office.settings.conferences:
+        raise PeerError(f"no conference {name}", status=404)
 
 
 def conference_rows(office: "Office") -> list[ConferenceRow]:

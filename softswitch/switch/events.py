@@ -155,10 +155,10 @@ class SuperviseCommand(msgspec.Struct, frozen=True):
 
 class ConferenceCommand(msgspec.Struct, frozen=True):
     """An operator does something in a conference: to `member` (see `Conferences.members`), or to all; or has `number`
-    rung, as `phone` might dial it."""
+    rung, as `phone` might dial it; or has all who talk in a call (`member` is its id) go there."""
 
     conference: str
-    verb: Literal["mute", "unmute", "kick", "lock", "unlock", "end", "invite"]
+    verb: Literal["mute", "unmute", "kick", "lock", "unlock", "end", "invite", "gather"]
     member: str = ""
     number: str = ""
     phone: str = ""

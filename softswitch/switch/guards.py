@@ -241,6 +241,17 @@ class Guards:
                 out.leg = leg
                 return
 
+    def passed(self, leg: Leg, call: "Call") -> None:
+        """The leg goes on in another call, whose cost it is from here on."""
+        for id, outs in tuple(self._out.items()):
+            for out in tuple(outs):
+                if out.leg is leg and out.call is not call:
+                    outs.remove(out)
+                    out.call = call
+                    self._out.setdefault(call.id, []).append(out)
+            if not outs:
+                del self._out[id]
+
     def ended(self, call: "Call", now: Instant) -> None:
         """Nothing of the call goes on."""
         for out in self._out.pop(call.id, ()):

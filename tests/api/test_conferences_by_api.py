@@ -47,6 +47,8 @@ async def test_a_conference_is_seen_ordered_about_and_ended(rig: Rig) -> None:
         ("team/mute", {"member": "phone:1001"}, 404),
         ("team/mute", {}, 422),
         ("team/shout", {"member": "all"}, 422),
+        ("team/gather", {}, 422),
+        ("team/gather", {"member": "nobody"}, 404),
         ("team/invite", {"number": "1001"}, 422),
         ("team/invite", {"number": "1001", "phone": "9999"}, 404),
         ("team/invite", {"number": "555", "phone": "1002"}, 422),

@@ -368,6 +368,8 @@ def test_conferences(switch, ask):
     assert "nobody is in a conference team" in ask("conferences", "end", "team", code=1)
     assert "no conference team" in ask("conferences", "invite", "team", "1002", "--from", "1001", code=1)
 
+    assert "no conference team" in ask("conferences", "gather", "team", "nobody", code=1)
+
     def look():
         (row,) = json.loads(ask("conferences", "--json"))
         assert [member["party"] for member in row["members"]] == ["phone:1001"]

@@ -20,6 +20,7 @@ STEPS = st.lists(
         st.tuples(st.sampled_from(("go", "hold", "resume")), st.integers(0, 4), st.just("")),
         st.tuples(st.just("answer"), st.integers(0, 3), st.just("")),
         st.tuples(st.just("invite"), st.integers(0, 3), st.sampled_from(("ring", "answer", "busy"))),
+        st.tuples(st.sampled_from(("talk", "gather")), st.integers(0, 3), st.just("")),
         st.tuples(st.just("order"), st.just(0), st.sampled_from(("mute", "unmute", "kick", "lock", "unlock", "end"))),
         st.tuples(st.sampled_from(("prompts", "lost", "disk")), st.integers(0, 1), st.just("")),
         st.tuples(st.just("wait"), st.sampled_from((1, 7, 70)), st.just("")),
@@ -71,6 +72,12 @@ class Evening:
             case "invite":
                 party.on_invite = 486 if how == "busy" else how
                 site.give(ConferenceCommand("board", "invite", number=f"100{number + 1}", phone="1001"))
+            case "talk" if line is None:
+                self.parties[(number + 1) % 4].on_invite = "answer"
+                party.call(f"100{(number + 1) % 4 + 1}")
+            case "gather":
+                for id in tuple(site.switch.calls):
+                    site.give(ConferenceCommand("board", "gather", id))
             case "order":
                 member = "all" if how in ("mute", "unmute", "kick") else ""
                 site.give(ConferenceCommand("board", how, member))  # type: ignore[arg-type]  # a literal

@@ -157,6 +157,16 @@ class Transfer:
         self._say(487, now)
         self._talk.rearm()
 
+    def release(self, now: Instant) -> Leg | None:
+        """The third, if there is one, goes to another call, and this transfer is over."""
+        call, third = self._call, self.third
+        self._silence()
+        self._talk.transfer = self.third = None
+        if self.phase is Phase.JOINED:
+            call.office.fact("conference.ended", now, call.id, why="went to a conference by name")
+        call.office.fact("transfer.cancelled", now, call.id, target=self._target, why="went to a conference by name")
+        return third
+
     # ------------------------------------------------------------------------------------------------- from the legs
 
     def progressed(self, leg: Leg, response: Response, body: bytes, now: Instant) -> None:
