@@ -282,8 +282,9 @@ class Guards:
 
     def _spendthrifts(self, now: Instant) -> "Iterator[tuple[Call, str]]":
         over: dict[str, str] = {}
+        spent = self._all_spent(now)
         limit = self._settings.guards.spend_per_day
-        if limit and self._spent(_EVERYBODY, now) >= limit:
+        if limit and spent.get(_EVERYBODY, 0.0) >= limit:
             over[_EVERYBODY] = f"guards.spend_per_day = {limit:g} is used up"
         for outs in tuple(self._out.values()):
             for out in outs:
@@ -293,7 +294,7 @@ class Guards:
                         party not in over
                         and rules
                         and rules.spend_per_day
-                        and self._spent(party, now) >= rules.spend_per_day
+                        and spent.get(party, 0.0) >= rules.spend_per_day
                     ):
                         over[party] = f"{party} has used up its {rules.spend_per_day:g} of the day"
                 why = next((over[party] for party in out.parties if party in over), "")
@@ -320,6 +321,17 @@ class Guards:
         )
         account = self._accounts.get(party)
         return running + (account.spent if account is not None else 0.0)
+
+    def _all_spent(self, now: Instant) -> dict[str, float]:
+        """The same for every party, in one pass over the calls: 1,000 of them are looked at every few seconds."""
+        self._roll(now)
+        found = {party: account.spent for party, account in self._accounts.items()}
+        for outs in self._out.values():
+            for out in outs:
+                cost = out.cost(now) if out.price else 0.0
+                for party in out.parties if cost else ():
+                    found[party] = found.get(party, 0.0) + cost
+        return found
 
     def _charge(self, out: _Outgoing, now: Instant) -> None:
         cost = out.cost(now)
@@ -353,8 +365,7 @@ class Guards:
 
     def spent(self, now: Instant) -> dict[str, float]:
         """Today's money by party, `switch` for all together."""
-        parties = {*self._accounts, *(party for outs in self._out.values() for out in outs for party in out.parties)}
-        return {party: money for party in sorted(parties) if (money := self._spent(party, now)) > 0.0}
+        return {party: money for party, money in sorted(self._all_spent(now).items()) if money > 0.0}
 
     @property
     def held(self) -> int:
