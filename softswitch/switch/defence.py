@@ -78,8 +78,9 @@ class Defence:
     def proved(self, flow: Flow, account: str, now: Instant) -> None:
         """Whoever sends from there has shown to be `account`."""
         host = flow.remote[0]
+        self._proved.pop(host, None)  # the latest stands last
         if len(self._proved) >= _MOST:
-            self._proved = {name: until for name, until in self._proved.items() if until > now + _PROVED / 2}
+            del self._proved[next(iter(self._proved))]
         self._proved[host] = now + _PROVED
         self._locks.pop((host, account), None)
         stranger = self._strangers.get(host)

@@ -213,3 +213,17 @@ def test_a_password_counts_from_the_phones_networks_only() -> None:
     assert Party(site, "1001", "203.0.113.10", 5060, PASSWORD).call("1002").status == 403
     assert Party(site, "1001", "192.0.2.11", 5060).call("1002").status == 401
     assert Party(site, "1001", "192.0.2.12", 5060, PASSWORD).call("1002").state == "up"
+
+
+def test_of_many_who_proved_themselves_the_latest_are_known() -> None:
+    """Ten thousand addresses within half an hour: no more are remembered, and none costs a look at all."""
+    site = Site(SETTINGS)
+    defence = site.switch.office.defence
+    for number in range(10_100):
+        defence.proved(Flow("udp", (f"203.0.{number // 250}.{number % 250 + 1}", 5060)), "1001", site.now)
+        if not number % 100:
+            defence.proved(Flow("udp", ("198.18.0.1", 5060)), "1002", site.now)  # comes again and again
+    assert defence.remembered() == 10_000
+    assert not defence.knows("203.0.0.1", site.now)
+    assert defence.knows(f"203.0.{10_099 // 250}.{10_099 % 250 + 1}", site.now)
+    assert defence.knows("198.18.0.1", site.now)
