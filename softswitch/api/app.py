@@ -25,6 +25,7 @@ from softswitch.api import (
     stream,
     why,
 )
+from softswitch.api.body_limit import BodyLimit
 from softswitch.api.replies import json
 from softswitch.api.roles import REQUIRED, Tokens, may
 from softswitch.kernel.errors import LocalError
@@ -79,6 +80,7 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         redoc_url=None,
     )
     app.state.operator = operator
+    app.add_middleware(BodyLimit, known=lambda given: tokens.holder(given, operator.settings.api) is not None)
     for router in (
         orders.router,  # before the verbs of agents
         live.router,
