@@ -1,6 +1,7 @@
 """One run: a fresh subject, a fresh generator, a window of time in which both are read."""
 
 import multiprocessing
+import socket
 import tempfile
 import time
 from contextlib import ExitStack
@@ -14,6 +15,7 @@ from bench.media.sealed import SUITE
 from bench.media.subjects import Media, Yardstick, cpu_seconds, resident_mb, split_cores, waited_seconds
 from softswitch.wire import control
 
+_SERVED: Final = 3_000_000  # legs to a recording server
 _SETTLE: Final = 0.3  # after the warm-up, and before the end
 _BUSY_MS: Final = 5.0
 """A generator that was later than this says that the machine was too busy to tell delays …"""
@@ -51,14 +53,17 @@ def measure(mode: str, calls: int, seconds: float, backend: str) -> dict[str, An
             stack.callback(subject.close)
             here.send(subject.ports)
         else:
-            subject = Media(folder, len(load.codecs), backend, mine)
+            subject = Media(folder, len(load.codecs) + 2 * len(plan.served), backend, mine)
             stack.callback(subject.close)
             if missing := set(plan.codecs) - set(subject.codecs):
                 raise Unfit(f"media has no {', '.join(sorted(missing))}")
-            here.send([slot.port for slot in subject.free])
+            here.send([slot.port for slot in subject.free[: len(load.codecs)]])
         here.recv()
         if isinstance(subject, Media):
             open_calls(subject, plan, phones, folder)
+            deaf = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            deaf.bind(("127.0.0.1", 0))
+            serve(subject, plan, deaf.getsockname())
             if churn is not None:
                 churn.begin(subject, phones, board)
             before = subject.statistics()
@@ -96,6 +101,15 @@ def open_calls(media: Media, plan: Scene, phones: list[tuple[str, int]], folder:
     media.connect(plan.edges)
     for command in plan.commands(folder):
         media.send(command)
+
+
+def serve(media: Media, plan: Scene, server: tuple[str, int]) -> None:
+    """The voices of calls on their way to a recording server, which listens to none."""
+    legs = [leg for pair in plan.served for leg in pair]
+    for slot, leg in zip(media.free[len(plan.codecs) :], legs, strict=False):
+        sent = control.LegSpec(plan.codecs[leg - 1], TYPES[plan.codecs[leg - 1]], -1, server, receive=False, keys=False)
+        media.send(control.OpenLeg(_SERVED + leg, slot.slot, sent))
+        media.connect([control.Edge(leg, _SERVED + leg)])
 
 
 def spec(codec: str, phone: tuple[str, int], keys: tuple[bytes, bytes] | None) -> control.LegSpec:

@@ -21,6 +21,7 @@ MODES: Final = (
     "mix",
     "record",
     "mixrecord",
+    "siprec",
     "transcode",
     "g722",
     "opus",
@@ -34,6 +35,7 @@ CALLS: Final = {
     "uvloop": (100, 200, 500, 1000),
     "relay": (100, 200, 500, 1000),
     "record": (100, 200, 500),
+    "siprec": (100, 200, 500),
     "mix": (100, 200, 500),
     "g722": (100, 200),
     "opus": (50, 100),
@@ -45,14 +47,16 @@ USUAL: Final = (100, 500)
 
 @dataclass
 class Scene:
-    """`codecs` and `speaker` (whom one should hear with numbers, −1 nobody) by phone; `recorded` pairs of legs;
-    `bursts` and `keys` as in `Load`; `rooms` the members of each conference."""
+    """`codecs` and `speaker` (whom one should hear with numbers, −1 nobody) by phone; `recorded` pairs of legs,
+    and `served` those whose voices go to a server; `bursts` and `keys` as in `Load`; `rooms` the members of each
+    conference."""
 
     codecs: list[str]
     speaker: list[int]
     edges: list[control.Edge]
     numbered: list[bool]
     recorded: list[tuple[int, int]] = field(default_factory=list)
+    served: list[tuple[int, int]] = field(default_factory=list)
     mixed: bool = False
     bursts: bool = False
     keys: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -99,6 +103,7 @@ def scene(mode: str, calls: int) -> Scene:
         edges=edges,
         numbered=[True] * count,
         recorded=pairs if mode in ("record", "mixrecord") else [],
+        served=pairs if mode == "siprec" else [],
         mixed=mode in ("mix", "mixrecord", "transcode"),
         bursts=mode in ("g722", "opus"),
         keys=keys(count) if mode == "srtp" else [],
