@@ -308,3 +308,75 @@ def test_media_that_dies_within_a_fax_ends_the_call() -> None:
     talk.site.give(Reported(0, (talk.site.media.ready(),)))
     assert talk.line.state == "over"
     talk.site.nothing_left()
+
+
+def late(talk: Talk, party: Party) -> list[int]:
+    """A party that thinks before it answers an image: its sessions that wait for that."""
+    happened, waiting = party._happened, []
+
+    def think(event: object) -> None:
+        if type(event).__name__ == "Reinvited" and b"m=image" in event.request.body:  # type: ignore[attr-defined]
+            talk.asked.append(event.request.body)  # type: ignore[attr-defined]
+            waiting.append(event.session)  # type: ignore[attr-defined]
+        else:
+            happened(event)  # type: ignore[arg-type]
+
+    party._happened = think  # type: ignore[method-assign]
+    return waiting
+
+
+def test_a_carrier_that_takes_its_time() -> None:
+    """The machine that asked hears 100 meanwhile, and sends its re-INVITE no more (RFC 3261 §17.2.1)."""
+    talk = Talk()
+    waiting = late(talk, talk.carrier)
+    sent: list[bytes] = []
+    talk.site.lost = lambda data: sent.append(data) is not None
+    talk.fax.reoffer(talk.fax.line, image("192.0.2.10", 4400, *T38))
+    talk.site.run(5.0)
+    assert sum(data.startswith(b"INVITE") and b"c=IN IP4 192.0.2.10" in data for data in sent) == 1
+    assert not talk.images()
+    (session,) = waiting
+    answer = image("198.51.100.10", 4500, *T38)
+    talk.carrier.perform(talk.carrier.ua.accept_offer(session, answer, talk.site.now))
+    talk.site.settle()
+    assert told(talk.fax.line)[0] == 200
+    assert len(talk.images()) == 2
+    talk.over()
+
+
+def test_both_ask_at_once() -> None:
+    """RFC 3261 §14.1: 491 both ways; whoever comes first the next time has the fax."""
+    talk = Talk()
+    talk.far_answers(talk.carrier, image("198.51.100.10", 4500, *T38))
+    talk.far_answers(talk.fax, image("192.0.2.10", 4400, *T38))
+    now, fax, carrier = talk.site.now, talk.fax, talk.carrier
+    fax.perform(fax.ua.reinvite(fax.line.session, image("192.0.2.10", 4400, *T38), now))
+    carrier.perform(carrier.ua.reinvite(talk.line.session, image("198.51.100.10", 4500, *T38), now))
+    talk.site.run(30.0)
+    assert set(talk.images()) == {("192.0.2.10", 4400), ("198.51.100.10", 4500)}
+    talk.over()
+
+
+def test_an_offer_that_is_taken_back() -> None:
+    """CANCEL for the re-INVITE (RFC 3261 §9): the carrier, which agrees all the same, is asked for sound again."""
+    talk = Talk()
+    waiting = late(talk, talk.carrier)
+    talk.fax.reoffer(talk.fax.line, image("192.0.2.10", 4400, *T38))
+    fax = next(iter(talk.site.switch.office.faxes.by_session.values()))
+    machine = fax._near
+    office = talk.site.switch.office
+    session = office.ua._sessions.get(machine.session)
+    assert session is not None
+    assert session.answering is not None
+    cancel = session.answering.request
+    assert cancel is not None
+    office.ua._sessions.receive_cancel(session, session.answering, cancel, talk.site.now)
+    office.drive(office.ua._take())
+    talk.site.effects(talk.site.switch.wake(talk.site.now))
+    talk.site.settle()
+    assert told(talk.fax.line)[0] == 487
+    (asked,) = waiting
+    talk.carrier.perform(talk.carrier.ua.accept_offer(asked, image("198.51.100.10", 4500, *T38), talk.site.now))
+    talk.site.run(1.0)
+    assert not talk.images()
+    talk.over()

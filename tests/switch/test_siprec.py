@@ -252,3 +252,32 @@ def test_srtp_when_it_is_wanted() -> None:
     assert len(secured) == 2
     carrier.hang_up(line)
     site.nothing_left()
+
+
+def test_a_call_that_comes_to_another_media_process_is_sent_from_there() -> None:
+    """One call after the other in turn: the second is taken by the first one's process when it is picked up."""
+    site = Site(SETTINGS, workers=2)
+    server = Server(site)
+    site.phone("1001", "192.0.2.10")
+    carrier = site.party("+37061234567", "198.51.100.10")
+    line = carrier.call("100")
+    site.run(1.0)
+    (call,) = site.switch.calls.values()
+    other = 1 - call.leg.worker
+    call.drive(call.leg.move_to(other, site.now))
+    for leg in call.stage.legs():
+        call.drive(leg.move_to(other, site.now))
+    call.recording.follow(call.stage.legs(), site.now)
+    site.run(1.0)
+    sending = [
+        [leg for leg, spec in process.legs.items() if spec.remote is not None and spec.remote[0] == "192.0.2.80"]
+        for process in site.processes
+    ]
+    assert [len(some) for some in sending] == ([0, 2] if other else [2, 0])
+    assert all(site.processes[other].hears(leg) for leg in sending[other])
+    assert len({document.session for document in server.documents if document.session}) == 1
+    assert [fact.kind for fact in facts(site, "siprec.started", "siprec.ended", "siprec.failed")] == [
+        "siprec.started", "siprec.ended", "siprec.started",
+    ]  # fmt: skip
+    carrier.hang_up(line)
+    site.nothing_left()
