@@ -53,13 +53,19 @@ def check_conferences(settings: Settings) -> Iterator[Finding]:
             for key in ("wait_for_moderator", "end_with_moderator"):
                 if getattr(room, key):
                     yield Finding((*path, key), "nobody can be the moderator: set moderator_pin or moderators")
+    led_to = set()
     for target_path, text in targets_of(settings):
         try:
             target = parse_target(text)
         except LocalError:
             continue
+        if target.kind == "conference":
+            led_to.add("*" if "{" in text else target.name)
         if target.kind == "directory" and target.name and target.name not in settings.groups:
             yield Finding(target_path, f'no group "{target.name}"', closest(target.name, settings.groups))
+    for name, room in settings.conferences.items():
+        if not (room.number or settings.hooks or led_to & {name, "*"}):
+            yield Finding(("conferences", name), "has no number, and no route or menu leads here", severity="warning")
 
 
 def _pins(path: KeyPath, room: Conference) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
+from softswitch.switch import forwarding
 from softswitch.switch.call import Call
 from softswitch.switch.conferences import OWNER, Member, Room, shown
 from softswitch.switch.dial_plan import Ringing
@@ -104,7 +105,8 @@ def _invite(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
     office.fact(
         "conference.invited", now, id, conference=order.conference, number=order.number, phone=order.phone, by=order.by
     )
-    ringing = office.directory.ringing(target, call, now) or Ringing(str(target), refusal=404)
+    ringing = forwarding.follow(call, office.directory.ringing(target, call, now), now)
+    ringing = ringing or Ringing(str(target), refusal=404)
     if room is not None:
         room.ringing = {*(room.ringing & office.calls.keys()), id}
     stage = ConferenceStage(call, order.conference, invited=True)
@@ -121,10 +123,8 @@ def _talk(switch: "Switch", order: ConferenceCommand) -> TalkStage:
     talk = call.stage
     if not isinstance(talk, TalkStage) or (talk.transfer is not None and talk.transfer.third is None):
         raise PeerError(f"in call {call.id} nobody talks, or somebody is being rung", status=409)
-    room, limit = (
-        office.conferences.by_name.get(order.conference),
-        office.conferences.rules(order.conference).max_members,
-    )
+    room = office.conferences.by_name.get(order.conference)
+    limit = office.conferences.rules(order.conference).max_members
     if limit and len(talk.parties()) + (0 if room is None else len(room.members)) > limit:
         raise PeerError(f"conference {order.conference} has no room for {len(talk.parties())}", status=409)
     return talk

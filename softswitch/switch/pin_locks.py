@@ -32,7 +32,8 @@ class PinLocks:
         self._wrong: dict[tuple[str, str], tuple[int, Instant]] = {}  # how many lately, and when the last one was
 
     def role(self, conference: str, rules: Conference, call: "Call", pin: str, now: Instant) -> Role:
-        """What the PIN makes of the caller; empty: it is wrong, or nobody listens to the caller for now."""
+        """What the PIN makes of the caller; empty: it is wrong, or nobody listens to the caller for now. Wrong ones are
+        counted and told, but for none at all."""
         found: Role = ""
         if _same(pin, rules.moderator_pin):
             found = "moderator"
@@ -40,6 +41,8 @@ class PinLocks:
             return "member"  # only moderators have one
         elif _same(pin, rules.pin):
             found = "member"
+        if not pin:
+            return ""  # who types nothing guesses nothing
         keys = self._keys(conference, call)
         locked = any(self._count(key, now) >= most for key, most in keys)
         if found and not locked:

@@ -13,6 +13,7 @@ PHONES = '[phones.1001]\npassword = "long-enough-1"\n[phones.1002]\npassword = "
     ("text", "fault"),
     [
         ('[conferences."a b"]', "not a name: letters, digits and _ . + - only"),
+        ("[conferences.a]", "has no number, and no route or menu leads here"),
         ('[conferences.a]\nnumber = "6oo"', 'number: "6oo" cannot be dialled: digits, * and # only'),
         ('[conferences.a]\nnumber = ""', "number:"),
         ('[conferences.a]\nnumber = "1001"', '"1001" is also the number of phones.1001'),

@@ -1,5 +1,7 @@
 """Conferences by order: mute, kick, lock, end; people who are invited; what operators see."""
 
+from dataclasses import replace
+
 import pytest
 
 from softswitch.kernel.errors import PeerError
@@ -98,6 +100,17 @@ def test_whoever_is_invited_is_in_it_by_answering() -> None:
     site.nothing_left()
 
 
+def test_an_invited_phone_is_announced_by_its_own_name() -> None:
+    site = Meeting(open_room(announce="name"))
+    site.switch.office._find_prompt = lambda name, language: name
+    line = site.come(site.phones[0])
+    site.order("invite", number="1002", phone="1001")
+    assert site.said() == ("var/names/1002.wav", "conference-joined")
+    site.phones[1].hang_up(site.phones[1].line)
+    site.phones[0].hang_up(line)
+    site.nothing_left()
+
+
 def test_an_invitation_may_begin_the_conference_and_go_unanswered() -> None:
     site = Meeting(open_room())
     bob = site.phones[1]
@@ -108,6 +121,22 @@ def test_an_invitation_may_begin_the_conference_and_go_unanswered() -> None:
     site.order("invite", number="1002", phone="1001")
     assert list(site.heard) == ["1002"]
     bob.hang_up(bob.line)
+    site.nothing_left()
+
+
+@pytest.mark.parametrize(("to", "rung"), [("phone:1003", True), ("play:closed", False)])
+def test_an_invited_phone_that_forwards_everything(to: str, rung: bool) -> None:
+    """To another phone, which is rung; what does not ring is nobody to talk with."""
+    settings = open_room()
+    settings = replace(settings, phones={**settings.phones, "1002": replace(settings.phones["1002"], always=to)})
+    site = Meeting(settings)
+    line = site.come(site.phones[0])
+    site.order("invite", number="1002", phone="1001")
+    assert not site.phones[1].lines
+    assert list(site.heard) == (["1001", "1003"] if rung else ["1001"])
+    site.phones[0].hang_up(line)
+    if rung:
+        site.phones[2].hang_up(site.phones[2].line)
     site.nothing_left()
 
 

@@ -7,7 +7,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.switch.pin_locks import TRIES
 from softswitch.switch.stages.conferring import ConferenceStage, come_to
 from softswitch.switch.stages.sounds import PlayStage, RefuseStage
-from softswitch.switch.stages.spoken_name import NameStage, name_file
+from softswitch.switch.stages.spoken_name import NameStage, name_file, own_name
 from softswitch.switch.stages.stage import Stage
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ def entrance(call: "Call", name: str) -> Stage:
     """The first stage of a call that goes to `conference:NAME`."""
     conferences = call.office.conferences
     rules, phone = conferences.rules(name), _phone(call)
+    call.language = rules.language or call.language
     if phone and rules.phones and phone not in rules.phones and phone not in rules.moderators:
         return RefuseStage(call, 403)
     if conferences.refusal(name, moderator=True) and not call.leg.up:
@@ -38,12 +39,8 @@ def _phone(call: "Call") -> str:
 
 def _inside(call: "Call", name: str, moderator: bool) -> Stage:
     """After the PIN: the conference, or first the name of who has not said it for good."""
-    rules, phone = call.office.conferences.rules(name), _phone(call)
-    if rules.announce != "name":
+    if call.office.conferences.rules(name).announce != "name" or own_name(call):
         return ConferenceStage(call, name, moderator)
-    own = call.office.sound(name_file(call, phone)) if phone else ""
-    if own:
-        return ConferenceStage(call, name, moderator, own_name=own)
     path = name_file(call, f"call-{call.id}")
 
     def named(spoken: str) -> Stage:
@@ -64,8 +61,6 @@ class PinStage(Stage):
 
     def enter(self, now: Instant) -> None:
         call = self.call
-        rules = call.office.conferences.rules(self.at)
-        call.language = rules.language or call.language
         if not call.leg.up and not come_to(call, self.at, now):
             return
         if call.answer(now):

@@ -7,6 +7,7 @@ from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant, is_due
 from softswitch.switch.conferences import Member, Room
 from softswitch.switch.stages.in_call import KeyRun
+from softswitch.switch.stages.spoken_name import own_name
 from softswitch.switch.stages.stage import Stage
 from softswitch.wire.control import ToneItem
 
@@ -38,12 +39,10 @@ class ConferenceStage(Stage):
     label = "talking"
 
     def __init__(
-        self, call: "Call", name: str, moderator: bool = False, own_name: str = "", spoken: str = "",
-        invited: bool = False,
-    ) -> None:  # fmt: skip
+        self, call: "Call", name: str, moderator: bool = False, spoken: str = "", invited: bool = False
+    ) -> None:
         super().__init__(call, name)
         self._moderator = moderator
-        self._own_name = own_name
         self._spoken = spoken
         self._invited = invited
         self._member: Member | None = None
@@ -63,7 +62,8 @@ class ConferenceStage(Stage):
             return
         call.served(now, f"conference:{self.at}")
         call.check_audible(call.leg)
-        name = self._spoken or self._own_name
+        named = conferences.rules(self.at).announce == "name"
+        name = self._spoken or (own_name(call) if named else "")
         member = Member(self, call, call.leg, self._moderator, now, name=name, spoken=bool(self._spoken))
         self._member, self._spoken = member, ""
         room = self._room = conferences.join(self.at, member, now)

@@ -22,6 +22,12 @@ def name_file(call: "Call", phone: str) -> str:
     return f"{call.office.settings.server.data_dir}/names/{phone}.wav"
 
 
+def own_name(call: "Call") -> str:
+    """The name that the owner of the party's phone has said for good; empty: none."""
+    phone = call.office.directory.seat(call.leg.peer)
+    return call.office.sound(name_file(call, phone)) if phone else ""
+
+
 class _State(Enum):
     EXPLAINING = auto()
     BEEPING = auto()
