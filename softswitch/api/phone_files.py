@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from softswitch.api.http_server import GuestServer
+from softswitch.api.http_server import BoundedHttp, GuestServer
 from softswitch.kernel.errors import LocalError
 from softswitch.services.certificates import load_pair
 from softswitch.services.provisioning.site import PREFIX, ProvisioningSite
@@ -113,7 +113,7 @@ class PhoneFiles:
             server_header=False,
             lifespan="off",
             ws="none",
-            http="h11",
+            http=BoundedHttp,
             limit_concurrency=_CONNECTIONS,
             timeout_keep_alive=_IDLE_SECONDS,
             timeout_graceful_shutdown=_STOP_SECONDS,
