@@ -1,11 +1,13 @@
 """Carriers that are known by their certificate (RFC 5922), and calls to carriers by TLS."""
 
+from dataclasses import replace
+
 import pytest
 
 from softswitch.sip.flow import Flow, Send
 from softswitch.switch.events import Arrived, Certified, Effect, FlowFailed
 from softswitch.switch.records import CallRecord
-from softswitch.switch.settings import Phone, Route, Settings, Sip, Trunk
+from softswitch.switch.settings import Parking, Phone, Route, Settings, Sip, Trunk
 from softswitch.wire.sip import parse
 from tests.switch.site import Site
 
@@ -119,6 +121,21 @@ def test_a_sips_call_goes_on_by_tls_or_not_at_all(number: str, status: int) -> N
     answers = [parse(one.data) for one in site.sends if one.flow == flow]
     assert [answer.status for answer in answers if answer.status >= 180][-1] == status  # type: ignore[union-attr]
     assert not [one for one in site.sends if one.flow != flow]
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("sips", 480), ("sip", 200)])
+def test_a_sips_call_that_is_parked_is_not_taken_in_the_clear(scheme: str, status: int) -> None:
+    """RFC 5630 §5.1.1.3: by a phone over UDP."""
+    routes = (Route(source="trunk:*", number="200", to="park:main/701"),)
+    site = Wired(replace(SETTINGS, parking={"main": Parking(slots="701-702")}, routes=routes))
+    phone = site.phone("1001", "192.0.2.10")
+    flow = Flow("tls", ("192.0.2.77", 40000), 1, 5)
+    site.give(Certified(flow, ("sip.carrier.test",)))
+    site.give(invite(flow, scheme))
+    assert site.switch.office.parked.calls
+    line = phone.call("701")
+    assert line.status == status
+    assert bool(site.switch.office.parked.calls) is (status != 200), "it waits on"
 
 
 @pytest.mark.parametrize("address", ["sip:198.51.100.3;transport=tls", "sips:198.51.100.3"])

@@ -12,7 +12,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.replaces import replaces_of
 from softswitch.switch.dialog_names import DialogName
-from softswitch.switch.pickup import pick_up, within_reach
+from softswitch.switch.pickup import downgrades, pick_up, within_reach
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage
@@ -134,6 +134,9 @@ def _may(office: "Office", source: str, peer: str, *, early: bool) -> bool:
 def _bring(own: "Call", other: "Call", like: Leg, now: Instant) -> Leg | None:
     """Answer the party of `own` as it fits `like`, and bring it into `other`. None when that failed; `own` has then
     ended, and `other` goes on as it was."""
+    if downgrades(own, other):
+        own.refuse(now, 480)
+        return None
     try:
         own.drive(own.leg.move_to(other.leg.worker, now))
     except NoPort as error:
