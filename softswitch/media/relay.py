@@ -84,10 +84,20 @@ class Relay:
             kind = to.spec.event_type if event else packet.payload_type
             if kind < 0:
                 continue
+            if event and not to.spec.keys:  # control sends what is no command of its own
+                self._leave_out(leg.row, sink)
+                continue
             data = payload
             if event and (clock := self._legs.event_clock(leg)) != (other := self._legs.event_clock(to)):
                 data = dtmf.rescaled(payload, clock, other)
             self.one(leg.row, sink, kind, packet.marker, packet.sequence, packet.timestamp, data, now)
+
+    def _leave_out(self, row: int, sink: int) -> None:
+        """A packet that the sink does not get is no loss: its number goes to the next one."""
+        state = self._legs.sent[sink]
+        if int(state["feed"]) == row:
+            state["seq_shift"] = (int(state["seq_shift"]) - 1) & 0xFFFF
+            self._legs.flows.clear(row)  # it knows the shift of before
 
     def one(
         self, row: int, sink: int, kind: int, marker: bool, sequence: int, timestamp: int, payload: bytes, now: Instant

@@ -299,6 +299,28 @@ def test_keys_are_reported_once_and_relayed_with_their_type_mapped(stage):
     assert steps(b)[0] == {1}
 
 
+def test_keys_that_may_be_commands_are_not_relayed(stage):
+    """Control sends on those that are none; what is left out is no loss to the peer."""
+    a, b = bridge(stage)
+    stage.command(control.UpdateLeg(2, control.LegSpec("PCMU", 0, 101, b.address, keys=False)))
+    talk(stage, 3, (a, QUIET))
+    for digit in "*0":
+        press(stage, a, digit)
+        talk(stage, 3, (a, QUIET))
+    assert [report.digit for report in stage.of(control.Digit)] == ["*", "0"]
+    assert {packet.payload_type for _, packet, _ in b.sent()} == {0}
+    assert steps(b)[0] == {1}
+    stage.command(control.SendDigits(2, "5", 100))
+    talk(stage, 20, (a, QUIET))
+    keys = dtmf.EventReceiver()
+    events = [(now, packet, payload) for now, packet, payload in b.sent() if packet.payload_type == 101]
+    pressed = [
+        key for now, packet, payload in events for key in keys.receive(dtmf.parse(payload), packet.timestamp, now)
+    ]
+    assert [key.digit for key in pressed] == ["5"]
+    assert steps(b)[0] == {1}
+
+
 def test_a_lost_end_is_noticed(stage):
     a, _ = bridge(stage)
     for n in range(4):
