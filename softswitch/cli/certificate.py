@@ -49,10 +49,8 @@ def certificate(
         return
     click.echo(f"{crt} and {key}, for {', '.join(names)}, good for {days} days. In the configuration:\n")
     click.echo(f'[tls]\ncertificate = "{_shown(crt, path)}"\nkey = "{_shown(key, path)}"\n')
-    click.echo(
-        'and in sip.listen "tls:0.0.0.0:5061", "wss:0.0.0.0:8443". A running switch takes a new certificate by softswitch\n'
-        "reload, and new listeners by a restart."
-    )
+    click.echo('and in sip.listen "tls:0.0.0.0:5061", "wss:0.0.0.0:8443".')
+    click.echo("A running switch takes a new certificate by softswitch reload, new listeners by a restart.")
 
 
 def _names(path: Path | None) -> tuple[str, ...]:
