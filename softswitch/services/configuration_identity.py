@@ -65,6 +65,8 @@ def with_stir(settings: Settings, directory: Path) -> tuple[Settings, list[Findi
             stir_keys.private_key(stir)
         except LocalError as error:
             findings.append(Finding(("stir", "key"), str(error)))
+    elif "key" in files and not Path(files["key"]).is_file():
+        findings.append(Finding(("stir", "key"), f"{files['key']} cannot be read: No such file or directory"))
     return replace(settings, stir=stir), findings
 
 

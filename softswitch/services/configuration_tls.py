@@ -65,6 +65,8 @@ def _certificate(settings: Settings, file: str) -> Iterator[Finding]:
         certificate = read_certificate(file)
     except LocalError as error:
         yield Finding(path, str(error))
+        if tls.key is not None and not Path(tls.key).is_file():
+            yield Finding(("tls", "key"), f"{tls.key} cannot be read: No such file or directory")
         return
     try:
         load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), file, tls.key)

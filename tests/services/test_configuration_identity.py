@@ -27,6 +27,7 @@ BASE = '[phones.1001]\npassword = "long-enough-1"\n[trunks.carrier]\naddress = "
         ('stir = { verify = "mark" }', "trunks.carrier.stir.verify: needs stir.anchors"),
         ('stir = { verify = "maybe" }', "trunks.carrier.stir.verify"),
         ('[stir]\nkey = "none.key"', "6: stir.key: "),
+        ('[stir]\ncertificate = "none.pem"\nkey = "none.key"', "7: stir.key: "),
         ('[stir]\nanchors = "config.toml"', "has no certificates (PEM)"),
         ('[stir]\nx5u = "ftp://x"', '"ftp://x" is no URL'),
         ('[stir]\nx5u = "http://x/y"', "by https only"),

@@ -59,6 +59,10 @@ def test_files_that_are_missing_or_of_another_kind(write: Write) -> None:
     assert faults(path) == ["6: tls.key: own.key holds no private key in PEM"]
     (path.parent / "own.crt").write_text("no certificate")
     assert faults(path) == ["5: tls.certificate: own.crt holds no certificate in PEM"]
+    (path.parent / "own.crt").unlink()
+    (path.parent / "own.key").unlink()
+    missing = "cannot be read: No such file or directory"
+    assert faults(path) == [f"5: tls.certificate: own.crt {missing}", f"6: tls.key: own.key {missing}"]
 
 
 def test_a_key_of_another_certificate(write: Write) -> None:
