@@ -192,9 +192,11 @@ def test_fax_after_fax_counts_versions_up() -> None:
     talk.fax.resume(talk.fax.line, version=9)
     talk.site.run(1.0)
     talk.fax.reoffer(talk.fax.line, image("192.0.2.10", 4400, *T38, version=10))
-    versions = [version(offer) for offer in talk.asked]
-    assert versions == list(range(versions[0], versions[0] + 3))
     assert len(talk.images()) == 2
+    talk.fax.resume(talk.fax.line, version=11)
+    talk.site.run(1.0)
+    versions = [version(offer) for offer in talk.asked]
+    assert versions == list(range(versions[0], versions[0] + 4)), "though the sound is what it was the last time"
     talk.over()
 
 
