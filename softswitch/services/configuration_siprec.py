@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from softswitch.kernel.errors import PeerError
 from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.sip.codec_table import CODECS
@@ -60,7 +61,7 @@ def _server(settings: Settings, path: KeyPath, server: RecordingServer) -> Itera
         yield Finding((*path, "retry_seconds"), "must be 0 (not at all) or at least 5")
     try:
         uri = Uri.parse(server.address)
-    except ValueError:
+    except PeerError:
         return  # told elsewhere
     if server.srtp in ("optional", "required") and transport_of(uri) not in SECURE:
         text = "the keys of SRTP go to the server in the clear: use transport=tls"

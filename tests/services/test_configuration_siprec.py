@@ -3,6 +3,7 @@
 import pytest
 
 from softswitch.acd.model import QueueSettings
+from softswitch.services.configuration_checks import Known, check_settings
 from softswitch.services.configuration_siprec import check_siprec
 from softswitch.switch.settings import Phone, RecordingServer, Settings, Trunk
 
@@ -44,6 +45,11 @@ def test_a_misspelt_server_is_told_the_right_one() -> None:
     settings = Settings(queues={"a": QueueSettings(siprec="mian")}, siprec={"main": RecordingServer(address=AT)})
     (finding,) = check_siprec(settings)
     assert (finding.path, finding.suggestion) == (("queues", "a", "siprec"), "main")
+
+
+def test_an_address_that_is_none_is_told_once() -> None:
+    found = list(check_settings(one(address="srs.example.com"), Known({})))
+    assert [finding.suggestion for finding in found if finding.path[0] == "siprec"] == ["sip:srs.example.com"]
 
 
 def test_what_is_right() -> None:
