@@ -309,8 +309,9 @@ class Leg:
         return [] if said.reoffered or said.pending else self._offer_again(said.as_said(), now)
 
     def sound_again(self, now: Instant) -> list[Output]:
-        """After a fax: a re-INVITE with the stream as it was."""
-        return [] if self.negotiated is None else self._offer_again(self.description.as_said(), now)
+        """After a fax: a re-INVITE with the stream as it was, unless one is under way."""
+        said = self.description
+        return [] if self.negotiated is None or said.reoffered else self._offer_again(said.as_said(), now)
 
     def refresh(self, now: Instant) -> list[Output]:
         """The session is due (RFC 4028 §7.4): a re-INVITE with what we said last, which changes nothing."""

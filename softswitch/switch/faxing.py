@@ -72,8 +72,14 @@ class Faxes:
             return False
         return fax.receive(event, now)
 
+    def between(self, call: "Call", two: tuple[Leg, ...], now: Instant) -> None:
+        """The talk is one of these two now, or of others than two; a fax of others is over."""
+        for fax in tuple(self.by_session.values()):
+            if fax.call is call and set(fax.parties) != set(two):
+                fax.end(now)
+
     def left(self, call: "Call", staying: Collection[Leg], now: Instant) -> None:
-        """The talk is over, or is no longer one of two; these have not been hung up on."""
+        """The talk is over; these have not been hung up on."""
         for fax in tuple(self.by_session.values()):
             if fax.call is call:
                 fax.end(now, staying)
@@ -122,6 +128,11 @@ class Fax:
         self._version = 0
         self._since: Instant = 0.0
 
+    @property
+    def parties(self) -> tuple[Leg, Leg]:
+        """Who faxes with whom."""
+        return self._near, self._far
+
     def begin(self, image: Image, offer: bytes, now: Instant) -> list[Output]:
         """Ask the far party. Raises `NoPort`."""
         fabric = self._office.fabric
@@ -164,13 +175,12 @@ class Fax:
         self._close()
         if was is State.ASKED:
             self._office.drive(self._office.ua.reject_offer(self._near.session, 488, now))
+        if was is State.RELAYED:
+            self.call.recording.resume(now, by=self._near.peer, reason="fax", hold=_HOLD)
+            self._office.fact("fax.ended", now, self.call.id, seconds=round(now - self._since, 3))
         for leg in (self._near, self._far):
             if not leg.over and leg in self._said and (staying is None or leg in staying):
                 self._office.drive(leg.sound_again(now))
-        if was is State.RELAYED:
-            seconds = round(now - self._since, 3)
-            self.call.recording.resume(now, by=self._near.peer, reason="fax", hold=_HOLD)
-            self._office.fact("fax.ended", now, self.call.id, seconds=seconds)
 
     # ---------------------------------------------------------------------------------------------------------- within
 

@@ -163,7 +163,7 @@ class CallRecording:
         at_work = self._recorder or self._session is not None
         word = "off" if not at_work else "paused" if self._paused_by else "on"
         for leg in self._parties:
-            if leg.record_aware:
+            if leg.record_aware and leg.session not in call.office.faxes.by_session:  # it has no sound there
                 call.drive(leg.indicate(word, now))
 
     def _heard(self, others: Iterable[Leg]) -> None:

@@ -382,3 +382,51 @@ def test_an_offer_that_is_taken_back() -> None:
     talk.site.run(1.0)
     assert not talk.images()
     talk.over()
+
+
+def test_a_consultation_brings_both_back_to_sound() -> None:
+    talk = Talk()
+    faxing(talk)
+    machine: list[bytes] = []
+    sound = talk.fax.to_answer
+    talk.fax.to_answer = lambda offer: machine.append(offer) or sound(offer)  # type: ignore[func-returns-value]
+    (id,) = talk.site.switch.calls
+    talk.site.give(TransferCommand(id, "consult", "phone:1002", "boss"))
+    talk.site.run(2.0)
+    assert not talk.images()
+    assert [kind for kind, _ in lines(talk.asked[-1])] == ["audio"]
+    assert [kind for kind, _ in lines(machine[-1])] == ["audio"]
+    talk.over()
+
+
+def test_who_takes_the_machine_s_place_has_no_fax() -> None:
+    """INVITE with Replaces (RFC 3891): the carrier is asked for sound, and talks with the one who came."""
+    talk = Talk()
+    faxing(talk)
+    leg = next(one for call in talk.site.switch.calls.values() for one in call.stage.legs())
+    ids = talk.site.switch.office.ua.dialog_of(leg.session)
+    assert ids is not None
+    replaces = f"{ids.call_id};to-tag={ids.local_tag};from-tag={ids.remote_tag}"
+    talk.fax.call("1001", headers=(("Replaces", replaces),))
+    talk.site.run(2.0)
+    assert not talk.images()
+    assert not talk.site.switch.office.faxes.by_session
+    assert [kind for kind, _ in lines(talk.asked[-1])] == ["audio"]
+    assert talk.line.state == talk.fax.line.state == "up"
+    talk.carrier.hang_up(talk.line)
+    talk.site.nothing_left()
+
+
+def test_who_shows_recording_is_told_after_the_fax() -> None:
+    talk = Talk()
+    for call in talk.site.switch.calls.values():
+        call.leg.record_aware = True
+        assert call.recording.running
+    talk.asked.clear()
+    faxing(talk)
+    assert [kind for offer in talk.asked for kind, _ in lines(offer)] == ["image"]
+    talk.fax.resume(talk.fax.line, version=9)
+    talk.site.run(1.0)
+    assert [kind for offer in talk.asked for kind, _ in lines(offer)][:2] == ["image", "audio"]
+    assert parse_sdp(talk.asked[-1]).media[0].get("record") == "on"
+    talk.over()

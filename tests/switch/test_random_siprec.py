@@ -10,6 +10,7 @@ import pytest
 from softswitch.acd.model import Fact
 from softswitch.switch.recording_session import State
 from softswitch.switch.settings import RecordingServer
+from softswitch.switch.stages.talking import TalkStage
 from softswitch.wire.sdp import Media
 from tests.switch import test_random_days as days
 from tests.switch.recording_server import RecordingServer as Server
@@ -24,6 +25,9 @@ SETTINGS = replace(
 )  # fmt: skip
 
 
+IMAGE = ("m=image 5002 udptl t38\r\na=T38FaxVersion:0",) * 3 + ("m=audio 4000 RTP/AVP 8",)
+
+
 class Day(days.Day):
     """The servers move, too."""
 
@@ -32,7 +36,7 @@ class Day(days.Day):
         self.servers = [Server(self.site, f"192.0.2.8{n}") for n in (0, 1)]
         for server in self.servers:
             server.to_line = lambda place, media, server=server: self.line_of(server, place, media)
-        more = [self.temper, self.leave, self.change, self.late]
+        more = [self.temper, self.leave, self.change, self.late, self.fax]
         self.actions += more * 12
 
     def line_of(self, server: Server, place: int, media: Media) -> str:
@@ -65,10 +69,20 @@ class Day(days.Day):
             lines = [self.line_of(server, place, media) for place, media in enumerate(offer)]
             server.reoffer(line, self.dice.choice((b"", server.description(*lines, version=self.version))))
 
+    def fax(self) -> None:
+        """A party of a talk asks for an image, or for sound again."""
+        if found := self.lines("up"):
+            party, line = self.dice.choice(found)
+            party.reoffer(line, self.describe(party, (self.dice.choice(IMAGE),)))
+
     def check(self) -> None:
         super().check()
         office = self.site.switch.office
         sessions = set(office.recording_servers.by_session.values())
+        for fax in office.faxes.by_session.values():
+            stage = fax.call.stage
+            assert isinstance(stage, TalkStage)
+            assert set(fax.parties) == {fax.call.leg, stage.callee}
         live = [call for call in self.site.switch.calls.values() if call.recording._session is not None]
         assert sessions == {
             call.recording._session
@@ -88,6 +102,8 @@ class Day(days.Day):
         super().ends()
         assert not self.site.switch.office.recording_servers.by_session
         assert not self.site.switch.office.faxes.by_session
+        kinds = Counter(fact.kind for fact in self.site.saved if isinstance(fact, Fact))
+        assert kinds["fax.started"] == kinds["fax.ended"]
         facts = [fact for fact in self.site.saved if isinstance(fact, Fact)]
         counts = Counter((fact.call, fact.kind) for fact in facts if fact.kind.startswith("siprec."))
         for call, kind in tuple(counts):

@@ -315,8 +315,9 @@ class TalkStage(Stage):
             return
         caller, callee = self.call.leg, self.callee
         circle, parties = self.circle(), self.parties()
-        if self.call.office.faxes.by_session and (self.transfer is not None or self.watchers):
-            self.call.office.faxes.left(self.call, (caller, callee), now)
+        if self.call.office.faxes.by_session:
+            two = () if self.transfer is not None or self.watchers else (caller, callee)
+            self.call.office.faxes.between(self.call, two, now)
         pair = circle == (caller, callee) and caller.held_at is None and callee.held_at is None
         for party, other in ((caller, callee), (callee, caller)):
             party.watch(other, now=pair)
