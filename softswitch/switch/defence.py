@@ -65,7 +65,7 @@ class Defence:
         return bool(self._locks)
 
     def knows(self, host: str, now: Instant) -> bool:
-        """Whether a trunk, a fixed or registered phone, or somebody with a password is at that address."""
+        """Whether a trunk, a fixed or registered phone, a recording server, or somebody with a password is there."""
         if self._proved.get(host, 0.0) > now:
             return True
         office = self._office
@@ -73,6 +73,7 @@ class Defence:
             office.registrations.at_host(host)
             or office.directory.phone_at(host) is not None
             or office.directory.trunk_at(host) is not None
+            or office.recording_servers.at_host(host)
         )
 
     def proved(self, flow: Flow, account: str, now: Instant) -> None:

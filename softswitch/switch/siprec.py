@@ -67,6 +67,12 @@ class RecordingServers:
             next_name = server.backup
         return sorted(found, key=lambda way: self._failed.get(way.name, 0.0) > now)
 
+    def at_host(self, host: str) -> bool:
+        """Whether one of the servers has that address."""
+        next_hops, servers = self._office.next_hops, self._office.settings.siprec
+        hops = (next_hops.hops(f"siprec:{name}", Uri.parse(server.address)) for name, server in servers.items())
+        return any(hop.address == host for some in hops for hop in some)
+
     def failed(self, way: Way, reason: str, now: Instant) -> None:
         """It did not take a call, or left one."""
         if way.name not in self._office.settings.siprec:

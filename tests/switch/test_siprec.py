@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from softswitch.acd.model import Fact, QueueSettings
-from softswitch.switch.events import RecordingCommand, TransferCommand
+from softswitch.sip.next_hop import Hop
+from softswitch.switch.events import HopsLocated, RecordingCommand, TransferCommand
 from softswitch.switch.settings import Agent, Phone, RecordingServer, Route, Settings, Sip, Trunk
 from tests.switch.recording_server import RecordingServer as Server
 from tests.switch.site import Line, Party, Site
@@ -85,6 +86,18 @@ def test_a_call_of_the_queue_is_sent_with_both_voices_apart() -> None:
     (ended,) = facts(site, "siprec.ended")
     assert ended.data["seconds"] == pytest.approx(10.0, abs=0.1)
     site.nothing_left()
+
+
+def test_a_recording_server_is_no_stranger() -> None:
+    """Nor are the addresses that its name stands for: its answers pass the gate like a carrier's."""
+    named = replace(SETTINGS, siprec={"main": RecordingServer(address="sip:srs.example.com")})
+    for settings in (SETTINGS, named):
+        site = Site(settings)
+        if settings is named:
+            assert not site.switch.desk.knows("192.0.2.80", site.now)
+            site.give(HopsLocated("siprec:main", (Hop("udp", "192.0.2.80", 5060),)))
+        assert site.switch.desk.knows("192.0.2.80", site.now)
+        assert not site.switch.desk.knows("192.0.2.99", site.now)
 
 
 def test_the_parties_are_not_asked_for_anything() -> None:
