@@ -57,6 +57,8 @@ def _server(settings: Settings, path: KeyPath, server: RecordingServer) -> Itera
         yield Finding((*path, "timeout_seconds"), f"must be 0.5 to {_LONGEST:.0f}")
     if not server.timeout_seconds <= server.answer_seconds <= _LONGEST:
         yield Finding((*path, "answer_seconds"), f"must be timeout_seconds to {_LONGEST:.0f}")
+    if server.options_seconds and server.options_seconds < 5.0:
+        yield Finding((*path, "options_seconds"), "must be 0 (not at all) or at least 5")
     if server.retry_seconds and server.retry_seconds < 5.0:
         yield Finding((*path, "retry_seconds"), "must be 0 (not at all) or at least 5")
     try:

@@ -353,9 +353,12 @@ class Signalling:
             self._office.registrations.answered(event.tx)
 
     def _told(self, tx: int, response: Response | None, now: Instant) -> bool:
-        """Whether a NOTIFY or a MESSAGE was answered."""
-        return self._office.subscriptions.answered(tx, response, now) or self._requests.messages.answered(
-            tx, response, now
+        """Whether a NOTIFY, a MESSAGE, or OPTIONS of a recording server was answered."""
+        office, messages = self._office, self._requests.messages
+        return (
+            office.subscriptions.answered(tx, response, now)
+            or messages.answered(tx, response, now)
+            or office.recording_servers.health.answered(tx, response, now)
         )
 
 

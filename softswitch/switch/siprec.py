@@ -7,6 +7,7 @@ from softswitch.kernel.deadlines import Deadlines
 from softswitch.sip.events import Output
 from softswitch.sip.flow import Flow
 from softswitch.switch.events import Alarmed
+from softswitch.switch.siprec_health import ServerHealth
 from softswitch.wire.sip import Uri
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class RecordingServers:
     def __init__(self, office: "Office") -> None:
         self._office = office
         self._failed: dict[str, Instant] = {}  # until when it is tried last
+        self._down: set[str] = set()  # by what OPTIONS told
+        self.health = ServerHealth(self, office)
         self.by_session: dict[int, RecordingSession] = {}
         self.deadlines: Deadlines[RecordingSession] = Deadlines()
 
@@ -65,7 +68,7 @@ class RecordingServers:
             hops = next_hops.order(f"siprec:{next_name}", uri, now)[:_ADDRESSES]
             found += [Way(next_name, uri, next_hops.flow(hop, server.listener)) for hop in hops]
             next_name = server.backup
-        return sorted(found, key=lambda way: self._failed.get(way.name, 0.0) > now)
+        return sorted(found, key=lambda way: way.name in self._down or self._failed.get(way.name, 0.0) > now)
 
     def at_host(self, host: str) -> bool:
         """Whether one of the servers has that address."""
@@ -84,14 +87,26 @@ class RecordingServers:
     def well(self, way: Way, now: Instant) -> None:
         """It records a call."""
         self._office.next_hops.well(f"siprec:{way.name}", way.flow.remote)
-        if self._failed.pop(way.name, None) is not None:
-            self._office.outbox.append(Alarmed(f"siprec.{way.name}", "", now))
+        self._is_well(way.name, now)
+
+    def seen(self, name: str, up: bool, status: int, now: Instant) -> None:
+        """What OPTIONS told."""
+        if up:
+            self._is_well(name, now)
+        else:
+            self._down.add(name)
+            self._office.outbox.append(Alarmed(f"siprec.{name}", f"recording server {name}: {status} to OPTIONS", now))
+
+    def _is_well(self, name: str, now: Instant) -> None:
+        if self._failed.pop(name, None) is not None or name in self._down:
+            self._down.discard(name)
+            self._office.outbox.append(Alarmed(f"siprec.{name}", "", now))
 
     def configure(self, now: Instant) -> None:
         """New settings: servers that are no more raise no alarm."""
-        for name in self._failed.keys() - self._office.settings.siprec.keys():
-            del self._failed[name]
-            self._office.outbox.append(Alarmed(f"siprec.{name}", "", now))
+        for name in (self._failed.keys() | self._down) - self._office.settings.siprec.keys():
+            self._is_well(name, now)
+        self.health.configure(self._office.settings, now)
 
     def take(self, event: Output, now: Instant) -> bool:
         """Whether the event was about a recording session."""
@@ -102,8 +117,10 @@ class RecordingServers:
         return True
 
     def deadline(self) -> Instant | None:
-        return self.deadlines.next()
+        times = (self.deadlines.next(), self.health.deadline())
+        return min((time for time in times if time is not None), default=None)
 
     def wake(self, now: Instant) -> None:
+        self.health.wake(now)
         for session, _ in self.deadlines.due(now):
             session.wake(now)

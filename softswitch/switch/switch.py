@@ -215,6 +215,7 @@ class Switch:
             if agent.logged_in and name not in self._remembered:
                 office.acd(agent_event("login", name, "", "configuration"), now)
         office.trunks.start(now)
+        office.recording_servers.configure(now)
         office.deadlines.set(_WATCH, now + _WATCH_EVERY)
         return self._settle(now)
 
@@ -307,6 +308,7 @@ class Switch:
         self._drained = False
         self.office.log("info", "draining", calls=len(self.calls))
         self.office.trunks.stop(now)
+        self.office.recording_servers.health.stop()
         for call in [call for call in self.calls.values() if call.callback and not call.stage.legs()]:
             if not call.leg.up:  # nobody is on the line, and nobody will be called any more
                 call.end(now, by="switch", reason="draining")

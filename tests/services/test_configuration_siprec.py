@@ -32,6 +32,7 @@ def one(**values: object) -> Settings:
         (one(timeout_seconds=0.0), "must be 0.5 to 60"),
         (one(answer_seconds=2.0), "must be timeout_seconds to 60"),
         (one(retry_seconds=1.0), "at least 5"),
+        (one(options_seconds=1.0), "at least 5"),
         (one(srtp="required"), "in the clear: use transport=tls"),
         (servers(a=RecordingServer(address=AT, all=True), b=RecordingServer(address=AT, all=True)), "has all calls"),
     ],

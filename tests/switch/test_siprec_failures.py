@@ -329,3 +329,39 @@ def test_facts_are_paired() -> None:
     site.nothing_left()
     kinds = [fact.kind for fact in site.saved if isinstance(fact, Fact) and fact.kind.startswith("siprec.")]
     assert kinds.count("siprec.started") == kinds.count("siprec.ended") == 4
+
+
+ASKED = replace(PAIR, siprec={**PAIR.siprec, "main": replace(PAIR.siprec["main"], options_seconds=30.0)})
+
+
+def test_a_server_that_answers_no_options_is_tried_last() -> None:
+    """It is known to be down before a call needs it, and to be up again without one."""
+    site, server, _, carrier = ready(ASKED)
+    spare = Server(site, "192.0.2.81")
+    silent(server)
+    site.run(120.0)
+    assert [(alarm.name, bool(alarm.text)) for alarm in site.alarms] == [("siprec.main", True)]
+    line = carrier.call("100")
+    site.run(0.1)
+    assert spare.line.state == "up", "nothing of the call is lost"
+    carrier.hang_up(line)
+    site.parties[server.remote] = server
+    site.run(60.0)
+    assert [bool(alarm.text) for alarm in site.alarms] == [True, False]
+    line = carrier.call("100")
+    site.run(1.0)
+    assert (len(server.lines), len(spare.lines)) == (1, 1)
+    undisturbed_again(site, carrier, line)
+
+
+def test_a_reload_takes_the_questions_away() -> None:
+    site, server, _, _ = ready(ASKED)
+    silent(server)
+    site.run(120.0)
+    site.give(Reload(PAIR))
+    site.run(40.0)
+    before = site.switch.office.ua.counts()["transactions"]
+    site.run(120.0)
+    assert before == site.switch.office.ua.counts()["transactions"] == 0
+    assert [bool(alarm.text) for alarm in site.alarms] == [True, False]
+    site.nothing_left()

@@ -13,7 +13,8 @@ class RecordingServer:
     `listener`: the entry of `sip.listen` that its calls leave by; `backup`: the server tried next.
 
     A server that is silent for `timeout_seconds`, or has not answered after `answer_seconds`, has failed.
-    `on_failure`: whether a call goes on that no server records; `retry_seconds` until they are tried again (0: not)."""
+    `on_failure`: whether a call goes on that no server records; `retry_seconds` until they are tried again (0: not).
+    `options_seconds`: how often it is asked whether it is there (0: calls alone tell)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str
@@ -26,4 +27,5 @@ class RecordingServer:
     answer_seconds: float = 15.0
     on_failure: Literal["continue", "end"] = "continue"
     retry_seconds: float = 30.0
+    options_seconds: float = 0.0
     session_expires: int | None = None
