@@ -212,6 +212,8 @@ def test_jssip_presses_a_key_in_a_menu(site: Site, browser: Chromium) -> None:
     """RFC 4733 from the browser; the call then goes to the plain phone."""
     browser.run('call("3000")')
     until(browser, "confirmed")
+    ready = "session.connection.getSenders().some(sender => sender.dtmf?.canInsertDTMF)"  # DTLS may take its time
+    wait_until("keys of the browser's", lambda: browser.run(ready), 10.0)
     browser.run('session.sendDTMF("1", {transportType: "RFC2833"})')
     site.plain.expect("CALL_ESTABLISHED")
     browser.hears(PLAIN_HZ)
