@@ -78,7 +78,8 @@ class Member:
 class Room:
     """`members` by call, in order of coming. `begun`: the moderator whom all wait for has come, or nobody waits.
     `alone_until`: when it ends unless somebody comes. `sayings` are what all hear one after the other, each with a
-    file to be thrown away after it. `ringing`: calls that were invited and have not answered."""
+    file to be thrown away after it; `unsaid` are such files of which nothing more is said. `ringing`: calls that were
+    invited and have not answered."""
 
     name: str
     id: int
@@ -96,6 +97,7 @@ class Room:
     came: int = 0
     player: int = 0
     sayings: deque[tuple[tuple[PlayItem, ...], str]] = field(default_factory=deque)
+    unsaid: list[str] = field(default_factory=list)
     alone_until: Instant | None = None
     ringing: set[str] = field(default_factory=set)
 
@@ -111,7 +113,8 @@ class Conferences:
         self._office = office
         self.by_name: dict[str, Room] = {}
         self.pins = PinLocks(office)
-        self.discarded: dict[int, tuple[int, str]] = {}  # recorders of names that nobody will hear: process, file
+        # Files of names that go when media is done with them: by recorder or player, with the media process.
+        self.discarded: dict[int, tuple[int, tuple[str, ...]]] = {}
 
     def rules(self, name: str) -> Conference:
         """As the settings have it."""
@@ -163,13 +166,12 @@ class Conferences:
         if member.recorder:
             fabric.stop_record(room.worker, member.recorder)
         if not room.members:
-            self.forget_name(member.file)
-            self._close(room, now)
+            self._close(room, member.file, now)
             return
         if room.rules.announce != "none":
             self._announce(room, member, "conference-left", _LEFT, member.file)
         else:
-            self.forget_name(member.file)
+            self._not_said(room, member.file)
         if member.moderator and room.rules.end_with_moderator and not room.moderated:
             self.end(room, now, by=member.leg.peer, why="the moderator left")
             return
@@ -220,16 +222,22 @@ class Conferences:
             if member.recorder:
                 self._office.fabric.connect(room.worker, Edge(member.leg.id, member.recorder, 0))
 
-    def _close(self, room: Room, now: Instant) -> None:
+    def _close(self, room: Room, last: str, now: Instant) -> None:
+        """`last`: the name that who left last has said."""
         office = self._office
         fabric = office.fabric
         del self.by_name[room.name]
+        files = tuple(file for file in (*(saying[1] for saying in room.sayings), *room.unsaid, last) if file)
+        room.sayings.clear()
+        room.unsaid.clear()
         if room.player:
+            if files:
+                self.discarded[room.player] = (room.worker, files)  # media may be reading one of them
             fabric.stop_play(room.worker, room.player)
             room.player = 0
-        for _, file in room.sayings:
-            self.forget_name(file)
-        room.sayings.clear()
+        else:
+            for file in files:
+                self.forget_name(file)
         if room.recorder:
             fabric.stop_record(room.worker, room.recorder)
         fabric.command(room.worker, CloseRoom(room.id))
@@ -350,7 +358,14 @@ class Conferences:
             if not room.player:
                 self._next(room)
         else:
-            self.forget_name(discard)
+            self._not_said(room, discard)
+
+    def _not_said(self, room: Room, file: str) -> None:
+        """Media may be reading the file while something is said."""
+        if room.player and file:
+            room.unsaid.append(file)
+        else:
+            self.forget_name(file)
 
     def _next(self, room: Room) -> None:
         while room.sayings and not room.sayings[0][0]:  # its prompts are missing, which was logged
@@ -362,21 +377,21 @@ class Conferences:
 
     def throw_away(self, recorder: int, worker: int, path: str) -> None:
         """A name that is being spoken will not be heard: its file goes when media has closed it."""
-        self.discarded[recorder] = (worker, path)
+        self.discarded[recorder] = (worker, (path,))
         self._office.fabric.stop_record(worker, recorder)
 
-    def closed(self, recorder: int) -> bool:
-        """Media has closed a file; whether it was one to throw away."""
-        found = self.discarded.pop(recorder, None)
-        if found is not None:
-            self.forget_name(found[1])
+    def closed(self, user: int) -> bool:
+        """Media is done with a recorder or a player; whether files were waiting for that."""
+        found = self.discarded.pop(user, None)
+        for file in () if found is None else found[1]:
+            self.forget_name(file)
         return found is not None
 
     def lost(self, worker: int) -> None:
-        """The media process is gone, and closes no file any more."""
-        for recorder, (where, _) in tuple(self.discarded.items()):
+        """The media process is gone, and uses no file any more."""
+        for user, (where, _) in tuple(self.discarded.items()):
             if where == worker:
-                self.closed(recorder)
+                self.closed(user)
 
     def forget_name(self, file: str) -> None:
         """Throw away a name that somebody has said; empty: there is none."""

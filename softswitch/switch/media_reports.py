@@ -223,6 +223,7 @@ class MediaReports:
     def _play_done(self, worker: int, report: PlayDone, now: Instant) -> None:
         fabric = self._office.fabric
         fabric.played(worker, report.player)
+        self._office.conferences.closed(report.player)
         owner = fabric.players.pop(report.player, "")
         if owner.startswith(OWNER):
             self._office.conferences.played(owner.removeprefix(OWNER), report.player)

@@ -50,6 +50,11 @@ end_with_moderator = true
 announce = "none"
 record = "mix"
 music = "steady"
+[conferences.club]
+number = "601"
+announce = "name"
+muted = true
+record = "members"
 [[routes]]
 from = "trunk:carrier"
 number = "2000"
@@ -163,6 +168,32 @@ def test_who_hears_whom(floor: Floor, tmp_path: Path) -> None:
     for (start, end), voices in ((together, "acv"), (muted, "ac")):
         window = slice(int((start - entry["at"]) * listen.RATE), int((end - entry["at"]) * listen.RATE))
         assert people.found(listen.read(path, 0)[window], SOUNDS) == voices
+
+
+def test_a_name_is_said_to_the_others_and_kept_no_longer(floor: Floor) -> None:
+    """All are muted: what is heard of anybody is the name that was recorded at the door."""
+    began = time.time()
+    names = floor.switch.data_dir / "names"
+    for person, party in ((floor.alice, "phone:1001"), (floor.vera, "phone:1009")):
+        begin = time.time()
+        person.call("601")
+        person.keys("1")  # no need to hear it all
+        wait_until("the tone and the name", lambda: len(list(names.glob("*.wav"))) > len(members(floor)), 10.0)
+        spoken = time.time()
+        wait_until("a second of it", lambda since=spoken: time.time() > since + 1.0, 3.0)
+        person.keys("#")
+        wait_until(f"{person.name} in the conference", lambda one=party: one in members(floor), 10.0)
+    quiet(floor)
+    heard = floor.alice.rtp.heard(begin, time.time())
+    voice = [people.found(heard[at : at + 3200], SOUNDS) for at in range(0, len(heard) - 3200, 1600)]
+    assert any("v" in one for one in voice), "vera's name"
+    floor.hear(alice="", vera="")
+    for person in (floor.vera, floor.alice):
+        person.sip.hang_up()
+    wait_until("the names to be gone", lambda: not list(names.glob("*.wav")), 5.0)
+    ended = lambda: floor.switch.get("ledger", kind="recording.ended", since=began)["items"]  # noqa: E731
+    wait_until("the mix, and a file of each", lambda: len(ended()) == 3, 5.0)
+    assert {Path(row["data"]["path"]).parts[:2] for row in ended()} == {("conferences", "club")}
 
 
 def test_a_wrong_pin_three_times(floor: Floor) -> None:

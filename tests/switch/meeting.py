@@ -4,8 +4,9 @@ from dataclasses import replace
 
 from softswitch.acd.model import Fact
 from softswitch.switch.conferences import Member, Room
-from softswitch.switch.events import ConferenceCommand
+from softswitch.switch.events import ConferenceCommand, Effect, RemoveFile, ToMedia
 from softswitch.switch.settings import Conference, Phone, Recording, Route, ServiceClass, Settings, Sip, Trunk
+from softswitch.wire.control import FileItem, Record
 from tests.switch.site import Line, Party, Site
 
 SETTINGS = Settings(
@@ -43,9 +44,23 @@ class Meeting(Site):
     """Phones 1001 to 1004 and the carrier."""
 
     def __init__(self, settings: Settings, workers: int = 1) -> None:
+        self.spoken: list[str] = []  # files of names that were asked for
         super().__init__(settings, workers=workers)
         self.phones = [self.phone(f"100{n}", f"192.0.2.1{n}") for n in range(1, 5)]
         self.carrier = self.party("+37061234567", "198.51.100.10")
+
+    def effects(self, effects: list[Effect]) -> None:
+        """A spoken name is thrown away once, and not while it is heard."""
+        for effect in effects:
+            if isinstance(effect, ToMedia):
+                records = [command for command in effect.commands if isinstance(command, Record)]
+                self.spoken += [one.path for one in records if "/names/call-" in one.path]
+            elif isinstance(effect, RemoveFile):
+                assert effect.path in self.spoken
+                assert effect.path not in self.removed
+                played = [item for media in self.processes for play in media.players.values() for item in play.items]
+                assert effect.path not in [item.path for item in played if isinstance(item, FileItem)]
+        super().effects(effects)
 
     @property
     def room(self) -> Room:

@@ -20,6 +20,7 @@ STEPS = st.lists(
         st.tuples(st.sampled_from(("go", "hold", "resume")), st.integers(0, 4), st.just("")),
         st.tuples(st.just("answer"), st.integers(0, 3), st.just("")),
         st.tuples(st.just("invite"), st.integers(0, 3), st.sampled_from(("ring", "answer", "busy"))),
+        st.tuples(st.just("say"), st.integers(0, 3), st.sampled_from(("#", ""))),
         st.tuples(st.sampled_from(("talk", "gather")), st.integers(0, 3), st.just("")),
         st.tuples(st.just("order"), st.just(0), st.sampled_from(("mute", "unmute", "kick", "lock", "unlock", "end"))),
         st.tuples(st.sampled_from(("prompts", "lost", "disk")), st.integers(0, 1), st.just("")),
@@ -81,6 +82,10 @@ class Evening:
             case "order":
                 member = "all" if how in ("mute", "unmute", "kick") else ""
                 site.give(ConferenceCommand("board", how, member))  # type: ignore[arg-type]  # a literal
+            case "say":
+                self.prompts()
+                self.prompts()
+                self.press(party, how)
             case "prompts":
                 self.prompts()
             case "lost":
@@ -107,8 +112,8 @@ class Evening:
     def lose(self, number: int) -> None:
         """The process is gone, and a new one begins."""
         site = self.site
-        site.give(MediaLost(number))
         site.processes[number] = MediaProcess()
+        site.give(MediaLost(number))
         site.give(Reported(number, (site.processes[number].ready(),)))
 
     def full_disk(self) -> None:
@@ -145,6 +150,7 @@ class Evening:
         assert not office.conferences.by_name
         assert not office.conferences.discarded
         assert not office.dictations
+        assert sorted(self.site.removed) == sorted(self.site.spoken), "names that somebody has said"
         self.site.nothing_left()
 
 

@@ -86,6 +86,8 @@ class NameStage(Stage):
     def on_recorded(self, recorder: int, good: bool, now: Instant) -> None:
         if recorder == self._recorder:
             self._recorder = 0
+            if not good and not self._lasting:
+                self.call.office.conferences.forget_name(self._path)
             self._go_on(self._path if good else "", now)
 
     def wake(self, now: Instant) -> None:
