@@ -94,9 +94,16 @@ def members(floor: Floor) -> dict[str, dict[str, object]]:
     return {member["party"]: member for row in rows for member in row["members"]}
 
 
+def dial(person: Person, number: str) -> None:
+    """And listen a moment, as people do: media takes what comes from a leg once it has opened it."""
+    person.call(number)
+    since = time.time()
+    wait_until("a second of the question", lambda: time.time() > since + 1.0, 3.0)
+
+
 def come(floor: Floor, person: Person, number: str, pin: str, party: str) -> None:
     """Dial, type the PIN into the question, be there."""
-    person.call(number)
+    dial(person, number)
     person.keys(f"{pin}#")
     wait_until(f"{person.name} in the conference", lambda: party in members(floor), 10.0)
 
@@ -176,7 +183,7 @@ def test_a_name_is_said_to_the_others_and_kept_no_longer(floor: Floor) -> None:
     names = floor.switch.data_dir / "names"
     for person, party in ((floor.alice, "phone:1001"), (floor.vera, "phone:1009")):
         begin = time.time()
-        person.call("601")
+        dial(person, "601")
         person.keys("1")  # no need to hear it all
         wait_until("the tone and the name", lambda: len(list(names.glob("*.wav"))) > len(members(floor)), 10.0)
         spoken = time.time()
@@ -197,7 +204,7 @@ def test_a_name_is_said_to_the_others_and_kept_no_longer(floor: Floor) -> None:
 
 
 def test_a_wrong_pin_three_times(floor: Floor) -> None:
-    floor.third.call("600")
+    dial(floor.third, "600")
     for _ in range(3):
         floor.third.keys("55#")
     floor.third.sip.hung_up()
@@ -207,7 +214,7 @@ def test_a_wrong_pin_three_times(floor: Floor) -> None:
 @pytest.mark.shows(peer=OURS, feature="directory by name")
 def test_a_name_is_spelled(floor: Floor) -> None:
     """V, e, r, a; then the one that is read out."""
-    floor.caller.call("2001")
+    dial(floor.caller, "2001")
     floor.caller.keys("8372#")
     floor.caller.keys("1")
     floor.vera.take()
