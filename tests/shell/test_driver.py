@@ -4,6 +4,7 @@ import asyncio
 import random
 import socket
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import structlog
@@ -25,6 +26,7 @@ from softswitch.switch.events import (
     FlowFailed,
     Log,
     MediaLost,
+    RemoveFile,
     Reported,
     Save,
     SwitchEvent,
@@ -205,6 +207,17 @@ async def test_an_effect_that_fails_does_not_stop_the_next(rig: Rig) -> None:
         rig.driver.give(MediaLost(0))
     assert rig.saved == ["row"]
     assert [line["event"] for line in lines] == ["shell.fault"]
+
+
+async def test_files_are_removed_and_what_cannot_be_is_told(rig: Rig, tmp_path: Path) -> None:
+    """One that is there, one that is not, and what is no file."""
+    name = tmp_path / "name.wav"
+    name.write_bytes(b"RIFF")
+    rig.core.after = [RemoveFile(str(name)), RemoveFile(str(name)), RemoveFile(str(tmp_path))]
+    with structlog.testing.capture_logs() as lines:
+        rig.driver.give(MediaLost(0))
+    assert not name.exists()
+    assert [(line["event"], line["path"]) for line in lines] == [("file stays", str(tmp_path))]
 
 
 async def test_a_fault_tells_no_secret(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
