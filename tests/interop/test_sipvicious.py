@@ -1,7 +1,9 @@
 """SIPVicious (a scanner, in processes of its own) against the real switch: no extension, no password."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +28,8 @@ def attack(tmp_path: Path) -> Callable[..., str]:
     """Runs a tool of SIPVicious until it has finished; what it said."""
 
     def attack(tool: str, switch: SwitchProcess, *arguments: str) -> str:
-        program = shutil.which(f"sipvicious_{tool}")
+        beside = str(Path(sys.executable).parent)  # of the virtual environment, active or not
+        program = shutil.which(f"sipvicious_{tool}", path=f"{beside}{os.pathsep}{os.environ.get('PATH', '')}")
         if program is None:
             pytest.skip("SIPVicious is not installed")
         command = [program, *arguments, "-p", str(switch.port), switch.host]
