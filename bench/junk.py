@@ -300,7 +300,7 @@ def rig(bans: bool, rate: int) -> Iterator[tuple[SwitchProcess, Phones, Sender]]
         phones = Phones(("127.0.0.1", 0))
         tables = configuration(phones.caller.getsockname()[1], phones.callee.getsockname()[1], bans)
         quiet = lambda text: text.replace('level = "info"', 'level = "warning"')  # noqa: E731
-        with running_switch(Path(name), tables, ports=media_ports(), base=quiet) as switch:
+        with running_switch(Path(name), tables, ports=media_ports(6000), base=quiet) as switch:
             phones.target = (switch.host, switch.port)
             sender = Sender(phones.target, rate)
             try:
