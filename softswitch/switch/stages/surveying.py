@@ -191,7 +191,7 @@ class SurveyStage(Stage):
         )
 
     def _end(self, now: Instant, cause: str) -> None:
-        if not self._ended:
+        if not self._ended and self._number >= 0:  # who could not be answered has not been asked
             self._ended = True
             completed = self._answers == len(self._survey.questions)
             self._fact("survey.ended", now, answers=self._answers, completed=completed, cause=cause)
