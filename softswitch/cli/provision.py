@@ -1,6 +1,5 @@
 """`softswitch provision`: what phones are told; as files, as an address, as a QR code."""
 
-import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +84,7 @@ def write(phones: tuple[str, ...], out: Path, config: Path | None, as_json: bool
     They can be read by you alone.
     """
     from softswitch.services.provisioning.account import provisioned
+    from softswitch.services.provisioning.secrets import private
 
     site = _site(config)
     names = phones or tuple(provisioned(site.settings))
@@ -94,7 +94,7 @@ def write(phones: tuple[str, ...], out: Path, config: Path | None, as_json: bool
     try:
         out.mkdir(parents=True, exist_ok=True)
         for _, file in files:
-            with open(out / file.name, "w", encoding="utf-8", opener=_private) as handle:
+            with open(out / file.name, "w", encoding="utf-8", opener=private) as handle:
                 handle.write(file.text)
     except OSError as error:
         raise LocalError(f"{error.filename}: {error.strerror}") from error
@@ -135,6 +135,8 @@ def qr(phone: str, out: Path | None, config: Path | None) -> None:
     """A QR code for PHONE: its address when files are served, else its file (baresip: the account)."""
     import segno
 
+    from softswitch.services.provisioning.secrets import private
+
     site = _site(config)
     text = site.url(phone) if site.settings.provisioning.listen else site.file(phone).text
     try:
@@ -147,7 +149,7 @@ def qr(phone: str, out: Path | None, config: Path | None) -> None:
     if out.suffix.lower() not in (".png", ".svg"):
         raise LocalError(f"{out}: must end with .png or .svg")
     try:
-        with open(out, "wb", opener=_private) as file:
+        with open(out, "wb", opener=private) as file:
             code.save(file, kind=out.suffix[1:].lower(), scale=8)
     except OSError as error:
         raise LocalError(f"{out}: {error.strerror}") from error
@@ -179,7 +181,3 @@ def renew(phones: tuple[str, ...], config: Path | None, as_json: bool) -> None:
 
 def _when(seconds: float | None) -> str:
     return "never" if seconds is None else f"{datetime.fromtimestamp(seconds).astimezone():%Y-%m-%d %H:%M}"
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)

@@ -13,13 +13,13 @@ def check_addresses(settings: Settings) -> Iterator[Finding]:
     sip, media = settings.sip, settings.media
     for index, text in enumerate(sip.dns_servers):
         host, _, port = text.rpartition(":")
-        if not _is_address(host.strip("[]")) or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        if not is_address(host.strip("[]")) or not port.isdecimal() or not 1 <= int(port) <= 65535:
             yield Finding(("sip", "dns_servers", index), f'"{text}" is not address:port, as in "192.0.2.53:53"')
     for listener, external in sip.external_addresses.items():
         path: KeyPath = ("sip", "external_addresses", listener)
         if listener not in sip.listen:
             yield Finding(path, f'"{listener}" is not in sip.listen', closest(listener, sip.listen))
-        if external != LEARN and not _is_address(external) and "." not in external:
+        if external != LEARN and not is_address(external) and "." not in external:
             yield Finding(path, f'"{external}" is neither an address nor a host name')
     for section, parties in (("trunks", settings.trunks), ("phones", settings.phones)):
         for name, party in parties.items():
@@ -30,20 +30,21 @@ def check_addresses(settings: Settings) -> Iterator[Finding]:
         yield Finding(("sip", "external_address"), "nothing to learn from: there are no trunks", severity="warning")
     yield from _media(media.addresses)
     external_media = media.external_address
-    if external_media is not None and external_media != LEARN and not _is_address(external_media):
+    if external_media is not None and external_media != LEARN and not is_address(external_media):
         yield Finding(("media", "external_address"), f'"{external_media}" is not an IP address')
 
 
 def _media(addresses: tuple[str, ...]) -> Iterator[Finding]:
     path: KeyPath = ("media", "address")
-    bad = [text for text in addresses if not _is_address(text)]
+    bad = [text for text in addresses if not is_address(text)]
     for text in bad:
         yield Finding(path, f'"{text}" is not an IP address')
     if not bad and (not 1 <= len(addresses) <= 2 or len({":" in text for text in addresses}) != len(addresses)):
         yield Finding(path, "must be one address, or an IPv4 and an IPv6 one", '["0.0.0.0", "::"]')
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether `text` is an IP address, without brackets."""
     try:
         ip_address(text)
     except ValueError:

@@ -1,11 +1,12 @@
 """What devices and their provisioning mean: addresses, models that need them, passwords that can be told."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from typing import Final
 from urllib.parse import urlsplit
 
 from softswitch.kernel.errors import LocalError
+from softswitch.services.configuration_addresses import is_address
 from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.services.provisioning.brands import BRANDS, PROGRAMS
@@ -33,7 +34,7 @@ def _site(site: Provisioning) -> Iterator[Finding]:
     path: KeyPath = ("provisioning",)
     if site.listen is not None:
         host, _, port = site.listen.rpartition(":")
-        if not _is_address(host.strip("[]")) or not port.isdecimal() or int(port) > 65535:
+        if not is_address(host.strip("[]")) or not port.isdecimal() or int(port) > 65535:
             yield Finding((*path, "listen"), f'"{site.listen}" is not address:port, as in "0.0.0.0:8443"')
     if site.url is not None:
         parts = urlsplit(site.url)
@@ -71,11 +72,3 @@ def _device(name: str, phone: Phone, device: Device, owners: dict[str, str]) -> 
         yield Finding((*path, "model"), "is no browser: webrtc and device exclude each other")
     if len(device.lamps) > _MOST_LAMPS:
         yield Finding((*path, "lamps"), f"no device has more than {_MOST_LAMPS} keys")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -82,12 +82,12 @@ class DeviceSecrets:
     def _changing(self) -> Iterator[dict[str, DeviceSecret]]:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self._path.with_suffix(".lock"), "a", opener=_private) as lock:
+            with open(self._path.with_suffix(".lock"), "a", opener=private) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 rows = self._read()
                 yield rows
                 fresh = self._path.with_suffix(".new")
-                with open(fresh, "w", encoding="utf-8", opener=_private) as file:
+                with open(fresh, "w", encoding="utf-8", opener=private) as file:
                     json.dump({phone: asdict(row) for phone, row in rows.items()}, file, indent=1)
                     file.flush()
                     os.fsync(file.fileno())
@@ -100,5 +100,6 @@ def _fresh() -> DeviceSecret:
     return DeviceSecret(secrets.token_urlsafe(_LINK_BYTES), secrets.token_urlsafe(_ADMIN_BYTES))
 
 
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
+    """An opener for files that nobody else may read."""
     return os.open(path, flags, 0o600)
