@@ -201,7 +201,6 @@ def test_a_hundred_calls_outlive_their_certificate(tmp_path: Path) -> None:
     with running_switch(tmp_path / "switch", TABLES, base=base) as switch:
         asyncio.run(swap(switch, port, tmp_path))
         switch.calls_over()
-        records = switch.get("records", limit=CALLS)["items"]
-        assert [row["outcome"] for row in records] == ["answered"] * CALLS
+        assert [row["outcome"] for row in switch.records(CALLS)] == ["answered"] * CALLS
         wait_until("end of the connections", lambda: switch.status()["counters"]["tcp_connections"] == 0, 5.0)
         switch.no_faults()

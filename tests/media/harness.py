@@ -96,7 +96,11 @@ class Media:
         self.free = [(slot.slot, slot.port) for slot in self.ready.free]
 
     def send(self, *commands):
-        self.link.sendall(control.encode(commands))
+        """Legs are open when this returns: what a phone says then belongs to them, however busy the machine is."""
+        opening = any(isinstance(command, control.OpenLeg) for command in commands)
+        self.link.sendall(control.encode((*commands, control.AskStats(process_only=True)) if opening else commands))
+        if opening:
+            self.of(control.WorkerStats)
 
     def poll(self, timeout=0.0):
         self.link.settimeout(max(timeout, 0.001))
