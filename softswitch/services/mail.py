@@ -24,6 +24,7 @@ import soundfile
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.errors import SwitchError
+from softswitch.kernel.printable import printable
 from softswitch.services.alarms import Alarms, Say
 from softswitch.services.recordings import Recordings
 from softswitch.switch.recording import box_of
@@ -169,7 +170,7 @@ def compose(row: SavedRecording, settings: Settings, file: Path) -> EmailMessage
     wanted, server = settings.voicemail[box], settings.server
     language = wanted.language or server.language
     language = language if language in _TEXTS else "en"
-    caller = "".join(sign for sign in row.caller if sign.isprintable())[:60] or _HIDDEN[language]
+    caller = printable(row.caller)[:60] or _HIDDEN[language]
     at = datetime.fromtimestamp(row.started, ZoneInfo(server.timezone))
     length = f"{int(row.seconds) // 60}:{int(row.seconds) % 60:02d}"
     words = {"caller": caller, "box": box, "at": f"{at:%Y-%m-%d %H:%M}", "length": length}

@@ -9,6 +9,7 @@ from random import Random
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
+from softswitch.kernel.printable import printable
 from softswitch.sip import session_reliable, session_timer
 from softswitch.sip.authentication import authorized
 from softswitch.sip.digest import Credentials
@@ -478,7 +479,7 @@ def _stateless(request: Request, flow: Flow, status: int, reason: str, tag: str)
 
 def _phrase(text: str) -> str:
     """A reason phrase: one printable line (§7.2)."""
-    return "".join(one if one.isprintable() else "?" for one in text)[:120]
+    return printable(text, "?")[:120]
 
 
 def _single_body(request: Request) -> None:

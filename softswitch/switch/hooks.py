@@ -14,6 +14,7 @@ import msgspec
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
+from softswitch.kernel.printable import printable
 from softswitch.switch.events import AskHook
 from softswitch.switch.wishes import MOST_HEAD_START, variables
 from softswitch.wire.plain_text import encode
@@ -208,4 +209,4 @@ LANGUAGES = ("en", "ru", "uk", "lt")
 
 def _text(value: str | float | bool | None) -> str:
     text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return "".join(sign for sign in text if sign.isprintable())[:_MOST_TEXT]
+    return printable(text)[:_MOST_TEXT]

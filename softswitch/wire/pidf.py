@@ -9,6 +9,7 @@ from xml.parsers import expat
 import msgspec
 
 from softswitch.kernel.errors import PeerError
+from softswitch.kernel.printable import printable
 from softswitch.wire.xml_text import escape, quoted
 
 TYPE: Final = "application/pidf+xml"
@@ -78,7 +79,7 @@ class _Reader:
         if local == "basic":
             self.basics.append(text)
         elif local == "note" and not self.note:
-            self.note = "".join(sign for sign in text if sign.isprintable())[:_LONGEST_NOTE]
+            self.note = printable(text)[:_LONGEST_NOTE]
         self._text.clear()
 
     def refuse(self, *_: object) -> None:

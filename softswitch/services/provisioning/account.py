@@ -7,6 +7,7 @@ from importlib import resources
 from zoneinfo import ZoneInfo
 
 from softswitch.kernel.errors import LocalError
+from softswitch.kernel.printable import printable
 from softswitch.services.provisioning.mac import plain_mac
 from softswitch.switch.settings import Brand, Phone, Settings
 
@@ -147,7 +148,7 @@ def _text(value: str | int | bool) -> str:
 
 def _one_line(text: str) -> str:
     """Without control characters: they would end a line, and no XML may have them."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    return printable(text, " ")
 
 
 def provisioned(settings: Settings) -> dict[str, Phone]:
