@@ -1,6 +1,5 @@
 """`softswitch ledger`: everything that happened, in order, or as it happens."""
 
-import json
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import click
 
 from softswitch.cli.archive import LEDGER, ledger_cells
-from softswitch.cli.output import emit_json, emit_table
+from softswitch.cli.output import emit_json, emit_table, json_text
 from softswitch.cli.tables import text_of
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import past
@@ -47,7 +46,7 @@ def ledger(
         try:
             for entry in client.follow("/events", (kind,) if kind else ()):
                 if all(value in (None, entry[name]) for name, value in filters.items()):
-                    click.echo(json.dumps(entry, ensure_ascii=False) if as_json else _line(entry))
+                    click.echo(json_text(entry) if as_json else _line(entry))
         except KeyboardInterrupt:
             return
         return

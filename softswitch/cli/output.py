@@ -1,6 +1,7 @@
 """How results are printed: JSON, coloured tables on a terminal, plain columns elsewhere."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,7 @@ _COLOURS: Final = {
     "warning": "yellow",
 }
 _REFRESH: Final = 1.0
+_C1: Final = re.compile("[\x7f-\x9f]")  # DEL among them
 
 
 def state(text: str) -> Cell:
@@ -52,7 +54,13 @@ def is_terminal() -> bool:
 
 def emit_json(value: Any) -> None:
     """`value` on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2 if is_terminal() else None))
+    click.echo(json_text(value, indent=2 if is_terminal() else None))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """`value` as JSON that gives no orders to a terminal: JSON itself escapes C0 only (RFC 8259 §7)."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _C1.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def emit_table(columns: Sequence[str], rows: Rows, *, nothing: str, title: str = "") -> None:

@@ -5,20 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from softswitch.kernel.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 Cell: TypeAlias = "str | tuple[str, str]"  # text, or text and style
 Rows: TypeAlias = Sequence[Sequence[Cell]]
 
+UNPRINTABLE: Final = "\ufffd"  # stands for a sign that does not print
 _FOLDED: Final = 8  # characters to which identifiers, numbers and paths are folded at most
 _WORD: Final = 11  # characters of a word that is not folded: a date, a state
 _GAPS: Final = (2, 1)  # characters between two columns; the edges take one each
 
 
 def text_of(cell: Cell) -> str:
-    """Without style."""
-    return cell if isinstance(cell, str) else cell[0]
+    """Without style, and without what would give orders to a terminal: callers choose their names."""
+    return printable(cell if isinstance(cell, str) else cell[0], UNPRINTABLE)
 
 
 def style_of(cell: Cell) -> str:

@@ -6,8 +6,10 @@ import click
 
 from softswitch.cli.client import part
 from softswitch.cli.output import emit_json, is_terminal
+from softswitch.cli.tables import UNPRINTABLE
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import moment
+from softswitch.kernel.printable import printable
 
 if TYPE_CHECKING:
     from softswitch.cli.client import Client
@@ -33,9 +35,11 @@ def trace(client: "Client", call: str, raw: bool, as_json: bool) -> None:
         for row in rows:
             direction = "to" if row["sent"] else "from"
             click.echo(f"---- {moment(row['at'])} {direction} {row['peer']} ({row['transport']})")
-            click.echo(row["raw"].replace("\r\n", "\n"))
+            for line in row["raw"].replace("\r\n", "\n").split("\n"):
+                click.echo(printable(line, UNPRINTABLE))
     else:
         for line, style in ladder(rows):
+            line = printable(line, UNPRINTABLE)
             click.echo(click.style(line, fg=style) if style and is_terminal() else line)
 
 

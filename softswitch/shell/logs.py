@@ -18,6 +18,7 @@ from softswitch.wire.plain_text import encode_any
 
 _SECRET = re.compile(r"password|secret|token|ha1|authorization|pin$", re.IGNORECASE)
 _AUTHORIZATION = re.compile(r"(?im)^((?:proxy-)?authorization\s*:\s*\w+)[^\r\n]*")
+_ORDERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")  # ECMA-48 §5.2 and §5.3
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -39,6 +40,14 @@ def _named(process: str) -> Callable[[Any, str, MutableMapping[str, Any]], Mutab
         return fields
 
     return add
+
+
+def _legible(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What strangers sent gives no orders to a terminal; structlog quotes what has line ends."""
+    for name, value in fields.items():
+        if isinstance(value, str):
+            fields[name] = _ORDERS.sub("\ufffd", value)
+    return fields
 
 
 def _render_json(_logger: Any, _method: str, fields: MutableMapping[str, Any]) -> str:
@@ -83,7 +92,7 @@ def set_up(settings: Log, process: str) -> None:
     ]
     if console:
         plain = structlog.dev.plain_traceback  # the pretty one prints local variables, secrets among them
-        processors.append(structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain))
+        processors += [_legible, structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=plain)]
     else:
         processors += [structlog.processors.format_exc_info, _render_json]
     structlog.configure(

@@ -62,7 +62,7 @@ def test_a_hook_that_hangs_costs_its_time_out_and_an_answer_counts(tmp_path):
     config, sip_port = write_configuration(tmp_path)
     with config.open("a") as file:
         file.write(
-            '[queues.gold]\nagents = ["anna"]\n[hooks.crm]\nurl = "http://127.0.0.1:HOOKPORT/"\ntimeout = 0.5\n'
+            '[queues.gold]\nagents = ["anna"]\n[hooks.crm]\nurl = "http://127.0.0.1:HOOKPORT/"\ntimeout = 2.0\n'
             '[[routes]]\nfrom = "phone:*"\nnumber = "200"\nhook = "crm"\nto = "queue:support"\n'
         )
     asked, places, row = asyncio.run(play(sip_port, config))

@@ -1,10 +1,13 @@
 """Tables as a person sees them: at 80 and 120 characters, and narrower."""
 
+import contextlib
 import io
+import json
 
 import pytest
 from rich.console import Console
 
+from softswitch.cli import output
 from softswitch.cli.tables import Rows, drawn
 
 COLUMNS = ("agent", "name", "phone", "state", "reason", ">for", "queues", ">calls", ">talk", ">occupied", "call")
@@ -58,3 +61,19 @@ def test_what_cannot_be_a_table_is_a_list(width: int) -> None:
 def test_dates_are_not_folded() -> None:
     lines = shown(("started", "file"), [["2026-11-26 23:58:20", "p" * 50]], 26)
     assert any(line.startswith(" 2026-11-26") for line in lines)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_callers_name_gives_no_orders_to_a_terminal(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ECMA-48 §5.2 and §5.3: escape sequences of C0 and C1, here the title of a window and a colour."""
+    monkeypatch.setattr(output, "is_terminal", lambda: terminal)
+    name = "Eve\x1b]0;gone\x07 \x9b31m\r\nMallory"
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        output.emit_table(("caller",), [[(name, "red")]], nothing="")
+        output.emit_pairs([("caller", name)])
+        output.emit_json({"caller": name})
+    assert text.getvalue().count("Mallory") == 3
+    assert {sign for sign in text.getvalue() if not sign.isprintable()} <= {"\n"}
+    document = text.getvalue()[text.getvalue().index("{") :]
+    assert json.loads(document) == {"caller": name}, "programs get it as it is"

@@ -48,6 +48,15 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     assert {value for key, value in lines(path)[0].items() if key in ("password", "api_token", "pin")} == {"***"}
 
 
+def test_strangers_give_no_orders_to_a_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "switch.log"
+    set_up(Log(file=str(path), format="console"), "control")
+    structlog.get_logger().warning("refused", agent="scanner\x1b]0;gone\x07", name="a\nb", rest="\x9bm\r\n")
+    (line,) = path.read_text().splitlines()
+    assert line.isprintable()
+    assert r"'a\nb'" in line
+
+
 def test_exceptions_do_not_print_local_variables(tmp_path: Path) -> None:
     path = tmp_path / "switch.log"
     set_up(Log(file=str(path), format="console"), "control")
