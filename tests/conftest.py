@@ -19,7 +19,9 @@ __all__ = [
 ]
 
 HERE = Path(__file__).parent
-settings.register_profile("suite", deadline=None)  # a busy machine is no fault of the code
+# No deadline: a busy machine is no fault of the code. The same examples each time: a failure tells of the change.
+settings.register_profile("suite", deadline=None, derandomize=True)
+settings.register_profile("hunt", deadline=None)  # pytest --hypothesis-profile hunt: other examples each time
 settings.load_profile("suite")
 
 

@@ -52,10 +52,18 @@ class WebSocketFraming:
     def feed(self, data: bytes) -> list[Request | Response | KeepAlive | BadMessage | Reply]:
         """What `data` completes, in order; after it what goes out by itself."""
         out: list[Request | Response | KeepAlive | BadMessage | Reply] = []
-        if self.dead is not None:
-            return out
         protocol = self._protocol
-        protocol.receive_data(data)
+        rest = data
+        while rest and self.dead is None:
+            # Frames that come with the handshake belong to the time after our answer to it: line by line until then.
+            end = rest.find(b"\n") + 1 if protocol.state is State.CONNECTING else 0
+            piece, rest = (rest[:end], rest[end:]) if end else (rest, b"")
+            self._take(piece, out)
+        return out
+
+    def _take(self, piece: bytes, out: list[Request | Response | KeepAlive | BadMessage | Reply]) -> None:
+        protocol = self._protocol
+        protocol.receive_data(piece)
         for event in protocol.events_received():
             if isinstance(event, HttpRequest):
                 protocol.send_response(protocol.accept(event))
@@ -66,7 +74,6 @@ class WebSocketFraming:
             out.append(Reply(answer))
         if protocol.close_expected() or protocol.state is not State.OPEN:
             self._end()
-        return out
 
     def frame(self, message: bytes) -> bytes:
         """One SIP message as one WebSocket message: text when it is UTF-8, which every client takes (RFC 7118 §4.2)."""

@@ -123,6 +123,19 @@ async def test_fragments_are_put_together_and_pings_between_them_answered() -> N
         await end(writer)
 
 
+async def test_frames_that_come_with_the_handshake_follow_its_answer() -> None:
+    """A client must wait for the answer (RFC 6455 §4.1); one that does not gets what it would have got."""
+    async with listening() as made:
+        reader, writer = await asyncio.open_connection(*made.address)
+        writer.write(upgrade() + masked(0x89, b"life?") + masked(0x81, MESSAGE) + masked(0x88, b""))
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        assert answer.endswith(b"\r\n\r\n\x8a\x05life?\x88\x00")
+        await made.seen.until(came=1, lost=1)
+        await end(writer)
+
+
 async def test_a_crlf_keep_alive_is_answered_in_a_message() -> None:
     """RFC 5626 §3.5.1, which some clients do over WebSocket too."""
     async with listening() as made, made.connect() as client:

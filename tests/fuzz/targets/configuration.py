@@ -1,5 +1,7 @@
 """The configuration file: any text gives settings and faults with lines, nothing else."""
 
+import functools
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,8 +15,6 @@ _SITE = (
     b'[queues.q]\nagents = ["a"]\n[trunks.t]\naddress = "sip:192.0.2.1"\n[[routes]]\nfrom = "trunk:t"\nto = "queue:q"\n'
     b'[ivr.m]\nprompt = "welcome"\nkeys = { 1 = "queue:q" }\n[hours.h]\nmon-fri = "09:00-17:00"\n[voicemail.v]\n'
 )
-_FOLDER = TemporaryDirectory(prefix="fuzz-configuration-")
-_FILE = Path(_FOLDER.name) / "config.toml"
 _WORDS = (
     *(b"[phones.", b"[queues.", b"[trunks.", b"[[routes]]", b"[ivr.", b"[voicemail.", b"queue:", b"ivr:", b"phone:"),
     *(
@@ -38,11 +38,22 @@ _WORDS = (
 def configuration(data: bytes) -> None:
     if b"file" in data:  # other files would be read
         return
-    _FILE.write_bytes(data)
     lines = data.count(b"\n") + 1
-    for fault in check(_FILE):
+    for fault in check(_file(data)):
         assert 0 <= fault.line <= lines + 1
         assert str(fault)
+
+
+@functools.cache
+def _folder(_process: int) -> TemporaryDirectory[str]:
+    """Each target runs in a fork: a folder that they shared would go with the first of them."""
+    return TemporaryDirectory(prefix="fuzz-configuration-")
+
+
+def _file(data: bytes) -> Path:
+    path = Path(_folder(os.getpid()).name) / "config.toml"
+    path.write_bytes(data)
+    return path
 
 
 TARGETS = (Target("configuration", configuration, [_EXAMPLE.replace(b"file", b"fle"), _SITE], _WORDS, 16384),)
