@@ -27,7 +27,7 @@ def customers() -> None:
     """Customers: how their calls are treated."""
 
 
-@customers.command("import")
+@customers.command("import", short_help="Read customers from a CSV FILE.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--country", help="Calling code of numbers without one, as in 370.")
 @click.option("--national-prefix", default="0", show_default=True)

@@ -1,5 +1,6 @@
 """`softswitch doctor`: can this machine run the switch well, and what should be changed?"""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -246,19 +247,19 @@ def _prompts() -> Finding:
 def _listeners(settings: "Settings", running: bool) -> Finding:
     from softswitch.shell.endpoint import bind, parse_endpoint
 
-    listen = [*settings.sip.listen, f"tcp:{settings.api.listen}"]
+    files = settings.provisioning.listen
+    listen = [*settings.sip.listen, f"tcp:{settings.api.listen}", *([f"tcp:{files}"] if files else [])]
     if running:
         return Finding("addresses", "ok", f"the running switch has {', '.join(listen)}")
     faults = []
-    for text in listen:
-        try:
-            bind(parse_endpoint(text)).close()
-        except LocalError as error:
-            faults.append(str(error))
+    with contextlib.ExitStack() as bound:
+        for text in listen:
+            try:
+                bound.enter_context(bind(parse_endpoint(text)))
+            except LocalError as error:
+                faults.append(str(error))
     if faults:
-        return Finding(
-            "addresses", "fail", "; ".join(faults), "end the other program, or change sip.listen, api.listen"
-        )
+        return Finding("addresses", "fail", "; ".join(faults), "end the other program, or change the listeners")
     return Finding("addresses", "ok", f"free: {', '.join(listen)}")
 
 
@@ -315,6 +316,8 @@ def _disk(settings: "Settings") -> Finding:
 
     folder = Path(settings.server.data_dir).absolute()
     place = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    if not place.is_dir():
+        return Finding("disk", "fail", f"{place} is no directory", "change server.data_dir")
     free = shutil.disk_usage(place).free
     found = f"{free / 1000**3:.1f} GB free in {folder}: {free // _WAV_SECOND // 3600} hours of recordings"
     if not os.access(place, os.W_OK):

@@ -177,7 +177,7 @@ def prioritise(client: "Client", id: str, seconds: float, as_json: bool) -> None
         click.echo(f"{id}: {seconds:+g} s in queue {view['at']}")
 
 
-@call.command("move")
+@call.command("move", short_help="Move CALL to another QUEUE.")
 @click.argument("id", metavar="CALL")
 @click.argument("queue", shell_complete=names_of("queues"))
 @json_option

@@ -106,7 +106,7 @@ def pause(client: "Client", names: tuple[str, ...], reason: str, as_json: bool) 
     _order(client, "pause", names, reason, as_json)
 
 
-@agent.command("wrap-up")
+@agent.command("wrap-up", short_help="Let the wrap-up of AGENT end in SECONDS.")
 @click.argument("name", metavar="AGENT", shell_complete=names_of("agents"))
 @click.argument("seconds", type=click.FloatRange(0, 86400))
 @json_option
@@ -120,7 +120,7 @@ def wrap_up(client: "Client", name: str, seconds: float, as_json: bool) -> None:
         click.echo(f"{name}: wrap-up ends in {seconds:g} s; now {row['state']}")
 
 
-@agent.command("outcome")
+@agent.command("outcome", short_help="Note CODE as what came of a call of AGENT.")
 @click.argument("name", metavar="AGENT", shell_complete=names_of("agents"))
 @click.argument("code")
 @click.option("--call", default="", help="Of this call; else of the one that the agent has or wraps up.")
@@ -140,7 +140,7 @@ def queue() -> None:
     """One queue."""
 
 
-@queue.command("show")
+@queue.command("show", short_help="Who waits in queue NAME, and its agents.")
 @click.argument("name", shell_complete=names_of("queues"))
 @json_option
 @needs_switch

@@ -49,7 +49,7 @@ def list_(config: Path | None, language: str | None, as_json: bool) -> None:
     emit_table(("language", "name", "text", ">size"), cells, nothing="no prompts")
 
 
-@prompts.command("build")
+@prompts.command("build", short_help="Make the audio that has changed, with espeak-ng.")
 @click.option("--language", "-l", "languages", multiple=True, help="Only these languages; several times.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Where to.  [the shipped folder]")
 @click.option("--force", is_flag=True, help="Also what is up to date.")

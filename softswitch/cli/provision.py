@@ -73,7 +73,7 @@ def list_(config: Path | None, as_json: bool) -> None:
     emit_table(("fetched", "phone", "model", "mac", "from", "program"), cells, nothing=nothing)
 
 
-@provision.command()
+@provision.command(short_help="Write the files of all devices, or of each PHONE.")
 @click.argument("phones", nargs=-1, metavar="[PHONE]...", shell_complete=_phones)
 @click.option("--out", "-o", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder.")
 @config_option
@@ -114,7 +114,7 @@ def show(phone: str, config: Path | None) -> None:
     click.echo(_site(config).file(phone).text, nl=False)
 
 
-@provision.command()
+@provision.command(short_help="The address to enter in PHONE.")
 @click.argument("phone", shell_complete=_phones)
 @config_option
 @json_option
@@ -127,7 +127,7 @@ def url(phone: str, config: Path | None, as_json: bool) -> None:
         click.echo(address)
 
 
-@provision.command()
+@provision.command(short_help="A QR code for PHONE.")
 @click.argument("phone", shell_complete=_phones)
 @click.option("--out", "-o", type=click.Path(path_type=Path, dir_okay=False), help="PNG or SVG file.  [the terminal]")
 @config_option
@@ -156,7 +156,7 @@ def qr(phone: str, out: Path | None, config: Path | None) -> None:
     click.echo(str(out))
 
 
-@provision.command()
+@provision.command(short_help="New secrets for each PHONE.")
 @click.argument("phones", nargs=-1, required=True, metavar="PHONE...", shell_complete=_phones)
 @config_option
 @json_option

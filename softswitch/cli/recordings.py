@@ -167,12 +167,12 @@ def _user() -> str:
 _order("start", "Record live calls that are not recorded, from now on.")
 _order("pause", "Write silence in the place of live calls until they are resumed.")
 _order("resume", "Record paused calls again.")
-_order("hold", "Keep finished recordings whatever their age; they are neither deleted nor converted.")
+_order("hold", "Keep finished recordings: neither deleted nor converted.")
 _order("release", "End a hold.")
 _order("delete", "Delete finished recordings. Their place in the chain stays.", confirm=True)
 
 
-@recordings.command("verify")
+@recordings.command("verify", short_help="Compare the files, the chain and the ledger.")
 @click.option("--since", type=past, help="Only the files of recordings since; the chain is read as a whole.")
 @click.option("--expect", metavar="HEAD", help="An earlier head of the chain, as `verify` printed it.")
 @config_option
@@ -221,7 +221,7 @@ async def _check(
         await store.close()
 
 
-@recordings.command("repair")
+@recordings.command("repair", short_help="Mend recordings whose writer was killed.")
 @config_option
 @json_option
 @click.pass_context

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import combinations
+from typing import Final
 
-from softswitch.services.faults import Finding, closest
+from softswitch.services.faults import Finding, closest, key_text
 from softswitch.services.key_lines import KeyPath
 from softswitch.switch.settings import LEARN, Settings
+
+_ALL: Final = frozenset(("0.0.0.0", "::"))  # each takes the port at every address of its version
 
 
 def check_addresses(settings: Settings) -> Iterator[Finding]:
@@ -28,10 +32,39 @@ def check_addresses(settings: Settings) -> Iterator[Finding]:
                 yield Finding((section, name, "listener"), message, closest(party.listener, sip.listen))
     if LEARN in (sip.external_address, *sip.external_addresses.values()) and not settings.trunks:
         yield Finding(("sip", "external_address"), "nothing to learn from: there are no trunks", severity="warning")
+    yield from _one_port_each(settings)
     yield from _media(media.addresses)
     external_media = media.external_address
     if external_media is not None and external_media != LEARN and not is_address(external_media):
         yield Finding(("media", "external_address"), f'"{external_media}" is not an IP address')
+
+
+def _one_port_each(settings: Settings) -> Iterator[Finding]:
+    """No two listeners can have one port of one address."""
+    listeners: list[tuple[KeyPath, str]] = [
+        *((("sip", "listen", index), text) for index, text in enumerate(settings.sip.listen)),
+        (("api", "listen"), f"tcp:{settings.api.listen}"),
+    ]
+    if settings.provisioning.listen is not None:
+        listeners.append((("provisioning", "listen"), f"tcp:{settings.provisioning.listen}"))
+    for (first, one), (path, other) in combinations(listeners, 2):
+        if one != other and _meet(one, other):
+            yield Finding(path, f"the port is that of {key_text(first)}, {one}")
+
+
+def _meet(one: str, other: str) -> bool:
+    (udp, host, port), (other_udp, other_host, other_port) = _bound(one), _bound(other)
+    if (udp, port) != (other_udp, other_port) or port == "0":
+        return False
+    hosts = {host, other_host}
+    return len(hosts) == 1 or ((":" in host) == (":" in other_host) and not hosts.isdisjoint(_ALL))
+
+
+def _bound(listener: str) -> tuple[bool, str, str]:
+    """Whether by UDP, address and port."""
+    transport, _, rest = listener.partition(":")
+    host, _, port = rest.rpartition(":")
+    return transport == "udp", host.strip("[]"), port
 
 
 def _media(addresses: tuple[str, ...]) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ def _site(site: Provisioning) -> Iterator[Finding]:
     if site.listen is not None:
         host, _, port = site.listen.rpartition(":")
         if not is_address(host.strip("[]")) or not port.isdecimal() or int(port) > 65535:
-            yield Finding((*path, "listen"), f'"{site.listen}" is not address:port, as in "0.0.0.0:8443"')
+            yield Finding((*path, "listen"), f'"{site.listen}" is not address:port, as in "0.0.0.0:8444"')
     if site.url is not None:
         parts = urlsplit(site.url)
         if parts.scheme != "https" or not parts.hostname:

@@ -29,6 +29,7 @@ _CODEC_NAMES_ELSEWHERE: Final = {  # as other switches and phones write them
     "g711": "PCMU", "g.722": "G722", "g.729": "G729", "g729a": "G729", "slin": "L16/8000", "slin16": "L16",
 }  # fmt: skip
 _SHORT_PASSWORD: Final = 8
+_MOST: Final = 10**10  # seconds of 300 years
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,12 @@ class ValueChecks:
             self._error(path, str(error).removeprefix("hours: "))
 
     def _numbers(self, value: object, path: KeyPath) -> None:
-        """No number of the settings is below zero, but for `_SIGNED`."""
-        if isinstance(value, int | float) and value < 0 and not {(path[0], key) for key in path[2:]} & _SIGNED:
-            self._error(path, "must not be below 0")
+        """No number of the settings is below zero, but for `_SIGNED`, and none beyond what clocks can count."""
+        if isinstance(value, int | float):
+            if value < 0 and not {(path[0], key) for key in path[2:]} & _SIGNED:
+                self._error(path, "must not be below 0")
+            elif abs(value) > _MOST:
+                self._error(path, f"must be a number up to {_MOST}")
         for key, inner in _children(value):
             self._numbers(inner, (*path, key))
 

@@ -29,6 +29,8 @@ def prepare(data_dir: Path) -> Path:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)  # who called whom is nobody else's business
         run.mkdir(exist_ok=True)
         run.chmod(0o700)
+    except (FileExistsError, NotADirectoryError):
+        raise LocalError(f"data directory {data_dir}: there is a file of that name") from None
     except OSError as error:
         raise LocalError(f"data directory {data_dir}: {error.strerror}") from error
     return run

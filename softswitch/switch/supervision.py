@@ -94,7 +94,7 @@ class Supervision:
             raise PeerError(f"no agent talks in call {target}", status=409)
         talk = self.talk_of(agent)
         if mode not in self.allowed(phone, agent, talk):
-            raise PeerError(f"phone {phone} may not {mode} {agent}", status=403)
+            raise PeerError(f"phone {phone} may not supervise {agent} ({mode})", status=403)
         if talk is None and not follow:
             raise PeerError(f"{agent} does not talk; follow the agent to hear the next call", status=409)
         return agent

@@ -226,7 +226,7 @@ async def test_supervision_is_for_supervisors_and_of_agents_who_talk(rig: Rig) -
     for place, body, status, said in (
         ("agents/nobody", {"phone": "1002"}, 404, "no live call and no agent nobody"),
         ("agents/alice", {"phone": "9999"}, 404, "no phone 9999"),
-        ("agents/alice", {"phone": "1002"}, 403, "phone 1002 may not listen alice"),
+        ("agents/alice", {"phone": "1002"}, 403, "phone 1002 may not supervise alice (listen)"),
         ("agents/alice", {"phone": "1002", "mode": "shout"}, 422, ""),
         (f"calls/{call['id']}", {"phone": "1002"}, 409, "no agent talks in call"),
         ("agents/alice", {}, 422, ""),

@@ -14,6 +14,7 @@ from softswitch.cli.main import cli
 from softswitch.cli.output import plain_table
 from softswitch.cli.trace import ladder
 from softswitch.cli.words import duration, past, size
+from tests.cli.conftest import free_port
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
 
@@ -43,6 +44,8 @@ def test_every_command_has_help(name):
     result = run(name, "--help")
     assert result.exit_code == 0
     assert result.stdout.startswith(f"Usage: softswitch {name}")
+    cut = [line for line in result.stdout.partition("\nCommands:\n")[2].splitlines() if line.endswith("...")]
+    assert not cut, "a sentence of a subcommand that is too long for a line"
 
 
 @pytest.mark.parametrize("arguments", [("stats",), ("status", "--wrong"), ("hangup",), ("records", "--since", "soon")])
@@ -140,6 +143,20 @@ def test_doctor_fails_when_a_port_is_taken(tmp_path):
         result = run("doctor", "-c", str(config))
     assert result.exit_code == 1
     assert "another program (or another softswitch) uses this port" in result.stdout
+
+
+def test_doctor_fails_when_two_listeners_want_one_port_or_the_data_directory_is_a_file(tmp_path):
+    port = free_port()
+    (tmp_path / "var").touch()
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[server]\ndata_dir = "{tmp_path / "var"}"\n[sip]\nlisten = ["tcp:127.0.0.1:{port}"]\n'
+        f'[api]\nlisten = "127.0.0.1:{port}"\n'
+    )
+    findings = {row["name"]: row for row in json.loads(run("doctor", "-c", str(config), "--json").stdout)}
+    assert findings["addresses"]["level"] == "fail"
+    assert findings["disk"]["level"] == "fail"
+    assert findings["disk"]["found"].endswith("is no directory")
 
 
 def test_prompts_are_listed_and_checked(tmp_path, monkeypatch):

@@ -3,7 +3,7 @@
 import pytest
 
 from softswitch.services.configuration_addresses import check_addresses
-from softswitch.switch.settings import LEARN, Media, Phone, Settings, Sip, Trunk
+from softswitch.switch.settings import LEARN, Api, Media, Phone, Provisioning, Settings, Sip, Trunk
 
 LISTEN = ("udp:10.0.0.1:5060", "udp:[::]:5060")
 
@@ -18,6 +18,14 @@ LISTEN = ("udp:10.0.0.1:5060", "udp:[::]:5060")
         (Settings(trunks={"a": Trunk(address="sip:a.example", listener="udp:1.2.3.4:1")}), "is not in sip.listen"),
         (Settings(phones={"a": Phone(contact="sip:a@1.2.3.4", listener="x")}), "is not in sip.listen"),
         (Settings(sip=Sip(external_address=LEARN)), "nothing to learn from"),
+        (Settings(api=Api(listen="127.0.0.1:5060")), "the port is that of sip.listen[1], tcp:0.0.0.0:5060"),
+        (
+            Settings(sip=Sip(listen=("tls:10.0.0.1:5061", "wss:10.0.0.1:5061"))),
+            "that of sip.listen[0], tls:10.0.0.1:5061",
+        ),
+        (Settings(sip=Sip(listen=("udp:10.0.0.1:5060", "udp:0.0.0.0:5060"))), "that of sip.listen[0]"),
+        (Settings(sip=Sip(listen=("wss:[::]:8443",)), provisioning=Provisioning(listen="[::1]:8443")), "wss:[::]:8443"),
+        (Settings(provisioning=Provisioning(listen="0.0.0.0:8080")), "that of api.listen, tcp:127.0.0.1:8080"),
         (Settings(media=Media(address=("0.0.0.0", "192.0.2.1"))), "an IPv4 and an IPv6 one"),
         (Settings(media=Media(address=())), "an IPv4 and an IPv6 one"),
         (Settings(media=Media(address=("0.0.0.0", "nowhere"))), '"nowhere" is not an IP address'),
@@ -35,6 +43,18 @@ def test_a_misspelt_listener_is_told_the_right_one() -> None:
     )
     (finding,) = check_addresses(settings)
     assert (finding.path, finding.suggestion) == (("trunks", "a", "listener"), LISTEN[0])
+
+
+def test_one_port_serves_both_protocols_and_several_addresses() -> None:
+    listen = (
+        "udp:0.0.0.0:5060",
+        "udp:[::]:5060",
+        "tcp:10.0.0.1:5060",
+        "tcp:10.0.0.2:5060",
+        "tcp:[::1]:5060",
+        "ws:1.2.3.4:0",
+    )
+    assert list(check_addresses(Settings(sip=Sip(listen=listen), api=Api(listen="127.0.0.1:5060")))) == []
 
 
 def test_what_is_right() -> None:

@@ -38,5 +38,6 @@ def test_clean_leaves_the_lock_file_only(tmp_path: Path) -> None:
 
 def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(LocalError, match="data directory"):
-        run_dir.prepare(tmp_path / "file")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(LocalError, match=r"data directory .*: there is a file of that name"):
+            run_dir.prepare(path)

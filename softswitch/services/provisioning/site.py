@@ -35,7 +35,7 @@ class ProvisioningSite:
         does not. Raises `LocalError` when files are not served."""
         account = self.account(phone)
         if not account.url:
-            raise LocalError("files are not served: give [provisioning] listen an address such as 0.0.0.0:8443")
+            raise LocalError("files are not served: give [provisioning] listen an address such as 0.0.0.0:8444")
         return account.url + file_of(account).name if account.brand in PROGRAMS else account.url
 
     def asked(self, link: str, name: str) -> tuple[str, ProvisionFile] | None:
