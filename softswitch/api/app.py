@@ -68,6 +68,7 @@ def create_app(operator: Operator, token: str) -> FastAPI:
             operator.security.write(Security("api-forbidden", operator.now, source, name, asked))
             needed = REQUIRED.get((request.method, path), "admin")
             raise HTTPException(403, f'token "{name}" has the role {role}; this needs {needed}')
+        request.state.token, request.state.role = holder
         if request.method != "GET":
             log.info("api.order", by=name, role=role, method=request.method, path=request.url.path, source=source)
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, HTTPException
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
-from softswitch.api.replies import Limit, Offset, TheOperator, json, page
+from softswitch.api.replies import Limit, Offset, TheHolder, TheOperator, json, page
 from softswitch.kernel.errors import PeerError
 from softswitch.shell.operator import Verb
 from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
@@ -76,9 +76,36 @@ async def call(call: str, operator: TheOperator) -> Response:
     return json(view)
 
 
+class DialOrder(BaseModel):
+    party: str = Field(alias="from", min_length=1, max_length=100, description="A phone, its number, or `agent:NAME`")
+    to: str = Field(
+        min_length=1,
+        max_length=128,
+        description="A number as that phone dials it, or a target that is no trunk: `agent:bob`, `queue:support`",
+    )
+    auto_answer: bool = Field(
+        False, description="The phone answers by itself, if its `intercom` or its agent's `auto_answer` allows that"
+    )
+    by: str = Field("operator", max_length=100, description="Who wants it; goes into the ledger beside the token")
+
+
+@router.post("/calls", response_model=CallView, status_code=202)
+async def dial(order: DialOrder, operator: TheOperator, holder: TheHolder) -> Response:
+    """Click to dial: the user's phone rings, and when it is answered, `to` is called as if that phone had dialled it,
+    with that phone's rights. Answers with the call, which `DELETE` ends. 404: no such phone or agent; 409: it is busy
+    or not registered; 403: it may not call that; 422: the number leads nowhere; 503: no calls are taken."""
+    view = _allowed(lambda: operator.dial(order.party, order.to, order.by, holder.token, auto_answer=order.auto_answer))
+    if view is None:
+        raise HTTPException(409, f"{order.party} cannot be rung")
+    return json(view, 202)
+
+
 @router.delete("/calls/{call}", status_code=202)
-async def hang_up(call: str, operator: TheOperator) -> Response:
-    """End a live call."""
+async def hang_up(call: str, operator: TheOperator, holder: TheHolder) -> Response:
+    """End a live call. Tokens below `operate` may end those that they had begun."""
+    view = operator.views.call(call, operator.now)
+    if view is not None and view.ordered_by != holder.token and not holder.may("operate"):
+        raise HTTPException(403, f'call {call} was not begun by token "{holder.token}"; to end it needs operate')
     if not operator.hang_up(call):
         raise HTTPException(404, f"no live call {call}")
     return json({"call": call, "hanging_up": True}, 202)

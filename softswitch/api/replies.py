@@ -1,12 +1,14 @@
 """What all routes share: JSON by msgspec, the operator of this application, pages."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
+from softswitch.api.roles import ROLES
 from softswitch.shell.operator import Operator
+from softswitch.switch.settings.server import Role
 from softswitch.wire.plain_text import encode
 
 Item = TypeVar("Item")
@@ -27,6 +29,22 @@ async def _operator(request: Request) -> Operator:
     return operator
 
 
+class Holder(NamedTuple):
+    """The token that a request came with."""
+
+    token: str
+    role: Role
+
+    def may(self, role: Role) -> bool:
+        """Whether it may what that role may."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+
+async def _holder(request: Request) -> Holder:
+    return Holder(request.state.token, request.state.role)
+
+
+TheHolder = Annotated[Holder, Depends(_holder)]
 TheOperator = Annotated[Operator, Depends(_operator)]
 Time = Annotated[float | None, Query(description="Seconds since 1970, UTC")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows at most")]

@@ -51,6 +51,8 @@ REQUIRED: Final[Mapping[tuple[str, str], Role]] = {
     ("GET", f"{_V1}/recordings/{{call}}/audio"): "supervise",
     ("GET", f"{_V1}/recordings/{{path:path}}"): "supervise",
     ("POST", f"{_V1}/recordings/{{call}}/{{verb}}"): "supervise",
+    ("POST", f"{_V1}/calls"): "supervise",
+    ("DELETE", f"{_V1}/calls/{{call}}"): "supervise",  # below `operate` those alone that the token had begun
     ("POST", f"{_V1}/calls/{{call}}/transfer"): "supervise",
     ("POST", f"{_V1}/calls/{{call}}/supervise"): "supervise",
     ("POST", f"{_V1}/conferences/{{name}}/{{verb}}"): "supervise",
@@ -63,7 +65,6 @@ REQUIRED: Final[Mapping[tuple[str, str], Role]] = {
     ("POST", f"{_V1}/callbacks"): "supervise",
     ("DELETE", f"{_V1}/callbacks/{{id}}"): "supervise",
     ("GET", f"{_V1}/trace/{{id}}"): "operate",
-    ("DELETE", f"{_V1}/calls/{{call}}"): "operate",
     ("POST", f"{_V1}/queues/{{name}}/close"): "operate",
     ("POST", f"{_V1}/queues/{{name}}/open"): "operate",
     ("PUT", f"{_V1}/queues/{{name}}/settings/{{key}}"): "operate",

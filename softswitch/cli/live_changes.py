@@ -4,9 +4,10 @@ import tomllib
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from softswitch.cli.client import part
-from softswitch.cli.names import names_of
+from softswitch.cli.names import names_of, phones_and_agents
 from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
@@ -14,6 +15,21 @@ from softswitch.cli.words import moment
 
 if TYPE_CHECKING:
     from softswitch.cli.client import Client
+
+
+class Calling(click.Group):
+    """`call FROM TO` is `call dial FROM TO`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            return super().resolve_command(ctx, ["dial", *args])
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        return [*super().shell_complete(ctx, incomplete), *phones_and_agents(ctx, self, incomplete)]
+
 
 CHANGED = ("Setting", "Now", "File", "By", "Since", "")
 
@@ -158,9 +174,26 @@ def remove(client: "Client", name: str, agents: tuple[str, ...], as_json: bool) 
     _members(client, name, agents, False, as_json)
 
 
-@click.group(short_help="Change the place of a waiting call.")
+@click.group(cls=Calling, short_help="Have a phone call a number; change a waiting call's place.")
 def call() -> None:
-    """One waiting call."""
+    """`softswitch call FROM TO`: the phone FROM (a phone, its number, agent:NAME) rings, and when it is answered, TO is
+    called as if it had been dialled there. TO is a number, or a target like agent:bob or queue:support."""
+
+
+@call.command("dial", short_help="Ring a phone, then call what its user wants.")
+@click.argument("party", metavar="FROM", shell_complete=phones_and_agents)
+@click.argument("to", metavar="TO", shell_complete=phones_and_agents)
+@click.option("--auto-answer", is_flag=True, help="The phone answers by itself, if it or its agent allows that.")
+@json_option
+@needs_switch
+def dial(client: "Client", party: str, to: str, auto_answer: bool, as_json: bool) -> None:
+    """Ring FROM (a phone, its number, agent:NAME); when it is answered, call TO with the rights of that phone: a number
+    as it would dial it, or a target like agent:bob. `softswitch hangup` with the id that is printed takes it back."""
+    view = client.post("/calls", {"from": party, "to": to, "auto_answer": auto_answer, "by": "cli"})
+    if as_json:
+        emit_json(view)
+    else:
+        click.echo(f"{view['id']}: {view['state']} {view['at']}, then {view['called']}")
 
 
 @call.command("prioritise")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Literal, Protocol
 
 from softswitch.acd.reports import Question
@@ -28,6 +29,7 @@ from softswitch.switch.events import (
     CancelCallback,
     ConferenceCommand,
     DeleteMessage,
+    DialCommand,
     HangUpCall,
     LetIn,
     OutcomeCommand,
@@ -84,6 +86,9 @@ class Views(LiveViews, Protocol):
 
     def conferences(self) -> Sequence[ConferenceRow]:
         """Those that somebody is in."""
+
+    def check_dial(self, order: DialCommand, now: Instant) -> None:
+        """Raises `PeerError` when the call cannot be begun."""
 
     def check_conference(self, order: ConferenceCommand, now: Instant) -> None:
         """Raises `PeerError` when the order cannot be carried out."""
@@ -260,6 +265,20 @@ class Operator:
             return False
         self._driver.give(HangUpCall(call))
         return True
+
+    def dial(self, party: str, to: str, by: str, token: str, *, auto_answer: bool = False) -> CallView | None:
+        """Have a phone's user call: the phone is rung, then `to`. The call (None: it has ended already). Raises
+        `PeerError` (403, 404, 409, 422, 503)."""
+        order = DialCommand(f"{int(self.now):x}{token_hex(5)}", party, to, token, auto_answer, by)
+        refusal = None
+        try:
+            self.views.check_dial(order, self.now)
+        except PeerError as error:
+            refusal = error
+        self._driver.give(order)  # a refused one, too: the refusal belongs into ledger and security log
+        if refusal is not None:
+            raise refusal
+        return self.views.call(order.id, self.now)
 
     def record(self, call: str, verb: RecordingVerb, by: str, reason: str = "") -> CallView | None:
         """Begin the recording of a live call, pause it, or let it go on; how the call is then, None when there is none

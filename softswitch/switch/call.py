@@ -109,6 +109,7 @@ class Call:
         self.route_record: bool | None = None
         self.waited_since: Instant | None = None  # it overflowed from a queue that keeps the place
         self.sent_by = ""  # who passed it on to where it goes now, as `phone:1001`: answers for what that costs
+        self.ordered_by = ""  # the API token that had it begun
         self.callback = ""  # this call is an attempt of that call-back
         self.vouched = False  # the number is the caller's own as far as a trunk or a digest can tell
         self.diversions: tuple[Diversion, ...] = ()  # who passed it on before it came here, or here
@@ -516,6 +517,7 @@ class Call:
             recording=self.recording.name,
             recording_paused=self.recording.paused,
             recording_server=self.recording.server,
+            ordered_by=self.ordered_by,
             supervisors=tuple(f"{watcher.leg.peer} {watcher.mode}" for watcher in self.watchers),
             legs=tuple(_leg_view(leg) for leg in legs),
         )

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Final
 
 from softswitch.call.fabric import NoPort
-from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.dice import token
 from softswitch.kernel.errors import PeerError
@@ -12,6 +11,7 @@ from softswitch.switch.call import Call
 from softswitch.switch.conferences import OWNER, Member, Room, shown
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.events import ConferenceCommand
+from softswitch.switch.origination import begun
 from softswitch.switch.stages.conferring import ConferenceStage
 from softswitch.switch.stages.originating import RingFirstStage
 from softswitch.switch.stages.talking import TalkStage
@@ -91,24 +91,25 @@ def _invite(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
     room = office.conferences.by_name.get(order.conference)
     worker = office.fabric.pick() if room is None else room.worker
     phone = office.settings.phones[order.phone]
-    id = f"{int(now):x}{token(office.dice, 40)}"
-    nobody = Leg(id, "switch", worker, office.directory.phone_stream(order.phone, ""), office.ua, office.fabric)
     rules = office.conferences.rules(order.conference)
-    call = Call(
-        id, office, nobody, source=f"phone:{order.phone}", caller=phone.number or order.phone,
-        caller_name=phone.name or "", called=f"{OWNER}{order.conference}",
-        language=rules.language or office.settings.server.language,
-        max_forwards=office.settings.sip.max_forwards, now=now,
+    call = begun(
+        office, order.phone, worker, now, called=f"{OWNER}{order.conference}", caller=phone.number or order.phone,
+        name=phone.name or "", language=rules.language or office.settings.server.language,
     )  # fmt: skip
     call.number = order.number
-    office.fact("call.started", now, id, source=call.source, caller=call.caller, called=call.called)
     office.fact(
-        "conference.invited", now, id, conference=order.conference, number=order.number, phone=order.phone, by=order.by
+        "conference.invited",
+        now,
+        call.id,
+        conference=order.conference,
+        number=order.number,
+        phone=order.phone,
+        by=order.by,
     )
     ringing = forwarding.follow(call, office.directory.ringing(target, call, now), now)
     ringing = ringing or Ringing(str(target), refusal=404)
     if room is not None:
-        room.ringing = {*(room.ringing & office.calls.keys()), id}
+        room.ringing = {*(room.ringing & office.calls.keys()), call.id}
     stage = ConferenceStage(call, order.conference, invited=True)
     switch.enter(call, RingFirstStage(call, ringing, stage), now)
 

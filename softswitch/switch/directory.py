@@ -127,7 +127,7 @@ class Directory:
         seconds = phone.ring_seconds or self._settings.sip.ring_seconds
         if phone.reject_anonymous and (call.private or call.caller in (ANONYMOUS, "")):
             return Ringing(target, refusal=433)  # RFC 5079
-        if phones.dnd(name) or self._full(name):
+        if phones.dnd(name) or self.full(name):
             return Ringing(target, fallbacks=fallbacks, refusal=486, always=always, forwards=True)
         destinations = self._phone_destinations(name, target, call, (), now)
         if not destinations:
@@ -149,6 +149,23 @@ class Directory:
         wave = Wave(destinations, ring_seconds or phone.ring_seconds or self._settings.sip.ring_seconds)
         return Ringing(target, (wave,), record=call.wants_recording(False))
 
+    def caller(
+        self, phones: tuple[str, ...], target: str, call: "Call", shown: NameAddr, now: Instant, *, auto_answer: bool
+    ) -> Ringing:
+        """Phones whose user wants to call `shown`: the first to be answered does. They show it as if it called them.
+        Forwardings and do-not-disturb are for those whom others call."""
+        headers = [("X-Call-Id", call.id), *(_answer_after(self._settings.sip.domain) if auto_answer else ())]
+        free = [phone for phone in phones if not self.full(phone)]
+        destinations = tuple(
+            to
+            for phone in free
+            for to in self._phone_destinations(phone, f"phone:{phone}", call, tuple(headers), now, shown)
+        )
+        if not destinations:
+            return Ringing(target, refusal=480 if free else 486)
+        seconds = self._settings.phones[free[0]].ring_seconds or self._settings.sip.ring_seconds
+        return Ringing(target, (Wave(destinations, seconds),))
+
     def agent(
         self,
         name: str,
@@ -162,7 +179,7 @@ class Directory:
         agent = self._settings.agents[name]
         devices = tuple(phone for phone in agent.devices if not self._office.phones.dnd(phone))
         if not queue:
-            devices = tuple(phone for phone in devices if not self._full(phone))
+            devices = tuple(phone for phone in devices if not self.full(phone))
         if not devices:
             return Ringing(f"agent:{name}", refusal=486)
         seconds = ring_seconds or self._settings.sip.ring_seconds
@@ -308,7 +325,8 @@ class Directory:
         self._office.log("warning", "a ring group rings phones, agents and trunks only", member=member)
         return Ringing(member, refusal=480)
 
-    def _full(self, phone: str) -> bool:
+    def full(self, phone: str) -> bool:
+        """Whether the phone is in as many calls as it takes."""
         limit = self._office.phones.limit(phone)
         return limit > 0 and self.calls_at(phone) >= limit
 
@@ -319,11 +337,21 @@ class Directory:
         return self._office.fabric.calls_at((f"phone:{phone}", *(f"agent:{agent}" for agent in agents)))
 
     def _phone_destinations(
-        self, name: str, peer: str, call: "Call", headers: tuple[tuple[str, str], ...], now: Instant
+        self,
+        name: str,
+        peer: str,
+        call: "Call",
+        headers: tuple[tuple[str, str], ...],
+        now: Instant,
+        shown: NameAddr | None = None,
     ) -> tuple[Destination, ...]:
+        """`shown`: in place of the caller."""
         phone = self._settings.phones[name]
         from_, identity = presentation.to_phone(call, phone, self._settings.sip.domain)
-        headers += identity
+        if shown is None:
+            headers += identity
+        else:
+            from_ = shown
         if call.referred_by:
             headers += (("Referred-By", call.referred_by),)
         to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, self._settings.sip.domain))

@@ -165,6 +165,19 @@ class ConferenceCommand(msgspec.Struct, frozen=True):
     by: str = "operator"
 
 
+class DialCommand(msgspec.Struct, frozen=True):
+    """Ring the phone of `party` (a phone, its number, `agent:NAME`) for the new call `id`; when it is answered, call
+    `to` (a number as that phone dials it, or a target) as if the phone had. `auto_answer`: the phone is asked to answer
+    by itself. `token` is the API token that orders it, `by` its word for who wants it."""
+
+    id: str
+    party: str
+    to: str
+    token: str
+    auto_answer: bool = False
+    by: str = "operator"
+
+
 class RecordingRoom(msgspec.Struct, frozen=True):
     """Whether there is room for new recordings; `refusal` says why not, empty: there is."""
 
@@ -282,6 +295,7 @@ SwitchEvent: TypeAlias = (
     | TransferCommand
     | SuperviseCommand
     | ConferenceCommand
+    | DialCommand
     | RecordingRoom
     | HookAnswered
     | CallerVerified

@@ -114,9 +114,11 @@ class Guards:
         if {number, spellings[1]} & self._emergency:
             return ""
         parties = self._parties(call, trunk)
-        why = self._barred(self._settings.trunks[trunk], spellings, parties, now) or self._too_much(parties, call, now)
+        why = self._barred(self._settings.trunks[trunk], spellings, parties, now) or self._too_much(
+            parties, call.id, now
+        )
         if why:
-            self._refused(trunk, number, call.sent_by or call.source, why, now, call.id)
+            self.note_refusal(trunk, number, call.sent_by or call.source, why, now, call.id)
         return why
 
     def refuses_text(self, trunk: str, number: str, phone: str, now: Instant) -> str:
@@ -129,17 +131,19 @@ class Guards:
         }
         why = self._barred(settings.trunks[trunk], spellings, parties, now)
         if why:
-            self._refused(trunk, number, f"phone:{phone}", why, now)
+            self.note_refusal(trunk, number, f"phone:{phone}", why, now)
         return why
 
-    def bars(self, phone: str, trunk: str, number: str) -> str:
-        """Why what the phone sends there may leave by `trunk` at no hour; empty when it may. Nothing is noted."""
+    def bars(self, phone: str, trunk: str, number: str, now: Instant | None = None) -> str:
+        """Why what the phone sends there may leave by `trunk` at no hour or, with `now`, not at that moment; empty when
+        it may. Nothing is noted."""
         wanted, settings = self._settings.trunks[trunk], self._settings.phones[phone]
         spellings = _spellings(wanted, number, False)
         if {number, spellings[1]} & self._emergency:
             return ""
         parties = {f"phone:{phone}": settings.cos or self._settings.guards.cos, f"trunk:{trunk}": wanted.cos}
-        return self._barred(wanted, spellings, parties, None)
+        why = self._barred(wanted, spellings, parties, now)
+        return why if why or now is None else self._too_much(parties, "", now)
 
     def lets_out(
         self, trunks: Sequence[str], number: str, call: "Call", now: Instant, *, leaving: bool = False
@@ -185,7 +189,7 @@ class Guards:
                 return f"class {cos} of {party} may not call it" + ("" if opened else " at this hour")
         return ""
 
-    def _too_much(self, parties: dict[str, str | None], call: "Call", now: Instant) -> str:
+    def _too_much(self, parties: dict[str, str | None], call: str, now: Instant) -> str:
         limit = self._settings.guards.spend_per_day
         if limit and self._spent(_EVERYBODY, now) >= limit:
             return f"guards.spend_per_day = {limit:g} is used up"
@@ -203,7 +207,7 @@ class Guards:
             ):
                 if most and sum(at > now - seconds for at in begun) >= most:
                     return f"{party} has begun {most} calls within the {name}"
-            if rules.calls_at_once and len(self._alive(party) - {call.id}) >= rules.calls_at_once:
+            if rules.calls_at_once and len(self._alive(party) - {call}) >= rules.calls_at_once:
                 return f"{party} has {rules.calls_at_once} calls out already"
         return ""
 
@@ -223,7 +227,7 @@ class Guards:
     def _price(self, normal: str) -> float:
         return next((price for prefix, price in self._rates if prefix == "*" or normal.startswith(prefix)), 0.0)
 
-    def _refused(self, trunk: str, number: str, account: str, why: str, now: Instant, call: str = "") -> None:
+    def note_refusal(self, trunk: str, number: str, account: str, why: str, now: Instant, call: str = "") -> None:
         self.refused += 1
         office = self._office
         what = "call out refused" if call else "message out refused"

@@ -73,15 +73,24 @@ def shown(office: "Office", phone: str, number: str, hidden: bool) -> tuple[str,
 
 def told(call: "Call") -> dict[str, str]:
     """As variables, for hooks and call records: diversions, what a signature proved, what the caller's side sent for
-    the agent's."""
+    the agent's, which token of the API had it begun."""
     found = diverting.told(call)
     if call.verstat:
         found["verstat"] = call.verstat
     if call.attestation:
         found["attestation"] = call.attestation
+    if call.ordered_by:
+        found["ordered_by"] = call.ordered_by
     if call.user_to_user:
         found["user_to_user"] = call.user_to_user
     return found
+
+
+def of_phone(office: "Office", name: str) -> Caller:
+    """Who calls when that phone is the caller of a call that the switch begins."""
+    phone = office.settings.phones[name]
+    number = phone.number or name
+    return Caller(number, phone.name or "", phone.hide_caller_id, _is_number(number))
 
 
 def _from_phone(office: "Office", name: str, request: Request, kinds: frozenset[str]) -> Caller:

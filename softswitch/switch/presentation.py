@@ -86,7 +86,7 @@ def connected(call: "Call", leg: "Leg | None", at: str) -> HeaderFields:
     phone = settings.phones.get(caller) if kind == "phone" else None
     if phone is None or not phone.connected_id:
         return (("Reason", call.stir_reason),) if call.stir_reason else ()
-    reached = _reached(call, settings, at if leg is None else leg.peer)
+    reached = party(call, settings, at if leg is None else leg.peer)
     return () if reached is None else (("P-Asserted-Identity", str(reached)),)
 
 
@@ -99,7 +99,7 @@ def changed(call: "Call", leg: "Leg", far: "Leg", now: Instant) -> None:
     if phone is None or not phone.connected_id:
         return
     if far.peer != call.source:
-        reached = _reached(call, office.settings, far.peer)
+        reached = party(call, office.settings, far.peer)
     elif call.private or call.caller in (ANONYMOUS, ""):
         reached = None
     else:
@@ -109,7 +109,8 @@ def changed(call: "Call", leg: "Leg", far: "Leg", now: Instant) -> None:
         call.drive(office.ua.update(leg.session, now, (("P-Asserted-Identity", str(reached)),)))
 
 
-def _reached(call: "Call", settings: Settings, peer: str) -> NameAddr | None:
+def party(call: "Call", settings: Settings, peer: str) -> NameAddr | None:
+    """Name and number of a phone, an agent, or whoever a trunk was dialled for; None for all else, and who hides."""
     kind, _, name = peer.partition(":")
     domain = settings.sip.domain
     match kind:

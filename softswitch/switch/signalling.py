@@ -30,7 +30,6 @@ from softswitch.sip.events import (
     TimedOut,
 )
 from softswitch.sip.flow import Flow
-from softswitch.sip.privacy import ANONYMOUS
 from softswitch.sip.registration import seconds
 from softswitch.sip.session_body import media_host
 from softswitch.sip.session_terms import knows_recording
@@ -38,13 +37,12 @@ from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.call import Call
 from softswitch.switch.identity import calling_party, shown, take
 from softswitch.switch.requests import Requests
+from softswitch.switch.routing import routed
 from softswitch.switch.stages.codes import code_stage, without_pin
-from softswitch.switch.stages.hook import HookStage
 from softswitch.switch.stages.replacing import ReplaceStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.verifying import verifying
 from softswitch.switch.targets import Target
-from softswitch.switch.wishes import identify
 from softswitch.wire.sip import Request, Response
 
 if TYPE_CHECKING:
@@ -108,7 +106,7 @@ class Signalling:
         if refusal is not None:
             self._refuse(event.session, refusal.status, now, headers=refusal.headers)
             return
-        full = self._full(ruling)
+        full = self._full(ruling) or self._switch.full()
         if full:
             office.log("warning", "call refused", peer=str(ruling), status=503, reason=full)
             self._refuse(event.session, 503, now, headers=(("Retry-After", "5"),))
@@ -190,29 +188,11 @@ class Signalling:
             return code
         if source.kind == "phone" and number and number == office.settings.codes.echo:
             return "echo:"
-        spellings = office.directory.spellings(str(source), number)
-        first = call.diversions[0].who if call.diversions else None
-        hidden = call.private or call.caller == ANONYMOUS
-        decision = office.plan.decide(source, spellings, now, call.caller, first, hidden)
-        if decision is None:
-            call.facts.reason = "no route"
-            return "hangup:404"
-        call.number = decision.number
-        call.caller_id = decision.caller_id or call.caller_id
-        call.route_record = decision.record
-        call.language = decision.language or call.language
-        identify(call)
-        if decision.hook is not None and decision.hook in office.settings.hooks:
-            return HookStage(call, decision.hook, decision.target)
-        return decision.target
+        return routed(call, source, number, now)
 
     def _full(self, source: Target) -> str:
-        """Why no more calls are taken now; empty when they are."""
-        switch, settings = self._switch, self._office.settings
-        if switch.draining:
-            return "the switch is draining"
-        if len(switch.calls) >= settings.server.max_calls:
-            return f"server.max_calls = {settings.server.max_calls} is reached"
+        """Why no more calls are taken from there now; empty when they are."""
+        settings = self._office.settings
         if source.kind == "trunk":
             limit = settings.trunks[source.name].max_calls
             if limit and self._office.fabric.parties[str(source)] >= limit:

@@ -18,8 +18,9 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.switch.conference_orders import check_conference, conference_rows
 from softswitch.switch.customers import Customers
-from softswitch.switch.events import ConferenceCommand
+from softswitch.switch.events import ConferenceCommand, DialCommand
 from softswitch.switch.notices import contacts
+from softswitch.switch.origination import check_dial
 from softswitch.switch.quality import Distribution
 from softswitch.switch.records import SavedMessage
 from softswitch.switch.seats import refusal
@@ -165,6 +166,10 @@ class Desk:
     def conferences(self) -> list[ConferenceRow]:
         """Those that somebody is in."""
         return conference_rows(self._switch.office)
+
+    def check_dial(self, order: DialCommand, now: Instant) -> None:
+        """Raises `PeerError` when the call cannot be begun."""
+        check_dial(self._switch, order, now)
 
     def check_conference(self, order: ConferenceCommand, now: Instant) -> None:
         """Whether the order can be carried out. Raises `PeerError` (404, 409, 422, 503)."""

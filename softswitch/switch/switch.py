@@ -42,6 +42,7 @@ from softswitch.switch.events import (
     ConferenceCommand,
     CustomersChanged,
     DeleteMessage,
+    DialCommand,
     Drain,
     Drained,
     Effect,
@@ -75,7 +76,7 @@ from softswitch.switch.live_orders import LiveOrders
 from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
 from softswitch.switch.notices import notify
 from softswitch.switch.office import FindPrompt, Office
-from softswitch.switch.origination import supervise
+from softswitch.switch.origination import dial, supervise
 from softswitch.switch.records import SavedAgent, SavedBinding, SavedGreeting, SavedMessage, SavedPhone
 from softswitch.switch.settings import Settings
 from softswitch.switch.signalling import Signalling
@@ -141,6 +142,7 @@ class Switch:
             RecordingRoom: self._recording_room,
             TransferCommand: self._transfer,
             SuperviseCommand: self._supervise,
+            DialCommand: lambda order, now: dial(self, order, now),
             ConferenceCommand: lambda order, now: order_conference(self, order, now),
             HopsLocated: self._hops_located,
             Readdressed: lambda _, now: self.office.trunks.readdressed(now),
@@ -509,6 +511,13 @@ class Switch:
     def _add(self, call: Call) -> None:
         self.calls[call.id] = call
         self.desk.calls_total += 1
+
+    def full(self) -> str:
+        """Why no more calls are taken now; empty when they are."""
+        most = self.office.settings.server.max_calls
+        if self.draining:
+            return "the switch is draining"
+        return f"server.max_calls = {most} is reached" if len(self.calls) >= most else ""
 
     def call_of(self, leg: Leg) -> Call | None:
         return self.calls.get(leg.owner)

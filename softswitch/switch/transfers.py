@@ -50,7 +50,7 @@ def check_transfer(office: "Office", call: str, verb: str, target: str) -> None:
         raise PeerError(f"no live call {call}", status=404)
     talk = found.stage if isinstance(found.stage, TalkStage) else None
     if verb in ("blind", "consult", "join"):
-        parsed = _known(office, target)
+        parsed = known_target(office, target)
         if verb != "blind" and parsed.kind not in RINGS:
             raise PeerError(f"{target} cannot be consulted: only {', '.join(RINGS)}", status=422)
         if why := office.parked.refusal(parsed):
@@ -62,7 +62,8 @@ def check_transfer(office: "Office", call: str, verb: str, target: str) -> None:
         raise PeerError(f"call {call}: {why}", status=409)
 
 
-def _known(office: "Office", target: str) -> Target:
+def known_target(office: "Office", target: str) -> Target:
+    """The target, if what it names is configured. Raises `PeerError` (422)."""
     try:
         parsed = parse_target(target)
     except LocalError as error:

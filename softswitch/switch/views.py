@@ -24,7 +24,8 @@ class LegView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallView:
     """`state`: where the call is: routing, menu, queued, ringing, talking, parked, playing, ended. `at` names the place
-    (menu, queue, target). `supervisors`: who is with it and how, as `phone:1009 whisper`."""
+    (menu, queue, target). `supervisors`: who is with it and how, as `phone:1009 whisper`. `ordered_by`: the API token
+    that had it begun."""
 
     id: str
     state: str
@@ -42,6 +43,7 @@ class CallView:
     recording_paused: bool = False
     recording_server: str = ""  # that gets the call now, or is asked to
     supervisors: tuple[str, ...] = ()
+    ordered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -361,6 +361,45 @@ def test_call_backs_are_asked_for_listed_and_cancelled(ask):
     assert ask("callbacks", "list").startswith("no ")
 
 
+def test_click_to_dial(switch, ask):
+    """Refused in one line; then the phone rings, is answered, and waits in the queue."""
+    assert "no phone 1999" in ask("call", "1999", "100", code=1)
+    assert "is not registered" in ask("call", "1002", "100", code=1)
+    assert "Usage: softswitch call" in ask("call", "1002", code=2)
+    rung = []
+
+    async def play():
+        async def take(call):
+            rung.append(call)
+            call.answer()
+
+        account = Account("1001", "a-long-enough-secret", "clitest.example", ("127.0.0.1", switch.sip_port))
+        phone = Phone(account, Metronome(), Random(next(SEEDS)), on_call=take)
+        try:
+            await phone.register()
+            said = await asyncio.to_thread(ask, "call", "1001", "100", "--json")
+            call = json.loads(said)
+            assert (call["state"], call["called"], call["ordered_by"]) == ("ringing", "100", "own")
+            while await asyncio.to_thread(_state, ask, call["id"]) != "queued":
+                await asyncio.sleep(0.05)
+            assert "reaches nobody by dialling 999" in await asyncio.to_thread(ask, "call", "agent:anna", "999", code=1)
+            assert "hung up" in await asyncio.to_thread(ask, "hangup", call["id"])
+            assert await rung[0].ended(5.0)
+            assert "phone:1001, then 600" in await asyncio.to_thread(ask, "call", "dial", "1001", "600")
+            while len(rung) < 2:
+                await asyncio.sleep(0.05)
+            rung[1].hang_up()
+        finally:
+            await phone.unregister()
+            await phone.close()
+
+    asyncio.run(asyncio.wait_for(play(), 30.0))
+
+
+def _state(ask, call):
+    return json.loads(ask("calls", call, "--json"))["state"]
+
+
 def test_conferences(switch, ask):
     """Nobody is there; then one phone, muted and hung up by order."""
     assert "nobody is in a conference" in ask("conferences")

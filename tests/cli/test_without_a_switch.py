@@ -202,6 +202,11 @@ def test_completion_completes_commands():
         ("queue add support b", {"boris"}),
         ("why al", {"alice"}),
         ("mailboxes show ", set()),
+        ("call 10", {"1001", "1002"}),
+        ("call ag", {"agent:alice", "agent:boris"}),
+        ("call 1001 l", {"lobby"}),
+        ("call 1001 agent:b", {"agent:boris"}),
+        ("call mo", {"move"}),
     ],
 )
 def test_completion_completes_names_of_the_configuration(typed, found):

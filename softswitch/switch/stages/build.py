@@ -77,7 +77,8 @@ def _parking_stage(call: "Call", target: Target) -> Stage:
     """A phone that dials a place takes who is there; one that dials the lot parks what it holds. All others are
     parked."""
     kind, _, name = call.source.partition(":")
-    if kind != "phone" or call.passed_on is not None or call.leg.up:
+    under_way = call.leg.up and not (call.ordered_by and call.targets_passed == 1)
+    if kind != "phone" or call.passed_on is not None or under_way:
         return ParkStage(call, target.name, target.number)
     return RetrieveStage(call, target.number) if target.number else ParkHeldStage(call, name)
 
