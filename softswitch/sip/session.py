@@ -119,11 +119,12 @@ class Verb(msgspec.Struct, frozen=True):
 @dataclass(slots=True, eq=False)
 class Unacknowledged:
     """A 2xx of ours to an INVITE that waits for ACK number `cseq`: repeated from T1 to T2, given up after 64*T1
-    (§13.3.1.4)."""
+    (§13.3.1.4). `offered`: it carries our offer, and the ACK the answer."""
 
     session: "Session"
     tx: ServerTransaction
     cseq: int
+    offered: bool
     interval: Duration
     repeat_at: Instant
     give_up_at: Instant
@@ -167,7 +168,8 @@ class Session:
     one will that waits for its turn. `live` counts transactions. `pending` are their requests that the floor above
     still owes a response. `parting` are header fields for our CANCEL or BYE. `terms` is what may be used beside RFC
     3261. `reliable` is the UAS's part of RFC 3262, `rseqs` the UAC's: the last RSeq by remote tag. `settled` is the
-    remote tag of the early dialog whose first offer has been answered reliably. `updates`: the peer takes UPDATE."""
+    remote tag of the early dialog whose first offer has been answered reliably. `updates`: the peer takes UPDATE.
+    `hosts`: addresses that the peer has spoken from."""
 
     __slots__ = (
         "answering",
@@ -178,6 +180,7 @@ class Session:
         "early",
         "flow",
         "forks",
+        "hosts",
         "id",
         "invite",
         "live",
@@ -206,6 +209,7 @@ class Session:
         self.call_id = call_id
         self.local_tag = local_tag
         self.flow = flow
+        self.hosts: tuple[str, ...] = (flow.remote[0],)
         self.contact = contact
         self.phase = Phase.CALLING if uac else Phase.INCOMING
         self.offer = Offer.STABLE

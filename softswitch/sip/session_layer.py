@@ -11,6 +11,7 @@ from softswitch.sip.authentication import authorized, proof_of
 from softswitch.sip.dialog import Dialog, contact_value, uac_dialog, uas_dialog
 from softswitch.sip.events import Fields, InDialog, InDialogAnswered, Invitation, Invited, Output, SessionClosed
 from softswitch.sip.flow import Flow, Send
+from softswitch.sip.provenance import Judge, familiar, heard_from
 from softswitch.sip.screening import Refusal
 from softswitch.sip.session import Offer, Phase, Role, Session, Turn, Unacknowledged, Verb, What
 from softswitch.sip.session_offer import OFFERS, decline, receive_offer, receive_offer_response
@@ -30,11 +31,12 @@ _PARTING = (Phase.OVER, Phase.LEAVING, Phase.CANCELLING, Phase.CANCEL_HELD)
 class SessionLayer:
     """Sessions over a transaction layer. Outputs go to the transaction layer's `out`."""
 
-    __slots__ = ("_by_id", "_by_tag", "allow", "transactions")
+    __slots__ = ("_by_id", "_by_tag", "allow", "judge", "transactions")
 
-    def __init__(self, transactions: TransactionLayer, allow: str) -> None:
+    def __init__(self, transactions: TransactionLayer, allow: str, judge: Judge) -> None:
         self.transactions = transactions
         self.allow = allow
+        self.judge = judge
         self._by_id: dict[int, Session] = {}
         self._by_tag: dict[str, Session] = {}
 
@@ -249,6 +251,10 @@ class SessionLayer:
         if dialog is None:
             layer.respond(tx, Response.to_request(request, 481), now)
             return
+        refusal = self._from_elsewhere(session, request, flow, now)
+        if refusal is not None:
+            self._refuse(tx, request, refusal, now)
+            return
         self._own(session, tx)
         if not dialog.take_cseq(request.cseq.number):
             self.respond(session, tx, 500, now)
@@ -269,18 +275,42 @@ class SessionLayer:
             session.pending[tx.id] = layer.pending[tx.id] = tx
             self.emit(InDialog(session.id, tx.id, request))
 
-    def receive_ack(self, session: Session, request: Request, now: Instant) -> None:
-        """ACK for a 2xx of ours; it names the INVITE by its CSeq (§13.3.1.4)."""
+    def _from_elsewhere(self, session: Session, request: Request, flow: Flow, now: Instant) -> Refusal | None:
+        """What a request is refused with that does not come from where the dialog's peer is known to be."""
+        if not familiar(session, flow):
+            refusal = self.judge(session.id, request, flow, now)
+            if refusal is not None:
+                return refusal
+            heard_from(session, flow)
+        return None
+
+    def _refuse(self, tx: ServerTransaction, request: Request, refusal: Refusal, now: Instant) -> None:
+        """Nothing of the session moves, and nothing is left behind that could absorb what the peer itself sends."""
+        response = Response.to_request(request, refusal.status, None, tx.to_tag)
+        for name, value in refusal.headers:
+            response.headers.add(name, value)
+        self.transactions.respond(tx, response, now)
+        self.transactions.forget(tx)
+
+    def receive_ack(self, session: Session, request: Request, flow: Flow, now: Instant) -> None:
+        """ACK for a 2xx of ours; it names the INVITE by its CSeq (§13.3.1.4). From elsewhere it may say nothing: it
+        cannot be challenged (§22.1)."""
         answer = session.unacknowledged
         if answer is None or answer.cseq != request.cseq.number:
             return
         if session.dialog is not None and session.dialog.remote_tag != (request.from_.tag or ""):
+            return
+        if (answer.offered or request.body) and self._from_elsewhere(session, request, flow, now) is not None:
             return
         self.acknowledged(session)
         if answer.tx is session.invite:
             self.step(session, What.ACK, request, now)
         else:
             self.step_offer(session, Turn.ACKED, request, now)
+
+    def may_cancel(self, session: Session, request: Request, flow: Flow, now: Instant) -> bool:
+        """Whether a CANCEL comes from where the INVITE came from; it cannot be challenged (§22.1)."""
+        return self._from_elsewhere(session, request, flow, now) is None
 
     def receive_cancel(self, session: Session, tx: ServerTransaction, request: Request, now: Instant) -> None:
         """CANCEL for one of the session's INVITEs, already answered with 200 (§9.2)."""
@@ -294,6 +324,7 @@ class SessionLayer:
     ) -> None:
         """A response that the transaction passed up."""
         status = response.status
+        heard_from(session, flow)  # who knows the branch got our request
         if status in (401, 407) and (tx.role == Role.BYE or session.phase not in _PARTING):
             again = authorized(tx, response, session.credentials, self.transactions.dice)
             if again is not None:
@@ -423,10 +454,11 @@ class SessionLayer:
             response.body = body
         self.transactions.respond(tx, response, now)
 
-    def await_ack(self, session: Session, tx: ServerTransaction, cseq: int, now: Instant) -> None:
-        """A 2xx to INVITE went out: repeat it until its ACK comes, over any transport (§13.3.1.4)."""
+    def await_ack(self, session: Session, tx: ServerTransaction, request: Request, now: Instant) -> None:
+        """A 2xx to the INVITE `request` went out: repeat it until its ACK comes, over any transport (§13.3.1.4)."""
         timers = self.transactions.timers
-        answer = Unacknowledged(session, tx, cseq, timers.t1, now + timers.t1, now + timers.give_up)
+        cseq, offered = request.cseq.number, not request.body
+        answer = Unacknowledged(session, tx, cseq, offered, timers.t1, now + timers.t1, now + timers.give_up)
         session.unacknowledged = answer
         self.transactions.deadlines.set(answer, answer.repeat_at)
 

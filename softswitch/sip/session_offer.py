@@ -175,14 +175,14 @@ def _received(layer: SessionLayer, session: Session, request: Request, now: Inst
 
 def _accept(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:
     tx = _take_answering(session)
-    assert tx.request is not None
-    cseq = tx.request.cseq.number
+    request = tx.request
+    assert request is not None
     fields = verb.headers
     if tx.method != "PRACK" and session.phase is Phase.ESTABLISHED:
-        fields = (*fields, *session_timer.granted(layer, session, tx.request, now))
+        fields = (*fields, *session_timer.granted(layer, session, request, now))
     layer.respond(session, tx, 200, now, None, fields, verb.body)
     if tx.method == "INVITE":
-        layer.await_ack(session, tx, cseq, now)
+        layer.await_ack(session, tx, request, now)
 
 
 def _reject(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:

@@ -36,7 +36,7 @@ def accept(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> N
     # RFC 6337 §3.1.1: an answer that has arrived for certain is not repeated.
     layer.respond(session, tx, verb.status, now, verb.reason, fields, verb.body if session.settled is None else b"")
     session.request = None
-    layer.await_ack(session, tx, request.cseq.number, now)
+    layer.await_ack(session, tx, request, now)
 
 
 def refuse(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:

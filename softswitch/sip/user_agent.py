@@ -26,6 +26,7 @@ from softswitch.sip.events import (
     TxId,
 )
 from softswitch.sip.flow import Addressing, Flow, Send
+from softswitch.sip.provenance import Judge, anywhere
 from softswitch.sip.screening import Refusal, hops_used_up, screen
 from softswitch.sip.session import Phase, Reliable, Role, Session, SessionTimer, Turn, Unacknowledged, Verb, What
 from softswitch.sip.session_body import SDP, session_description
@@ -56,7 +57,8 @@ class _Exchange:
 
 class UserAgent:
     """`allow`: methods that may come up (in Allow in that order); others get 405. `supported`: option tags that
-    requests may require; others get 420. `dice` makes tags, branches and Call-IDs."""
+    requests may require; others get 420. `dice` makes tags, branches and Call-IDs. `judge` is asked about requests
+    within dialogs that come from elsewhere than the dialog's peer (`provenance`)."""
 
     __slots__ = ("_allow", "_allow_value", "_exchanges", "_layer", "_sessions", "_supported")
 
@@ -67,10 +69,11 @@ class UserAgent:
         timers: Timers | None = None,
         allow: Iterable[str] = ALLOW,
         supported: Iterable[str] = (),
+        judge: Judge = anywhere,
     ) -> None:
         methods = tuple(allow)
         self._layer = TransactionLayer(addressing, dice, timers or Timers())
-        self._sessions = SessionLayer(self._layer, ", ".join(methods))
+        self._sessions = SessionLayer(self._layer, ", ".join(methods), judge)
         self._allow = frozenset(methods)
         self._allow_value = ", ".join(methods)
         self._supported = frozenset(option.lower() for option in supported)
@@ -348,13 +351,13 @@ class UserAgent:
         method = request.method
         if method == "ACK":
             if not layer.receive_ack(request, now) and (session := sessions.find(request)) is not None:
-                sessions.receive_ack(session, request, now)
+                sessions.receive_ack(session, request, flow, now)
             return
         tx = layer.receive_request(request, flow, now)
         if tx is None:
             return
         if method == "CANCEL":
-            self._cancel(tx, request, now)
+            self._cancel(tx, request, flow, now)
             return
         refusal = screen(request, self._allow, self._allow_value, self._supported, flow.transport)
         if refusal is not None:
@@ -383,16 +386,21 @@ class UserAgent:
             layer.pending[tx.id] = tx
             layer.out.append(Requested(tx.id, request, flow))
 
-    def _cancel(self, tx: ServerTransaction, request: Request, now: Instant) -> None:
+    def _cancel(self, tx: ServerTransaction, request: Request, flow: Flow, now: Instant) -> None:
         """§9.2: 200 for the CANCEL whenever its INVITE is known, whatever comes of it."""
         invite = self._layer.invite_of(request)
+        owner = None if invite is None else invite.owner
         if invite is None:
             self._answer(tx, request, 481, now)
             return
+        if isinstance(owner, Session) and not self._sessions.may_cancel(owner, request, flow, now):
+            self._answer(tx, request, 481, now)
+            self._layer.forget(tx)  # the caller's own has the same branch
+            return
         tx.to_tag = invite.to_tag
         self._answer(tx, request, 200, now)
-        if isinstance(invite.owner, Session):
-            self._sessions.receive_cancel(invite.owner, invite, request, now)
+        if isinstance(owner, Session):
+            self._sessions.receive_cancel(owner, invite, request, now)
 
     def _answer(
         self,

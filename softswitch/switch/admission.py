@@ -106,6 +106,15 @@ class Admission:
             return Refusal(403, why)
         return ruling
 
+    def is_trunk(self, name: str, request: Request, flow: Flow) -> bool:
+        """Whether a call of that trunk could come by `flow`, with this Request-URI."""
+        subject = next((subject for subject, trunk in self._subjects.items() if trunk == name), None)
+        if subject is not None:
+            return subject in self._names(flow)
+        office = self._office
+        at_home = office.directory.is_trunk(name, flow.remote[0])
+        return at_home or office.trunks.proved_by_contact_user(request.uri.username) == name
+
     def _names(self, flow: Flow) -> tuple[str, ...]:
         return self._certified.get(flow.connection, ()) if flow.transport in SECURE else ()
 

@@ -74,6 +74,15 @@ class Directory:
         """The phone with a fixed address that `host` is."""
         return _narrowest(self._phone_networks, host)
 
+    def is_trunk(self, name: str, host: str) -> bool:
+        """Whether the trunk has this address, or its networks hold it; others may, too."""
+        own = tuple(network for network, of in self._trunk_networks if of == name)
+        return self._office.trunks.has(name, host) or within(host, own)
+
+    def is_phone(self, name: str, host: str) -> bool:
+        """Whether `host` is a fixed address of the phone; others may have it, too."""
+        return within(host, tuple(network for network, of in self._phone_networks if of == name))
+
     # ------------------------------------------------------------------------------------------------------ how to ring
 
     def ringing(self, target: Target, call: "Call", now: Instant) -> Ringing | None:

@@ -18,6 +18,7 @@ from softswitch.kernel.deadlines import Deadlines
 from softswitch.kernel.errors import LocalError
 from softswitch.sip.events import Output
 from softswitch.sip.flow import Addressing, Flow
+from softswitch.sip.screening import Refusal
 from softswitch.sip.session_terms import OPTIONS
 from softswitch.sip.user_agent import UserAgent
 from softswitch.switch.admission import Admission
@@ -36,6 +37,7 @@ from softswitch.switch.mailboxes import Mailboxes
 from softswitch.switch.next_hops import NextHops, as_written
 from softswitch.switch.parking import Parked
 from softswitch.switch.phones import Phones
+from softswitch.switch.provenance import Provenance
 from softswitch.switch.recording import RunningRecording
 from softswitch.switch.registrations import Registrations
 from softswitch.switch.seats import Seats, sit
@@ -48,7 +50,7 @@ from softswitch.switch.targets import SECTIONS, Target, parse_target
 from softswitch.switch.trunks import Trunks
 from softswitch.switch.wishes import most_skilled
 from softswitch.wire.control import FileItem, PlayItem
-from softswitch.wire.sip import Uri
+from softswitch.wire.sip import Request, Uri
 
 if TYPE_CHECKING:
     from softswitch.switch.call import Call
@@ -75,7 +77,7 @@ class Office:
         self.seats = Seats(settings)
         self.addressing = addressing
         self.dice = dice
-        self.ua = UserAgent(addressing, dice, supported=(*OPTIONS, "outbound", "path"))
+        self.ua = UserAgent(addressing, dice, supported=(*OPTIONS, "outbound", "path"), judge=self._judge)
         self.fabric = Fabric(now, vault or dice)
         self.engine = Engine(settings.queues, settings.agents, now, dice, settings.acd, find_strategy)
         self.outbox: list[Effect] = []
@@ -103,6 +105,7 @@ class Office:
         self.registrations = Registrations(settings, self)
         self.trunks = Trunks(settings, self, now)
         self.admission = Admission(settings, self)
+        self.provenance = Provenance(self)
         self.supervision = Supervision(self)
         self.conferences = Conferences(self)
         self.callbacks = Callbacks(self)
@@ -115,6 +118,9 @@ class Office:
         self._find_prompt = find_prompt
         self.sign: Sign = no_key
         self.tally: Callable[[Fact], None] = _untold  # the live numbers
+
+    def _judge(self, session: int, request: Request, flow: Flow, now: Instant) -> Refusal | None:
+        return self.provenance.objects_to(session, request, flow, now)
 
     def configure(self, settings: Settings, now: Instant) -> None:
         """New settings for what comes; calls go on under those they began with, where they hold them."""

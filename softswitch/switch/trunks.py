@@ -119,6 +119,11 @@ class Trunks:
         """The trunk that one of whose hosts has this address."""
         return self._by_host.get(host)
 
+    def has(self, name: str, host: str) -> bool:
+        """Whether one of the trunk's hosts has this address."""
+        line = self._lines.get(name)
+        return line is not None and any(remote[0] == host for remote in line.hosts)
+
     def sources(self) -> list[tuple[tuple[str, int], str]]:
         """Where each trunk's requests come from, as far as its address tells."""
         return [(remote, name) for name, line in self._lines.items() for remote in line.hosts]

@@ -25,6 +25,9 @@ class Defence:
     none, within `window` seconds. A second ban lasts twice as long as the first, and so on, up to a day. `lock_after`
     wrong passwords for one account from one source, it is not listened to for `lock_seconds`, doubled each time.
 
+    `dialogs`: what comes within a call from another address than its party's must come from one of the party's own, or
+    with its password (`address`), or may come from anywhere (`any`).
+
     `options`: OPTIONS of strangers are answered (`all`) or not (`known`). `log`: the security log, a file in
     `data_dir`, or `syslog`, or empty for none."""
 
@@ -41,6 +44,7 @@ class Defence:
     loopback: bool = True
     local: bool = False
     scanners: tuple[str, ...] = SCANNERS
+    dialogs: Literal["address", "any"] = "address"
     options: Literal["known", "all"] = "known"
     bans: bool = True
     ban_seconds: float = 600.0
