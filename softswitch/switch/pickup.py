@@ -12,7 +12,7 @@ import msgspec
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
-from softswitch.sip.transports import SECURE
+from softswitch.switch.secured import downgrades, passes_on
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.queueing import QueueStage
 
@@ -65,7 +65,7 @@ def _ringing(call: "Call", taker: str, now: Instant) -> Iterator[Ringing]:
 def bring(own: "Call", other: "Call", now: Instant) -> Leg | None:
     """Answer the party of `own` as it fits the call `other`, and bring it there. None when that failed; `own` has then
     ended."""
-    if downgrades(own, other):
+    if downgrades((own, other), (own.leg, other.leg)):
         own.refuse(now, 480)
         return None
     try:
@@ -75,15 +75,8 @@ def bring(own: "Call", other: "Call", now: Instant) -> Leg | None:
         return None
     if not own.answer(now, like=other.leg):
         return None
+    passes_on(own, other)
     return own.give_leg(other.id)
-
-
-def downgrades(own: "Call", other: "Call") -> bool:
-    """Whether a call for a sips URI would go on by a hop that is not TLS: never behind its back (RFC 5630 §5.1.1.3)."""
-    if not (own.secured or other.secured):
-        return False
-    ways = [call.office.ua.way(call.leg.session) for call in (own, other)]
-    return any(way is None or way.transport not in SECURE for way in ways)
 
 
 def pick_up(own: "Call", ringing: Ringing, phone: str, now: Instant) -> None:

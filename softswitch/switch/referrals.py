@@ -14,6 +14,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Fields, InDialog
 from softswitch.sip.replaces import Replaces
+from softswitch.switch.secured import downgrades, passes_on
 from softswitch.switch.stages import transferring
 from softswitch.switch.stages.replacing import dialog
 from softswitch.switch.stages.talking import TalkStage
@@ -120,7 +121,8 @@ def _wanted(
         raise PeerError("a transfer is under way already", status=491)
     replaces = next((value for name, value in uri.headers.items() if name.lower() == "replaces"), "")
     if replaces:
-        return _replaced(office, unescape(replaces), leg.peer, call)
+        staying = talk.callee if leg is call.leg else call.leg
+        return _replaced(office, unescape(replaces), leg.peer, call, staying)
     target = office.directory.dialled(phone, uri.username, now)
     if target is None:
         raise PeerError(f"{uri} leads nowhere", status=404)
@@ -136,8 +138,11 @@ def _rings_the_same(office: "Office", target: str, call: "Call", talk: TalkStage
     return any(office.directory.seat(leg.peer) == target.partition(":")[2] for leg in (call.leg, talk.callee))
 
 
-def _replaced(office: "Office", replaces: str, peer: str, call: "Call") -> tuple[str, tuple["Call", Leg] | None]:
-    """RFC 3891 §3, for a dialog that we hold ourselves: the phone's own consultation call."""
+def _replaced(
+    office: "Office", replaces: str, peer: str, call: "Call", staying: Leg
+) -> tuple[str, tuple["Call", Leg] | None]:
+    """RFC 3891 §3, for a dialog that we hold ourselves: the phone's own consultation call. `staying` is who is to talk
+    with the consulted party."""
     wanted = Replaces.parse(replaces)
     try:
         leg, _ = dialog(office, wanted.call_id, wanted.to_tag, wanted.from_tag)
@@ -146,7 +151,12 @@ def _replaced(office: "Office", replaces: str, peer: str, call: "Call") -> tuple
     other = office.calls.get(leg.owner)
     if other is not None and other is not call and office.directory.same_party(leg.peer, peer):
         if isinstance(other.stage, TalkStage) and other.stage.transfer is None:
+            third = other.stage.callee if leg is other.leg else other.leg
+            if downgrades((call, other), (staying, third)):
+                raise PeerError(f"{staying.peer} and {third.peer} may be joined by TLS only", status=480)
             return other.stage.at, (other, leg)
+        if downgrades((call, other), (staying,)):
+            raise PeerError(f"{staying.peer} may be joined by TLS only", status=480)
         if leg is other.leg and other.facts.destination.partition(":")[0] in RINGS:
             # RFC 5589 §7.5: the consulted party still rings; it is rung for the other call instead.
             return other.facts.destination, (other, leg)
@@ -171,6 +181,7 @@ def _accept(office: "Office", event: InDialog, leg: Leg, call: "Call", now: Inst
 
 def _attended(call: "Call", talk: TalkStage, other: tuple["Call", Leg], target: str, told: Told, now: Instant) -> None:
     consultation, leg = other
+    passes_on(consultation, call)
     stage = consultation.stage
     if not isinstance(stage, TalkStage):
         consultation.end(now, by="switch", reason="transferred while it rang")

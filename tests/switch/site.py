@@ -197,6 +197,7 @@ class Party:
         self.name = name
         self.remote = (host, port)
         self.flow = Flow("udp", (HOST, 5060))
+        self.scheme = "sip"
         self.ua = UserAgent(
             At(host, port), Random(f"{name}@{host}:{port}"), None, (*ALLOW, "NOTIFY"), (*OPTIONS, "siprec")
         )
@@ -232,8 +233,8 @@ class Party:
     ) -> Line:
         offer = make_offer(self.caps(), 1, 1) if sdp is True else sdp or b""
         invitation = Invitation(
-            f"sip:{number}@{HOST}", f"<sip:{self.name}@{self.remote[0]}>", f"<sip:{number}@{HOST}>", body=offer,
-            credentials=self.credentials, contact_user=self.name, headers=headers, max_forwards=hops,
+            f"{self.scheme}:{number}@{HOST}", f"<sip:{self.name}@{self.remote[0]}>", f"<sip:{number}@{HOST}>",
+            body=offer, credentials=self.credentials, contact_user=self.name, headers=headers, max_forwards=hops,
             terms=self.terms,
         )  # fmt: skip
         session, outputs = self.ua.invite(invitation, self.flow, self.site.now)
@@ -351,6 +352,7 @@ class Site:
     def __init__(self, settings: Settings, slots: int = 500, workers: int = 1) -> None:
         self.now = START
         self.parties: dict[tuple[str, int], Party] = {}
+        self.connections: dict[tuple[str, int], Flow] = {}  # of parties that are not reached by UDP
         self.wire: deque[tuple[tuple[str, int], tuple[str, int], bytes]] = deque()
         self.later: deque[Callable[[], object]] = deque()
         self.processes = [MediaProcess(slots) for _ in range(workers)]
@@ -386,6 +388,15 @@ class Site:
     def phone(self, name: str, host: str, password: str = "correct horse") -> Party:
         """A phone that has registered."""
         phone = Party(self, name, host, 5060, password)
+        phone.register()
+        return phone
+
+    def phone_by_tls(self, name: str, host: str, password: str = "correct horse", scheme: str = "sip") -> Party:
+        """A phone that has registered by TLS, and calls `scheme` URIs."""
+        phone = Party(self, name, host, 5060, password)
+        phone.scheme = scheme
+        phone.flow = Flow("tls", (HOST, 5060), 0, 1)
+        self.connections[phone.remote] = Flow("tls", phone.remote, 1, len(self.connections) + 1)
         phone.register()
         return phone
 
@@ -433,10 +444,12 @@ class Site:
                     continue
                 message = parse(data)
                 if target == (HOST, 5060):
-                    self.effects(self.switch.receive(Arrived(message, Flow("udp", source)), self.now))
+                    flow = self.connections.get(source) or Flow("udp", source)
+                    self.effects(self.switch.receive(Arrived(message, flow), self.now))
                 elif target in self.parties:
                     party = self.parties[target]
-                    party.perform(party.ua.receive(message, Flow("udp", source), self.now))
+                    flow = Flow(party.flow.transport, source, 0, party.flow.connection)
+                    party.perform(party.ua.receive(message, flow, self.now))
             else:
                 self.later.popleft()()
 

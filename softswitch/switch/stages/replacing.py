@@ -12,7 +12,8 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.replaces import replaces_of
 from softswitch.switch.dialog_names import DialogName
-from softswitch.switch.pickup import downgrades, pick_up, within_reach
+from softswitch.switch.pickup import pick_up, within_reach
+from softswitch.switch.secured import downgrades, passes_on
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.talking import TalkStage
@@ -134,7 +135,7 @@ def _may(office: "Office", source: str, peer: str, *, early: bool) -> bool:
 def _bring(own: "Call", other: "Call", like: Leg, now: Instant) -> Leg | None:
     """Answer the party of `own` as it fits `like`, and bring it into `other`. None when that failed; `own` has then
     ended, and `other` goes on as it was."""
-    if downgrades(own, other):
+    if downgrades((own, other), (own.leg, like)):
         own.refuse(now, 480)
         return None
     try:
@@ -145,6 +146,7 @@ def _bring(own: "Call", other: "Call", like: Leg, now: Instant) -> Leg | None:
     if not own.answer(now, like=like):
         return None
     own.served(now, f"call:{other.id}")
+    passes_on(own, other)
     leg = own.give_leg(other.id)
     own.end(now, by="switch", reason=f"its party is in call {other.id}")
     return leg

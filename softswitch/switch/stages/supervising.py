@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
+from softswitch.switch.secured import downgrades, passes_on
 from softswitch.switch.settings import Supervising
 from softswitch.switch.stages.in_call import Pressed
 from softswitch.switch.stages.stage import Stage
@@ -88,6 +89,8 @@ class SuperviseStage(Stage):
         try:
             if silent is not None:
                 raise NoPort(f"the codec of {silent.peer} only passes through")
+            if downgrades((call, talk.call), (*talk.parties(), call.leg)):
+                raise NoPort("a sips call is heard by TLS only")
             call.drive(call.leg.move_to(talk.call.leg.worker, now))
         except NoPort as error:
             call.office.log("warning", "supervision impossible", call=talk.call.id, phone=self.phone, reason=str(error))
@@ -156,6 +159,7 @@ class SuperviseStage(Stage):
             return
         target = talk.call
         self._part("took over", now)
+        passes_on(call, target)
         leg = call.give_leg(target.id)
         call.end(now, by="switch", reason=f"took over call {target.id}")
         target.join(leg, f"phone:{self.phone}", record=False, music=talk.music, now=now)
