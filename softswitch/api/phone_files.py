@@ -18,10 +18,10 @@ from starlette.routing import Route
 
 from softswitch.api.http_server import BoundedHttp, GuestServer
 from softswitch.kernel.errors import LocalError
-from softswitch.services.certificates import load_pair
 from softswitch.services.provisioning.site import PREFIX, ProvisioningSite
 from softswitch.shell.endpoint import bind, parse_endpoint
-from softswitch.switch.settings import Settings, Tls
+from softswitch.shell.tls import server_context
+from softswitch.switch.settings import Settings
 
 _MOST_SOURCES = 4096
 _MISSES = 20  # wrong addresses from one source in an hour; then it is not heard for the rest of it
@@ -90,7 +90,7 @@ class PhoneFiles:
         listen = settings.provisioning.listen
         assert listen is not None
         self._data_dir = Path(settings.server.data_dir)
-        self._context = FreshContext(settings.tls)
+        self._context = FreshContext(settings)
         try:
             self._socket = bind(parse_endpoint(listen, "tcp"))
         except LocalError as error:
@@ -119,7 +119,7 @@ class PhoneFiles:
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         config.load()
-        self._context.follow(lambda: settings().tls)
+        self._context.follow(settings)
         config.ssl = self._context.context
         self._server = GuestServer(config)
         self._task = asyncio.create_task(self._server.serve([self._socket]), name="phone files")
@@ -135,43 +135,56 @@ class PhoneFiles:
 
 
 class FreshContext:
-    """A server's TLS context that takes a new certificate with the next handshake, when the settings or the files have
-    changed; a broken one is told once and the old one stays."""
+    """A server's TLS context that takes new settings and files with the next handshake; broken ones are told once and
+    the old ones stay. The server keeps the first context for good, so each handshake is given the latest, and of the
+    first what OpenSSL has read of it by then is kept true: the least version and whether a certificate is asked for.
+    The handshake that finds these two stricter than it began with is broken off."""
 
-    def __init__(self, tls: Tls) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Raises `LocalError` when there is no certificate that can be used."""
-        self._tls: Callable[[], Tls] = lambda: tls
-        self._loaded = _stamp(tls)
-        self.context = _context(tls)
+        self._settings: Callable[[], Settings] = lambda: settings
+        self._loaded = _stamp(settings)
+        self.context = self._latest = _context(settings)
         self.context.sni_callback = self._greeted
 
-    def follow(self, tls: Callable[[], Tls]) -> None:
+    def follow(self, settings: Callable[[], Settings]) -> None:
         """Where the settings are from now on."""
-        self._tls = tls
+        self._settings = settings
 
-    def _greeted(self, connection: ssl.SSLObject, _name: str | None, _context_before: ssl.SSLContext) -> None:
-        stamp = _stamp(self._tls())
+    def _greeted(self, connection: ssl.SSLObject, _name: str | None, _context_before: ssl.SSLContext) -> int | None:
+        settings = self._settings()
+        stamp = _stamp(settings)
+        refusal: int | None = None
         if stamp != self._loaded:
             self._loaded = stamp
             try:
-                connection.context = _context(self._tls())  # of this connection; the next ones begin with the other
-                load_pair(self.context, *stamp[:2])
+                self._latest = _context(settings)
             except LocalError as error:
                 log.error("provisioning.certificate", reason=str(error))
+            else:
+                refusal = self._tighten()
+        if self._latest is not self.context:
+            connection.context = self._latest
+        return refusal
+
+    def _tighten(self) -> int | None:
+        first, latest = self.context, self._latest
+        stricter = latest.minimum_version > first.minimum_version or latest.verify_mode > first.verify_mode
+        first.minimum_version, first.verify_mode = latest.minimum_version, latest.verify_mode
+        return ssl.ALERT_DESCRIPTION_HANDSHAKE_FAILURE if stricter else None
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _context(settings: Settings) -> ssl.SSLContext:
+    tls, required = settings.tls, settings.provisioning.require_client
     if tls.certificate is None:
         raise LocalError("[provisioning] listen needs a certificate: see [tls], or `softswitch certificate`")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load_pair(context, tls.certificate, tls.key)
-    return context
+    return server_context(tls, ask=required, require=required)
 
 
-def _stamp(tls: Tls) -> tuple[str, str | None, tuple[int, ...]]:
-    files = [path for path in (tls.certificate, tls.key) if path is not None]
-    return tls.certificate or "", tls.key, tuple(_changed(path) for path in files)
+def _stamp(settings: Settings) -> tuple[object, ...]:
+    tls, required = settings.tls, settings.provisioning.require_client
+    files = (tls.certificate, tls.key, tls.client_ca if required else None)
+    return files, tls.min_version, required, tuple(_changed(path) for path in files if path is not None)
 
 
 def _changed(path: str) -> int:

@@ -23,6 +23,9 @@ def check_provisioning(settings: Settings) -> list[Finding]:
         found.append(
             Finding(("provisioning", "listen"), "needs a certificate: see [tls]; `softswitch certificate` makes one")
         )
+    if settings.provisioning.require_client and settings.tls.client_ca is None:
+        path = ("provisioning", "require_client")
+        found.append(Finding(path, "needs client_ca in [tls]: whose certificates are good?"))
     owners: dict[str, str] = {}
     for name, phone in settings.phones.items():
         if phone.device is not None:

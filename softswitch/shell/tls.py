@@ -100,7 +100,8 @@ class Contexts:
     def load(self, settings: Settings) -> None:
         """All of it or nothing. Raises `LocalError`."""
         tls = settings.tls
-        server = _server(tls) if tls.certificate is not None else None
+        asks = tls.client_ca is not None
+        server = server_context(tls, ask=asks, require=tls.require_client) if tls.certificate is not None else None
         client, trusting = _client(tls, verify=True), _client(tls, verify=False)
         self._trusting = {
             (uri.host.strip("[]"), port_of(uri, "tls"))
@@ -127,22 +128,31 @@ class Contexts:
         return TlsPipe(context, remote[0])
 
 
-def _server(tls: Tls) -> ssl.SSLContext:
+def least_version(tls: Tls) -> ssl.TLSVersion:
+    """What `tls.min_version` says."""
+    return _VERSIONS[tls.min_version]
+
+
+def server_context(tls: Tls, *, ask: bool, require: bool) -> ssl.SSLContext:
+    """For whoever connects to us. `ask` for a certificate, which must be signed by `tls.client_ca` if one is shown;
+    `require`: nobody gets in without. Raises `LocalError` when a file is missing or cannot be used."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = _VERSIONS[tls.min_version]
+    context.minimum_version = least_version(tls)
     context.options |= ssl.OP_NO_RENEGOTIATION  # a cheap way to make us work
     if tls.certificate is None:
         raise LocalError("tls.certificate is missing")
     load_pair(context, tls.certificate, tls.key)
-    if tls.client_ca is not None:
+    if ask or require:
+        if tls.client_ca is None:
+            raise LocalError("tls.client_ca is missing: whose certificates are good?")
         load_authorities(context, tls.client_ca)
-        context.verify_mode = ssl.CERT_REQUIRED if tls.require_client else ssl.CERT_OPTIONAL
+        context.verify_mode = ssl.CERT_REQUIRED if require else ssl.CERT_OPTIONAL
     return context
 
 
 def _client(tls: Tls, *, verify: bool) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = _VERSIONS[tls.min_version]
+    context.minimum_version = least_version(tls)
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -107,6 +107,10 @@ def test_certificates_that_peers_would_refuse_are_warned_of(
     [
         ('[tls]\nclient_ca = "nowhere.pem"', "2: tls.client_ca: nowhere.pem cannot be read: No such file or directory"),
         ('[tls]\ntrusted = "own.key"', "2: tls.trusted: own.key holds no certificates in PEM"),
+        (
+            "[provisioning]\nrequire_client = true",
+            "2: provisioning.require_client: needs client_ca in [tls]: whose certificates are good?",
+        ),
         ("[tls]\nrequire_client = true", "2: tls.require_client: needs client_ca: whose certificates are good?"),
         ('[tls]\nkey = "own.key"', "2: tls.key: needs a certificate"),
         (

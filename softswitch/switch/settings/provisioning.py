@@ -26,8 +26,9 @@ class Provisioning:
     """`listen`: where phones fetch their files by HTTPS, with the certificate of `[tls]`; nowhere without it. `url`:
     how phones reach that, when it is not `https://DOMAIN:PORT`. `server`: where phones register, the domain unless
     given; `transport` and `port` likewise (the best one that is listened on). `allow`: networks from which files may be
-    fetched. `ntp`: a time server. `admin_password`: for the phones' own web pages, else each gets one of its own.
-    `brands`: settings for all devices of a brand, in its own terms."""
+    fetched. `require_client`: phones must show a certificate signed by `tls.client_ca`, such as the one that their
+    maker gave them; `tls.require_client` is for SIP alone. `ntp`: a time server. `admin_password`: for the phones' own
+    web pages, else each gets one of its own. `brands`: settings for all devices of a brand, in its own terms."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     listen: str | None = None
@@ -36,6 +37,7 @@ class Provisioning:
     transport: Literal["udp", "tcp", "tls"] | None = None
     port: int | None = None
     allow: tuple[str, ...] = ("0.0.0.0/0", "::/0")
+    require_client: bool = False
     ntp: str | None = None
     admin_password: str | None = field(default=None, repr=False)
     brands: dict[str, dict[str, str | int | bool]] = field(default_factory=dict)
