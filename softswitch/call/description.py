@@ -10,9 +10,10 @@ from functools import partial
 from softswitch.call.fabric import Fabric, Port
 from softswitch.call.stream_policy import StreamPolicy
 from softswitch.call.streams import Streams
+from softswitch.kernel.errors import PeerError
+from softswitch.sip import fax_media
 from softswitch.sip.codec_table import Format, match
-from softswitch.sip.counterpart import SWITCH, Counterpart, counterpart_of
-from softswitch.sip.fax_media import renumbered
+from softswitch.sip.counterpart import SILENT, SWITCH, Counterpart, counterpart_of
 from softswitch.sip.offer_answer import (
     Capabilities,
     Negotiated,
@@ -21,9 +22,11 @@ from softswitch.sip.offer_answer import (
     first_common,
     formats_in,
     make_offer,
+    silent_answer,
 )
-from softswitch.sip.relayed_media import sections_of
-from softswitch.sip.secure_media import Means
+from softswitch.sip.relayed_media import Section, sections_of
+from softswitch.sip.relayed_media import accepted as accepted_sections
+from softswitch.sip.secure_media import Means, has_secrets
 from softswitch.wire.sdp import Media
 
 
@@ -77,7 +80,8 @@ class Description:
         """Whether their offer can be met at all, before anybody is rung. Raises `PeerError` (400, 488)."""
         if self.offer and not self._checked:
             self.known = formats_in(self.offer, self.means)
-            if not self.counterpart(True).formats:
+            far = self.counterpart(True)
+            if not far.formats and not far.silent:
                 first_common(self.offer, self._policy.codecs, self.means)  # says what was wrong
             self._checked = True
 
@@ -88,7 +92,7 @@ class Description:
             format = self.negotiated.format
             return Counterpart((format,), format.mixed, not format.mixed)
         if not self.known:
-            return SWITCH
+            return SILENT if fax_media.KIND in self.further_offered() else SWITCH
         policy = self._policy
         return counterpart_of(self.known, policy.codecs, passthrough=policy.passthrough, through=through)
 
@@ -98,40 +102,62 @@ class Description:
 
     def further_offered(self) -> Mapping[str, Media]:
         """The sections beside the sound that another party should be offered, by kind."""
-        if self.negotiated is not None or not self.offer or not self._policy.video:
+        if self.negotiated is not None or not self.offer or not self._policy.further:
             return {}
-        return {kind: section.media for kind, section in sections_of(self.offer).items()}
+        return {kind: section.media for kind, section in self._relayable(self.offer).items()}
+
+    @property
+    def silent(self) -> bool:
+        """Whether images are agreed on, and no sound."""
+        return self.negotiated is None and self.images
+
+    @property
+    def images(self) -> bool:
+        """Whether images are agreed on since the first offer, beside the sound or without."""
+        streams = self.streams
+        return streams is not None and fax_media.KIND in streams.by_kind and streams.by_kind[fax_media.KIND].opened
 
     # --------------------------------------------------------------------------------------------------- what we write
 
     def first_offer(self, far: Counterpart, further: Mapping[str, Media] | None) -> bytes:
         """Our offer for a bridge with `far`, who also offers the sections `further`. Raises `NoPort`, and `PeerError`
-        (488) when nothing fits `far`."""
+        (488) when nothing fits `far`, or only images would and this party takes none."""
         capable = self._capabilities()
         sections: list[str] = []
-        if further and self._policy.video:
+        further = {kind: media for kind, media in (further or {}).items() if kind in self._policy.further}
+        if further:
             self.streams = Streams(self._worker, self._policy.latch, self._fabric)
             sections = self.streams.offer(further)
+        if far.silent and not sections:
+            raise PeerError("images alone are offered, and this party takes none", status=488)
         self.sdp = make_offer(capable, self._origin, self._version, far=far, sections=sections)
         return self.sdp
 
     def first_answer(self, like: Format | None, far: Streams | None) -> Negotiated | None:
-        """Our answer to the INVITE's offer is `sdp` from here on; None: it was given already. `like` is the codec that
-        is wanted, `far` what the other end of the bridge has beside the sound.
+        """Our answer to the INVITE's offer is `sdp` from here on; None: it takes images and no sound. `like` is the
+        codec that is wanted, `far` what the other end of the bridge has beside the sound.
         Raises `PeerError` (488) or `NoPort`."""
-        if not self.offer:
-            return None
         capable = self._capabilities()  # the sound's port comes first
         sections = self._answer_sections(self.offer, far)
-        self.sdp, negotiated = answer(
-            self.offer, capable, self._origin, self._version, codecs=self._policy.mixed, like=like, sections=sections
-        )
+        negotiated = None
+        if like is None and self.images:
+            self.sdp = silent_answer(self.offer, capable, self._origin, self._version, sections)
+        else:
+            self.sdp, negotiated = answer(
+                self.offer, capable, self._origin, self._version, codecs=self._policy.mixed, like=like,
+                sections=sections,
+            )  # fmt: skip
         self.offer = b""
         return negotiated
 
-    def later_answer(self, offer: bytes, far: "Description | None") -> tuple[bytes, Negotiated]:
+    def later_answer(self, offer: bytes, far: "Description | None") -> tuple[bytes, Negotiated | None]:
         """Our answer to a later offer: the codec stays if it can; what passes from end to end must stay. It counts
-        once `said`. Raises `PeerError`."""
+        once `said`. None: images go on without sound. Raises `PeerError`."""
+        if self.silent and fax_media.KIND in self._relayable(offer) and not fax_media.has_sound(offer):
+            sections = self._answer_sections(offer, None if far is None else far.streams)
+            if sections:
+                capable, version = self._capabilities(), self._version + 1
+                return silent_answer(offer, capable, self._origin, version, sections, self.sdp), None
         said = self.said_format()
         theirs = None if far is None else far.negotiated
         reply = partial(
@@ -177,7 +203,7 @@ class Description:
         stream is kept under it, and is like nothing that we write: the next one has a version of its own (RFC 3264
         §8)."""
         self._version += 1
-        self.sdp = renumbered(self.sdp, self._version).replace(b"\r\ns=-\r\n", b"\r\ns=- \r\n")
+        self.sdp = fax_media.renumbered(self.sdp, self._version).replace(b"\r\ns=-\r\n", b"\r\ns=- \r\n")
         return self._version
 
     def said_format(self) -> Format | None:
@@ -188,14 +214,18 @@ class Description:
 
     def as_said(self) -> Counterpart:
         """Whom an offer is for that is to change nothing."""
+        if self.silent:
+            return SILENT
         said = self.said_format()
         return SWITCH if said is None else Counterpart((said,), said.mixed, not said.mixed)
 
     # ------------------------------------------------------------------------------------------------ what they answer
 
-    def accepted(self, body: bytes, offer: bytes) -> Negotiated:
-        """Their answer to `offer`, which is ours. Raises `PeerError`."""
-        negotiated = accept(body, offer, self._capabilities().packet_times)
+    def accepted(self, body: bytes, offer: bytes) -> Negotiated | None:
+        """Their answer to `offer`, which is ours. None: it takes images and no sound. Raises `PeerError`."""
+        negotiated = None
+        if not self._images_alone(body, offer):
+            negotiated = accept(body, offer, self._capabilities().packet_times)
         if self.streams is not None:
             self.streams.accept(body, offer)
         return negotiated
@@ -231,9 +261,23 @@ class Description:
             )
         return self._capable
 
+    def _images_alone(self, body: bytes, offer: bytes) -> bool:
+        """Whether their answer to our offer takes images and no sound."""
+        if self.streams is None or fax_media.KIND not in self.streams.by_kind:
+            return False
+        return fax_media.KIND in accepted_sections(body, offer) and not fax_media.has_sound(body)
+
+    def _relayable(self, offer: bytes) -> dict[str, Section]:
+        """What they offer beside the sound, and we may relay: images are in the clear, and not beside sound that is
+        not."""
+        kinds = self._policy.further
+        if kinds and has_secrets(offer):
+            kinds = tuple(kind for kind in kinds if kind != fax_media.KIND)
+        return sections_of(offer, kinds) if kinds else {}
+
     def _answer_sections(self, offer: bytes, far: Streams | None) -> dict[int, str]:
         """Our sections beside the sound for what they offer."""
-        sections = sections_of(offer) if self._policy.video else {}
+        sections = self._relayable(offer)
         if self.streams is None:
             if not sections or far is None:
                 return {}

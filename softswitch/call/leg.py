@@ -19,6 +19,7 @@ from softswitch.kernel.errors import PeerError
 from softswitch.sip.codec_table import match
 from softswitch.sip.counterpart import SWITCH, Counterpart
 from softswitch.sip.events import Output
+from softswitch.sip.fax_media import KIND
 from softswitch.sip.offer_answer import Negotiated
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire import info
@@ -215,7 +216,7 @@ class Leg:
                 raise
             return None
         self._settle(negotiated)
-        return self._hold_changed(negotiated.held_by_remote, now)
+        return self._hold_agreed(negotiated, now)
 
     # -------------------------------------------------------------------------------------------------- as caller (UAC)
 
@@ -256,7 +257,7 @@ class Leg:
         self._prefers(body)
         if body:
             self._settle(self.description.accepted(body, self.sdp))
-        elif self.negotiated is None:
+        elif self.negotiated is None and not self.description.silent:
             raise PeerError("no answer in the 200", status=488)
         self._answered(now)
 
@@ -277,7 +278,9 @@ class Leg:
         self.description.said(sdp)
         self._prefers(body)
         self._settle(negotiated)
-        return self.ua.accept_offer(self.session, sdp, now), self._hold_changed(negotiated.held_by_remote, now)
+        return self.ua.accept_offer(self.session, sdp, now), self._hold_changed(
+            negotiated is not None and negotiated.held_by_remote, now
+        )
 
     def fall_back(self, now: Instant) -> list[Output] | None:
         """We have something to say to the party, in whose codec we cannot: a re-INVITE offers those of its own that
@@ -309,9 +312,17 @@ class Leg:
         return [] if said.reoffered or said.pending else self._offer_again(said.as_said(), now)
 
     def sound_again(self, now: Instant) -> list[Output]:
-        """After a fax: a re-INVITE with the stream as it was, unless one is under way."""
+        """After a fax: a re-INVITE with the sound as it was, or what the far party has in place of images that were all
+        there was; unless one is under way."""
         said = self.description
-        return [] if self.negotiated is None or said.reoffered else self._offer_again(said.as_said(), now)
+        if said.reoffered or said.pending:
+            return []
+        if not said.silent:
+            return [] if self.negotiated is None else self._offer_again(said.as_said(), now)
+        if said.streams is not None and (self.far is None or not self.far.description.images):
+            said.streams.end(KIND)
+        far = None if self.far is None else self.far.negotiated
+        return self._offer_again(SWITCH if far is None else Counterpart((far.format,), far.format.mixed), now)
 
     def refresh(self, now: Instant) -> list[Output]:
         """The session is due (RFC 4028 §7.4): a re-INVITE with what we said last, which changes nothing."""
@@ -467,16 +478,19 @@ class Leg:
 
     def _answer_sdp(self, like: "Leg | None") -> bytes:
         agreed = None if like is None else like.negotiated
-        negotiated = self.description.first_answer(
-            None if agreed is None else agreed.format, None if like is None else like.streams
-        )
-        if negotiated is not None:
+        if self.description.offer:
+            negotiated = self.description.first_answer(
+                None if agreed is None else agreed.format, None if like is None else like.streams
+            )
             self._settle(negotiated)
         return self.sdp
 
-    def _settle(self, negotiated: Negotiated) -> None:
+    def _settle(self, negotiated: Negotiated | None) -> None:
         self.description.negotiated = negotiated
-        spec = self._listened(negotiated.to_leg_spec(latch=self.policy.latch, silence=self.policy.silence))
+        if negotiated is None:
+            spec = LegSpec()  # images alone; who is bridged with it may have sound, and sound may come
+        else:
+            spec = self._listened(negotiated.to_leg_spec(latch=self.policy.latch, silence=self.policy.silence))
         if not self.opened:
             self._open(spec)
         elif spec != self.spec:
@@ -513,6 +527,9 @@ class Leg:
         agreed = self.negotiated
         if agreed is not None and agreed.held_by_remote and not agreed.direction_receive:
             self._hold_changed(True, now)  # neither speaks nor listens from the start
+
+    def _hold_agreed(self, negotiated: Negotiated | None, now: Instant) -> bool | None:
+        return self._hold_changed(negotiated is not None and negotiated.held_by_remote, now)
 
     def _hold_changed(self, held: bool, now: Instant) -> bool | None:
         if held and self.held_at is None and self.up:

@@ -5,6 +5,7 @@ from functools import lru_cache
 import msgspec
 
 from softswitch.sip.codec_table import CODECS, PACKET_TIMES
+from softswitch.sip.relayed_media import KINDS
 from softswitch.sip.secure_media import Srtp
 
 
@@ -12,7 +13,8 @@ class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
     """`address` is ours as the party sees it. `dtmf` is how keys come and go: `rfc4733`, `inband`, `info`, or `auto`:
     RFC 4733 where it is negotiated, else in band. `detect`: what media listens for on each leg of the party
     (LISTEN_ANSWER: once it has answered us). `passthrough`: codecs that we do not decode may be agreed on between this
-    party and another; `video` may. `srtp` and `webrtc`: see `sip.secure_media.Means`."""
+    party and another. `further`: the kinds of streams beside the sound that may be relayed to another party (`video`,
+    `image`). `srtp` and `webrtc`: see `sip.secure_media.Means`."""
 
     codecs: tuple[str, ...]
     address: str
@@ -21,7 +23,7 @@ class StreamPolicy(msgspec.Struct, frozen=True, gc=False):
     silence: float = 0.0
     packet_ms: int = 20
     passthrough: bool = True
-    video: bool = True
+    further: tuple[str, ...] = KINDS
     dead_air: float = 0.0
     srtp: Srtp = "off"
     webrtc: bool = False

@@ -1,4 +1,5 @@
-"""The further streams of a leg, beside its sound: video, relayed between the two ends of a bridge as it is.
+"""The further streams of a leg, beside its sound: video, and images of fax machines, which may be all there is; relayed
+between the two ends of a bridge as they are.
 
 A stream has a port and an id of its own in the media process. It is agreed on only when both ends want it: the callee
 is offered what the caller offered, the caller is answered what the callee took, and everybody else gets port 0.
@@ -50,7 +51,7 @@ class Streams:
         sections = []
         for kind, media in wanted.items():
             if (stream := self._stream(kind)) is not None and stream.port is not None:
-                formats = tuple(str(payload) for payload in media.rtpmaps())
+                formats = relayed_media.formats_of(media)
                 stream.said = relayed_media.written(
                     media, stream.port.number, media.proto, formats, media.direction, mux=True
                 )
@@ -107,6 +108,11 @@ class Streams:
             if wanted:
                 self._fabric.connect(self._worker, Edge(wanted, stream.id))
             stream.sees = wanted
+
+    def end(self, kind: str) -> None:
+        """That stream is over."""
+        if kind in self.by_kind:
+            self._drop(kind)
 
     def close(self) -> None:
         """The leg is over."""

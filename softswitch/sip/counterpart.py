@@ -21,9 +21,16 @@ class Counterpart(msgspec.Struct, frozen=True):
     mixed: bool = True
     through: bool = False
 
+    @property
+    def silent(self) -> bool:
+        """It has no sound at all, images alone."""
+        return not self.formats and not self.mixed
+
 
 SWITCH = Counterpart()
 """Nobody: the switch itself speaks and listens, or it is not known yet who will."""
+SILENT = Counterpart(mixed=False)
+"""A fax machine that wants images and no sound."""
 
 
 @lru_cache(maxsize=1024)

@@ -1,8 +1,8 @@
 """Fax by datagrams in session descriptions: `m=image … udptl t38` (ITU-T T.38 annex D, RFC 3362).
 
 Two fax machines agree with each other; we stand between them with ports of ours. What a section says of T.38 (version,
-rates, error correction, buffer sizes) goes from end to end as it was written. The image takes the place of the sound:
-the media line changes its kind (RFC 3264 §8.3.3).
+rates, error correction, buffer sizes) goes from end to end as it was written. In a call that began with sound the image
+takes its place: the media line changes its kind (RFC 3264 §8.3.3).
 """
 
 import re
@@ -36,12 +36,18 @@ def image_in(description: bytes) -> Image | None:
     for place, media in enumerate(parse_sdp(description).media):
         if media.kind != KIND or not media.port:
             continue
-        if media.proto.lower() != "udptl" or [name.lower() for name in media.formats] != ["t38"]:
-            raise PeerError(f"{media.proto} {' '.join(media.formats)} is not T.38 over UDPTL", status=488)
-        if remote_of(media) in (None, HELD):
-            raise PeerError("T.38 needs an address", status=488)
+        _check(media)
         return Image(place, media)
     return None
+
+
+def usable(media: Media) -> bool:
+    """Whether an image line of a first offer, or of its answer, can be relayed."""
+    try:
+        _check(media)
+    except PeerError:
+        return False
+    return media.port > 0
 
 
 def has_sound(description: bytes) -> bool:
@@ -82,6 +88,13 @@ def spec_of(media: Media, latch: str) -> LegSpec:
     """How the datagrams to and from the party that wrote `media` go."""
     remote = remote_of(media)
     return LegSpec(codec=DATAGRAMS, remote=None if remote is HELD else remote, latch=latch, transparent=True)
+
+
+def _check(media: Media) -> None:
+    if media.proto.lower() != "udptl" or [name.lower() for name in media.formats] != ["t38"]:
+        raise PeerError(f"{media.proto} {' '.join(media.formats)} is not T.38 over UDPTL", status=488)
+    if remote_of(media) in (None, HELD):
+        raise PeerError("T.38 needs an address", status=488)
 
 
 def _description(said: bytes, version: int, sections: list[str]) -> bytes:

@@ -16,7 +16,7 @@ from typing import Literal
 
 import msgspec
 
-from softswitch.kernel.errors import LocalError, PeerError
+from softswitch.kernel.errors import PeerError
 from softswitch.sip.codec_table import (
     EVENT,
     Format,
@@ -147,14 +147,20 @@ def make_offer(
     sections: Sequence[str] = (),
 ) -> bytes:
     """Our offer: every codec of `caps`, `prefer` first if it is among them; with `far`, what fits this party
-    (`offered_formats`); `sendonly` with `hold`. `sections` of other kinds follow the audio.
+    (`offered_formats`); `sendonly` with `hold`. `sections` of other kinds follow the audio; they are all there is for
+    a silent `far`.
 
     `previous`, the last description that we sent in this dialog, keeps the number and order of media lines and the
     meaning of payload types (RFC 3264 §8.2, §8.3.2), and the version when nothing changed.
     Raises `LocalError` on a codec that `CODECS` does not know, `PeerError` (488) when nothing fits `far`.
     """
     old = None if previous is None else parse_sdp(previous)
+    if far is not None and far.silent:
+        silent = list(sections) if old is None else _in_places(old, sections)
+        return _description(caps, session_id, version, silent, previous, old, "")
     ours = None if old is None or not old.media else old.media[our_place(old)]
+    if ours is not None and ours.kind != "audio":
+        ours = None  # images were all there was
     secured = offer_security(caps.means, caps.address, caps.port, ours)
     mux = secured.mux or (caps.offer_rtcp_mux and caps.rtcp_mux)
     direction: Direction = "sendonly" if hold else "sendrecv"
@@ -250,6 +256,20 @@ def answer(
     )
 
 
+def silent_answer(
+    offer: bytes,
+    caps: Capabilities,
+    session_id: int,
+    version: int,
+    sections: Mapping[int, str],
+    previous: bytes | None = None,
+) -> bytes:
+    """Our answer to `offer` that takes no sound, and these sections by their place. Raises `PeerError` (400)."""
+    streams = [sections.get(place) or refused_section(media) for place, media in enumerate(parse_sdp(offer).media)]
+    old = None if previous is None else parse_sdp(previous)
+    return _description(caps, session_id, version, streams, previous, old, "")
+
+
 def formats_in(description: bytes, means: Means = PLAIN_MEANS) -> tuple[Format, ...]:
     """The codecs of the first audio line that we could take, in its order; empty without one.
 
@@ -322,11 +342,15 @@ def accept(answer_bytes: bytes, our_offer: bytes, packet_times: tuple[int, ...] 
 
 
 def our_place(ours: SessionDescription) -> int:
-    """Which media line of a description of ours carries the sound: the audio one with a port."""
+    """Which media line of a description of ours carries the sound: the audio one with a port. Without one it is where
+    sound comes (back) to: a refused one, else the first line."""
+    refused = None
     for place, media in enumerate(ours.media):
-        if media.kind == "audio" and media.port:
-            return place
-    return 0
+        if media.kind == "audio":
+            if media.port:
+                return place
+            refused = place if refused is None else refused
+    return refused or 0
 
 
 # ---------------------------------------------------------------------------------------------------------- within
@@ -475,7 +499,7 @@ def _offered(ours: bytes) -> tuple[int, _Offered]:
         kind, port, rest = section.split(b" ", 2)
         if port != b"0" and kind == b"audio":
             return place, _offered_section(without_secrets(rest) if has_secrets(rest) else rest)
-    raise LocalError("our offer has no stream")
+    raise PeerError("we have offered no sound", status=488)
 
 
 @lru_cache(maxsize=1024)

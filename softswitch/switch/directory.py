@@ -15,6 +15,7 @@ from softswitch.sip.digest import Credentials
 from softswitch.sip.flow import Flow
 from softswitch.sip.numbers import e164
 from softswitch.sip.privacy import ANONYMOUS
+from softswitch.sip.relayed_media import KINDS
 from softswitch.sip.session_terms import Terms
 from softswitch.sip.transports import SECURE, transport_of
 from softswitch.switch import presentation
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 Network: TypeAlias = IPv4Network | IPv6Network
 _HOSTS_A_CALL = 4  # of one trunk; the caller waits `timeout_seconds` for each that is silent
+_FURTHER: dict[tuple[bool, bool], tuple[str, ...]] = {  # streams beside the sound, by leave for video and fax
+    (False, False): (), (True, False): ("video",), (False, True): ("image",), (True, True): KINDS,
+}  # fmt: skip
 _LEAVE_IT = 5.0  # seconds longer than the ACD lets an offer ring: it is the ACD's to say that nobody answered
 
 
@@ -304,6 +308,8 @@ class Directory:
             codecs = tuple(name for name in codecs if name not in undecoded) or codecs
         webrtc = isinstance(party, Phone) and party.webrtc
         video = media.video if party.video is None else party.video
+        fax = (party.fax or media.fax) == "t38"
+        plain = not (webrtc or party.srtp == "required")  # what is relayed is in the clear
         return StreamPolicy(
             codecs,
             self._office.addressing.media(remote_host),
@@ -312,7 +318,7 @@ class Directory:
             media.silence,
             media.packet_ms if party.packet_ms is None else party.packet_ms,
             media.passthrough if party.passthrough is None else party.passthrough,
-            video and not (webrtc or party.srtp == "required"),  # pictures are relayed as plain RTP only
+            _FURTHER[video and plain, fax and plain],
             media.dead_air,
             party.srtp,
             webrtc,

@@ -1,7 +1,8 @@
-"""Fax within a call (ITU-T T.38): a party asks by re-INVITE to go on with images in place of sound; the other is asked,
-and when it agrees, their datagrams pass from one to the other as they are.
+"""Fax by datagrams (ITU-T T.38). Within a call a party asks by re-INVITE to go on with images in place of sound; the
+other is asked, and when it agrees, their datagrams pass from one to the other as they are. Whoever refuses, the call
+goes on with sound: then the machines send their tones in it (G.711).
 
-Whoever refuses, the call goes on with sound: then the machines send their tones in it (G.711).
+A call may also begin with images (`call/streams.py` relays them), and have nothing else: `Faxes.alone`.
 """
 
 from collections.abc import Collection
@@ -42,24 +43,30 @@ class State(StrEnum):
 
 
 class Faxes:
-    """`by_session`: those of both parties, by SIP session."""
+    """`by_session`: those of both parties, by SIP session. `alone`: calls that have images and no sound, since when."""
 
     def __init__(self, office: "Office") -> None:
         self._office = office
         self.by_session: dict[int, Fax] = {}
+        self.alone: dict[str, Instant] = {}
 
     def asked(self, leg: Leg, call: "Call", event: Reinvited, now: Instant) -> bool:
         """Whether their re-INVITE is about a fax; it is then seen to."""
-        if b"m=image" not in event.request.body:
+        offer = event.request.body
+        if b"m=image" not in offer:
             return False
+        sound = False
         try:
-            image = fax_media.image_in(event.request.body)
-            if image is None:
+            sound = fax_media.has_sound(offer)
+            image = fax_media.image_in(offer)
+            if image is None or (leg.description.images and (sound or leg.description.silent)):
                 return False
             far = self._far(leg, call)
             fax = Fax(self, call, leg, far)
-            self._office.drive(fax.begin(image, event.request.body, now))
+            self._office.drive(fax.begin(image, offer, now))
         except (PeerError, NoPort) as error:
+            if sound:
+                return False  # with port 0 for the image
             status = error.status if isinstance(error, PeerError) else 503
             self._office.drive(self._office.ua.reject_offer(leg.session, status, now))
             self._office.fact("fax.refused", now, call.id, by=leg.peer, status=status, why=str(error))
@@ -72,17 +79,38 @@ class Faxes:
             return False
         return fax.receive(event, now)
 
-    def between(self, call: "Call", two: tuple[Leg, ...], now: Instant) -> None:
-        """The talk is one of these two now, or of others than two; a fax of others is over."""
+    def between(self, call: "Call", parties: tuple[Leg, ...], two: tuple[Leg, ...], now: Instant) -> None:
+        """The talk of `parties` is one of these two now, or of others than two; a fax of others is over."""
         for fax in tuple(self.by_session.values()):
             if fax.call is call and set(fax.parties) != set(two):
                 fax.end(now)
+        silent = [leg for leg in parties if leg.description.silent]
+        if len(two) == len(silent) == 2:
+            self._begin_alone(call, two, now)
+            return
+        self._end_alone(call, now)
+        for leg in silent:  # those whom it is with, or ourselves, have something to say
+            if leg.up:
+                self._office.drive(leg.sound_again(now))
 
     def left(self, call: "Call", staying: Collection[Leg], now: Instant) -> None:
         """The talk is over; these have not been hung up on."""
         for fax in tuple(self.by_session.values()):
             if fax.call is call:
                 fax.end(now, staying)
+        self._end_alone(call, now)
+
+    def _begin_alone(self, call: "Call", two: tuple[Leg, ...], now: Instant) -> None:
+        call.recording.pause(now, by=two[0].peer, reason="fax", hold=_HOLD)
+        if call.id not in self.alone:
+            self.alone[call.id] = now
+            self._office.fact("fax.started", now, call.id, by=two[0].peer, to=two[1].peer)
+
+    def _end_alone(self, call: "Call", now: Instant) -> None:
+        since = self.alone.pop(call.id, None)
+        if since is not None:
+            call.recording.resume(now, by=call.leg.peer, reason="fax", hold=_HOLD)
+            self._office.fact("fax.ended", now, call.id, seconds=round(now - since, 3))
 
     def _far(self, leg: Leg, call: "Call") -> Leg:
         """Whom a party may fax with. Raises `PeerError` (488)."""
@@ -91,7 +119,7 @@ class Faxes:
             raise PeerError("no fax here: only two parties of a plain call have one", status=488)
         far = stage.callee if leg is call.leg else call.leg
         for party in (leg, far):
-            if not self._allowed(party):
+            if fax_media.KIND not in party.policy.further:
                 raise PeerError(f"{party.peer} faxes within the sound only", status=488)
             said = party.description
             if not party.up or party.negotiated is None:
@@ -101,14 +129,6 @@ class Faxes:
             if said.reoffered or said.pending:
                 raise PeerError("an offer is open", status=491)
         return far
-
-    def _allowed(self, leg: Leg) -> bool:
-        settings = self._office.settings
-        kind, _, name = leg.peer.partition(":")
-        if kind == "trunk":
-            return name in settings.trunks and settings.trunks[name].fax == "t38"
-        seat = self._office.directory.seat(leg.peer)
-        return seat in settings.phones and settings.phones[seat].fax == "t38"
 
 
 class Fax:
@@ -227,10 +247,11 @@ class Fax:
             return True
         try:
             image = fax_media.image_in(offer)
+            both = leg.description.images and fax_media.has_sound(offer)  # as at the start
         except PeerError as error:
             self._office.drive(ua.reject_offer(leg.session, error.status, now))
             return True
-        if image is not None:
+        if image is not None and not both:
             self._open(leg, image.media)
             said = leg.description
             theirs = self._said[leg]

@@ -143,3 +143,23 @@ def test_a_fax(office: Office, peers: dict[str, NumberedPeer]) -> None:
     assert [kind for kind in kinds if kind.startswith(("fax.", "recording.p", "recording.r"))] == [
         "recording.paused", "fax.started", "recording.resumed", "fax.ended",
     ]  # fmt: skip
+
+
+def test_a_call_that_is_a_fax_from_the_start(office: Office, peers: dict[str, NumberedPeer]) -> None:
+    """T.38 in the first INVITE, without sound."""
+    fax, other_fax = peers["caller's camera"], peers["callee's camera"]
+
+    def image(peer: NumberedPeer) -> str:
+        return f"m=image {peer.port} udptl t38\na=T38FaxVersion:0\na=T38FaxMaxBuffer:{peer.port}"
+
+    answered, offered, trunk, phone = call(office, body(CARRIER, image(fax)), body(LOBBY, image(other_fax)))
+    assert [media.kind for media in (*answered, *offered)] == ["image", "image"]
+    assert offered[0].get("T38FaxMaxBuffer") == str(fax.port)
+    assert answered[0].get("T38FaxMaxBuffer") == str(other_fax.port)
+    for peer, where in ((fax, to(answered[0])), (other_fax, to(offered[0]))):
+        peer.datagrams(where, COUNT, (3, 4, 40, 400, 1470))
+    time.sleep(0.3)
+    assert fax.datagrams_heard() == other_fax.sent
+    assert other_fax.datagrams_heard() == fax.sent
+    trunk.wait(15.0).all_well(1)
+    phone.wait(5.0).all_well(1)

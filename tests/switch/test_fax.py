@@ -200,7 +200,7 @@ def test_fax_after_fax_counts_versions_up() -> None:
     talk.over()
 
 
-@pytest.mark.parametrize("status", [488, 415, 500, 603])
+@pytest.mark.parametrize("status", [488, 415, 500, 603, 606])
 def test_a_carrier_that_refuses_leaves_the_sound(status: int) -> None:
     talk = Talk()
     talk.far_answers(talk.carrier, status)
@@ -236,8 +236,8 @@ CARRIER = SETTINGS.trunks["carrier"]
 @pytest.mark.parametrize(
     ("settings", "number", "body"),
     [
-        (replace(SETTINGS, phones={**SETTINGS.phones, "1001": replace(PARTY, fax="audio")}), "100", b""),
-        (replace(SETTINGS, trunks={"carrier": replace(CARRIER, fax="audio")}), "100", b""),
+        (replace(SETTINGS, phones={**SETTINGS.phones, "1001": replace(PARTY, fax="off")}), "100", b""),
+        (replace(SETTINGS, trunks={"carrier": replace(CARRIER, fax="off")}), "100", b""),
         (SETTINGS, "200", b""),  # an agent's call
         (SETTINGS, "100", description("192.0.2.10", "m=image 4400 tcp t38")),
         (SETTINGS, "100", description("192.0.2.10", "m=image 4400 udptl t39")),

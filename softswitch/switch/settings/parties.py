@@ -41,7 +41,8 @@ class Phone:
 
     `siprec`: the recording server that gets its calls.
 
-    `fax`: `t38` passes a fax through by datagrams when both parties want it, `audio` keeps it within the sound.
+    `fax`: `t38` passes faxes on by datagrams when both parties want that, `off` keeps them within the sound; unset, as
+    in `[media]`.
 
     `device`: what it is, so that its settings can be written for it."""
 
@@ -87,7 +88,7 @@ class Phone:
     cos: str | None = None
     listener: str | None = None
     siprec: str | None = None
-    fax: Literal["t38", "audio"] = "t38"
+    fax: Literal["t38", "off"] | None = None
     device: Device | None = None
 
 
@@ -132,7 +133,8 @@ class Trunk:
 
     `siprec`: the recording server that gets its calls.
 
-    `fax`: `t38` passes a fax through by datagrams when both parties want it, `audio` keeps it within the sound.
+    `fax`: `t38` passes faxes on by datagrams when both parties want that, `off` keeps them within the sound; unset, as
+    in `[media]`.
 
     `tls_subject`: its calls are recognised by a certificate for this host, and by nothing else. `verify`: its own is
     checked when we connect by TLS."""
@@ -177,7 +179,7 @@ class Trunk:
     session_expires: int | None = None
     redirect: bool = False
     siprec: str | None = None
-    fax: Literal["t38", "audio"] = "t38"
+    fax: Literal["t38", "off"] | None = None
     cos: str | None = None
 
 

@@ -60,11 +60,12 @@ class Media:
     """`address`: one, or an IPv4 and an IPv6 one: then each port takes both (bound to all addresses of the machine),
     and a peer is told the one of its family. `ports` is inclusive. `codecs` are names of `sip.codec_table.CODECS`.
     `packet_ms`: audio in a packet of ours when the peer has no wish. `passthrough`: parties may agree on codecs that
-    we do not decode. `video`: they may agree on video. `align`: a caller who was answered before is asked for the
-    codec of whom it talks with. `latch`: see `wire.control.LegSpec`. `silence`: hang up a talking call after that long
-    without RTP from a side that should send (0 = never). `speech_facts`: of which calls talk, silence, overtalk and
-    levels are measured (decoding what is only passed on costs more than measuring it). `dead_air`: seconds of silence
-    on both sides of such a call until the ledger is told (0 = never)."""
+    we do not decode. `video`: they may agree on video; `fax`: `t38` on images of fax machines, `off` on none. `align`:
+    a caller who was answered before is asked for the codec of whom it talks with. `latch`: see `wire.control.LegSpec`.
+    `silence`: hang up a talking call after that long without RTP from a side that should send (0 = never).
+    `speech_facts`: of which calls talk, silence, overtalk and levels are measured (decoding what is only passed on
+    costs more than measuring it). `dead_air`: seconds of silence on both sides of such a call until the ledger is told
+    (0 = never)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     address: str | tuple[str, ...] = "0.0.0.0"
@@ -74,6 +75,7 @@ class Media:
     packet_ms: int = 20
     passthrough: bool = True
     video: bool = True
+    fax: Literal["t38", "off"] = "t38"
     align: bool = False
     workers: int | Literal["auto"] = "auto"
     backend: Literal["auto", "epoll", "uring"] = "auto"

@@ -103,6 +103,8 @@ class TalkStage(Stage):
             for party in (call.leg, callee):
                 call.check_audible(party)
             call.recording.start((callee,), now)
+            if call.id in call.office.faxes.alone:
+                self.wire(now)  # and is paused
         wanted = call.office.settings.media.speech_facts
         if wanted == "all" or (wanted == "recorded" and call.recording.running):
             call.leg.listen(LISTEN_SPEECH)
@@ -124,7 +126,7 @@ class TalkStage(Stage):
             call.facts.talk_seconds += now - self._since
         if self._held_since is not None:
             call.facts.hold_seconds += now - self._held_since
-        if call.office.faxes.by_session:
+        if call.office.faxes.by_session or call.office.faxes.alone:
             staying = ((call.leg,) if not call.over else ()) + ((callee,) if self._given else ())
             call.office.faxes.left(call, staying, now)
         if self.transfer is not None:
@@ -315,9 +317,10 @@ class TalkStage(Stage):
             return
         caller, callee = self.call.leg, self.callee
         circle, parties = self.circle(), self.parties()
-        if self.call.office.faxes.by_session:
+        faxes = self.call.office.faxes
+        if faxes.by_session or faxes.alone or any(party.negotiated is None for party in parties):
             two = () if self.transfer is not None or self.watchers else (caller, callee)
-            self.call.office.faxes.between(self.call, two, now)
+            faxes.between(self.call, parties, two, now)
         pair = circle == (caller, callee) and caller.held_at is None and callee.held_at is None
         for party, other in ((caller, callee), (callee, caller)):
             party.watch(other, now=pair)
