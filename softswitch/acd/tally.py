@@ -305,10 +305,6 @@ class QueueTotals(Work):
         return ratio(self.abandoned - self.short_abandoned, self.finished - self.short_abandoned)
 
     @property
-    def answer_rate(self) -> float | None:
-        return ratio(self.answered, self.finished)
-
-    @property
     def repeat_rate(self) -> float | None:
         """Share of calls with a known number whose caller had been served within the days of first-call resolution."""
         return ratio(self.repeats, self.known)

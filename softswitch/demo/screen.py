@@ -92,7 +92,6 @@ class Screen:
         self._hints = hints
         self._load = Load()
         self._live = Live(console=console, screen=True, refresh_per_second=4)
-        self._snapshot: Snapshot | None = None
         self._load_text = ""
 
     def __enter__(self) -> "Screen":

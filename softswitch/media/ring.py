@@ -163,7 +163,6 @@ class Ring:
         self._sq_head, self._sq_tail = sq.head // 4, sq.tail // 4
         self._cq_head, self._cq_tail = cq.head // 4, cq.tail // 4
         self._cq_mask = parameters.cq_entries - 1
-        self.completions_at_most = parameters.cq_entries
         order = np.frombuffer(self._map, np.uint32, self.entries, sq.array)
         order[:] = np.arange(self.entries)
         self.sqes: Entries = np.frombuffer(self._sqe_map, SQE, self.entries)

@@ -63,7 +63,6 @@ class Guard:
         "ice",
         "inbound",
         "leg",
-        "mourned",
         "outbound",
         "peer",
         "peer_key",
@@ -82,7 +81,6 @@ class Guard:
         self.peer_key = NOBODY
         self.began = now
         self.silent = False  # consent to be sent to has expired
-        self.mourned = False  # that there will be no keys is said
 
 
 class Shield:
@@ -170,7 +168,6 @@ class Shield:
             fingerprint=dtls.fingerprint,
         )
         guard.inbound = guard.outbound = None
-        guard.mourned = False
         guard.began = now
         self.shaking[guard.leg.row] = guard
         if guard.ice is None and dtls.role == "active" and guard.leg.spec.remote is not None:

@@ -175,8 +175,6 @@ class _Checks(ValueChecks):
         if not media.codecs:
             self._error(("media", "codecs"), "at least one is needed")
         self._streams(("media",), media)
-        if media.tick_ms not in (10, 20, 40):
-            self._error(("media", "tick_ms"), "must be 10, 20 or 40")
         if isinstance(media.workers, int) and media.workers == 0:
             self._error(("media", "workers"), "at least one is needed")
 

@@ -17,7 +17,6 @@ AFTER_RESTART: Final = (
     ("media", "ports"),
     ("media", "workers"),
     ("media", "backend"),
-    ("media", "tick_ms"),
     ("api", "listen"),
 )  # settings that a running switch cannot change: what they made is held by processes and sockets
 

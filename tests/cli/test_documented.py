@@ -1,13 +1,16 @@
 """What README and docs/ tell people to type: commands that are there, settings that are known."""
 
 import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
 
 import click
 import pytest
 
 from softswitch.cli.main import cli
 from softswitch.services.configuration import check
+from softswitch.switch.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md", ROOT / "config.example.toml"])
@@ -34,6 +37,28 @@ def test_documented_commands_are_there(page: Path) -> None:
         assert command is not None, f"softswitch {name}"
         if isinstance(command, click.Group) and second:
             assert command.get_command(context, second) is not None, f"softswitch {name} {second}"
+
+
+def settings_of(kind: Any) -> set[str]:
+    """The names of all settings below a section, by their own names."""
+    if get_origin(kind) is not None:
+        return {name for part in get_args(kind) for name in settings_of(part)}
+    if not is_dataclass(kind):
+        return set()
+    types = get_type_hints(kind)
+    return {name for field in fields(kind) for name in {field.name, *settings_of(types[field.name])}}
+
+
+def test_every_setting_is_documented() -> None:
+    """In the example, or as code in a page: within backticks or in a block."""
+    code = [ROOT.joinpath("config.example.toml").read_text(encoding="utf-8")]
+    for page in (page for page in PAGES if page.suffix == ".md"):
+        prose = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        code += re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+        code += re.findall(r"`([^`]+)`", prose)
+    named = set(re.findall(r"[a-z][a-z0-9_]*", " ".join(code)))
+    named.add("source")  # of routes; the file says `from`
+    assert sorted(settings_of(Settings) - named) == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.suffix == ".md"], ids=lambda page: page.name)

@@ -53,10 +53,3 @@ def _drawer(times: Times) -> Draw:
     sigma2 = log(1.0 + times.cv**2)
     mu, sigma = log(mean) - sigma2 / 2, sqrt(sigma2)
     return lambda dice: exp(dice.gauss(mu, sigma))
-
-
-def mean_of(times: TimesLike) -> Duration:
-    """The mean of those who have such a time."""
-    if not isinstance(times, Times):
-        return times
-    return sum(times.values) / len(times.values) if times.values else times.mean

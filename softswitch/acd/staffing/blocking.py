@@ -67,19 +67,3 @@ def trunks_for(load: float, most: float, retry: float = 0.0) -> int:
         else:
             high = middle
     return high
-
-
-def load_for(servers: int, most: float) -> float:
-    """The largest load that `servers` trunks carry with no larger share than `most` blocked: a published table's
-    entry."""
-    if not 0 < most < 1 or servers < 1:
-        raise ValueError("a trunk or more, and a share between 0 and 1")
-    low, high = 0.0, 1.0
-    while blocking(servers, high) < most:
-        high *= 2
-    while (middle := (low + high) / 2) not in (low, high):
-        if blocking(servers, middle) < most:
-            low = middle
-        else:
-            high = middle
-    return low

@@ -83,7 +83,6 @@ class Media:
     silence: float = 300.0
     speech_facts: Literal["none", "recorded", "all"] = "recorded"
     dead_air: float = 10.0
-    tick_ms: int = 20
 
     @property
     def addresses(self) -> tuple[str, ...]:

@@ -77,18 +77,13 @@ class Message:
 
     @property
     def contacts(self) -> tuple[NameAddr, ...]:
-        """All Contact values; `*` is none (see `star_contact`)."""
+        """All Contact values; `*` (all bindings, RFC 3261 §10.2.2) is none."""
         lines = self.headers._fields.get("Contact")
         if lines is None or lines == "*":
             return ()
         if isinstance(lines, str) and "," not in lines:
             return (NameAddr.parse(lines),)
         return tuple([NameAddr.parse(value) for value in self.headers.all("Contact")])
-
-    @property
-    def star_contact(self) -> bool:
-        """Whether Contact is `*`: all bindings (RFC 3261 §10.2.2)."""
-        return self.headers._fields.get("Contact") == "*"
 
     @property
     def route(self) -> tuple[NameAddr, ...]:

@@ -59,7 +59,7 @@ def look_at(message: Request | Response) -> None:
     """A message that was accepted can be viewed, answered, written and read again."""
     for view in ("via", "from_", "to", "call_id", "cseq", "contacts", "route", "record_route", "max_forwards"):
         getattr(message, view)  # checked by parse: these never raise
-    _ = message.expires, message.content_type, message.star_contact
+    _ = message.expires, message.content_type
     with suppress(PeerError):
         _ = message.vias
     written = message.to_bytes()
