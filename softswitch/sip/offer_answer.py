@@ -508,4 +508,4 @@ def _offered_section(rest: bytes) -> _Offered:
     media = parse_sdp(b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\nc=IN IP4 0.0.0.0\r\nm=audio 1 " + rest).media[0]
     terms = terms_in(media)
     dtmf = any(entry.encoding == EVENT for entry in terms.maps.values())
-    return _Offered(terms.formats, terms.maps, dtmf, terms.mux, media.direction == "sendrecv")
+    return _Offered(terms.formats, terms.maps, dtmf, terms.mux, media.direction in ("sendrecv", "recvonly"))
