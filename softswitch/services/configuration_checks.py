@@ -26,6 +26,7 @@ from softswitch.services.configuration_graph import (
 )
 from softswitch.services.configuration_guards import check_guards
 from softswitch.services.configuration_identity import check_identity
+from softswitch.services.configuration_pins import check_pins
 from softswitch.services.configuration_provisioning import check_provisioning
 from softswitch.services.configuration_routing import check_routing
 from softswitch.services.configuration_sessions import check_sessions
@@ -72,6 +73,7 @@ class _Checks(ValueChecks):
         self.findings += check_identity(self.settings)
         self.findings += check_features(self.settings)
         self.findings += check_conferences(self.settings)
+        self.findings += check_pins(self.settings)
         for name, phone in self.settings.phones.items():
             self._phone(name, phone)
         self._extensions()

@@ -94,6 +94,32 @@ def prompts_of(settings: Settings) -> Iterator[tuple[KeyPath, str, str]]:
             yield path, target.name, language
 
 
+def strangers_reach(settings: Settings) -> set[tuple[str, str]] | None:
+    """What calls from trunks can come to, as (section, name), also by way of menus, groups and forwarded phones; None:
+    anything, because a hook or a variable decides."""
+    ways: dict[tuple[str, str], list[str]] = {}
+    ahead: list[str] = []
+    for path, text in targets_of(settings):
+        if path[0] != "routes":
+            ways.setdefault((str(path[0]), str(path[1])), []).append(text)
+        elif settings.routes[int(path[1])].source.partition(":")[0] in ("any", "trunk"):
+            ahead.append(text)
+    if ahead and settings.hooks:
+        return None
+    reached: set[tuple[str, str]] = set()
+    while ahead:
+        text = ahead.pop()
+        if "{" in text:
+            return None
+        if (target := _parsed(text)) is None:
+            continue
+        place = (SECTIONS.get(target.kind, target.kind), target.name)
+        if place not in reached:
+            reached.add(place)
+            ahead += ways.get(place, ())
+    return reached
+
+
 def unreachable(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
     """Queues, menus and groups that no route leads to, agents without a queue, and trunks without a route."""
     ways: dict[tuple[str, str], list[Target]] = {}

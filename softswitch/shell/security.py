@@ -24,11 +24,16 @@ _PLAIN = re.compile(r"[^A-Za-z0-9 _.,:;+*#@%/()=<>\-]")
 _LONGEST = 200
 _PER_SECOND = 100  # lines; an attack shall not fill the disk
 _ALARM_SECONDS = 3600.0
-_ALARMED = {"toll-refused": "calls out were refused", "toll-cut": "calls were cut, their money was used up"}
+_ALARMED = {
+    "toll-refused": "calls out were refused",
+    "toll-cut": "calls were cut, their money was used up",
+    "pins-guessed": "PINs are being guessed",
+}
 
 
 class SecurityLog:
-    """`place`: a file, `syslog`, or empty. A breach of the toll guards is an alarm for an hour."""
+    """`place`: a file, `syslog`, or empty. A breach of the toll guards, and guessers of PINs,
+    are an alarm for an hour."""
 
     def __init__(self, place: str, data_dir: Path, alarms: Alarms, clock: Callable[[], Instant]) -> None:
         self._alarms = alarms

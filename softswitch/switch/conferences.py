@@ -15,7 +15,6 @@ from softswitch.call.speech import say_number
 from softswitch.kernel.clock import Instant, is_due
 from softswitch.kernel.errors import PeerError
 from softswitch.switch.events import RemoveFile
-from softswitch.switch.pin_locks import PinLocks
 from softswitch.switch.recording import RunningRecording
 from softswitch.switch.settings import Conference
 from softswitch.wire.control import CloseRoom, Edge, FileItem, JoinRoom, LeaveRoom, OpenRoom, PlayItem, Record, ToneItem
@@ -112,7 +111,6 @@ class Conferences:
     def __init__(self, office: "Office") -> None:
         self._office = office
         self.by_name: dict[str, Room] = {}
-        self.pins = PinLocks(office)
         # Files of names that go when media is done with them: by recorder or player, with the media process.
         self.discarded: dict[int, tuple[int, tuple[str, ...]]] = {}
 

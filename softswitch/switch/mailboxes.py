@@ -6,8 +6,7 @@ until it has been heard to its end, or kept. State is saved, so lamps are right 
 
 from collections.abc import Iterable
 from dataclasses import replace
-from hmac import compare_digest
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
 from softswitch.switch import mailbox_lamp
@@ -17,10 +16,8 @@ from softswitch.switch.records import ForgottenMessage, SavedGreeting, SavedMess
 from softswitch.switch.views import MailboxRow
 
 if TYPE_CHECKING:
+    from softswitch.switch.call import Call
     from softswitch.switch.office import Office
-
-_WRONG_PINS: Final = 5  # in a row, over all calls
-_LOCKED: Final = 900.0  # seconds
 
 
 class Mailboxes:
@@ -30,7 +27,6 @@ class Mailboxes:
         self._office = office
         self._boxes: dict[str, dict[str, SavedMessage]] = {}  # messages by path, the oldest first
         self._greetings: dict[str, str] = {}
-        self._wrong: dict[str, tuple[int, Instant]] = {}  # wrong PINs in a row, and when the last one was
 
     def restore(self, messages: Iterable[SavedMessage], greetings: Iterable[SavedGreeting]) -> None:
         """What the store remembers."""
@@ -143,18 +139,9 @@ class Mailboxes:
         box_name = settings.phones[phone].mailbox if phone is not None else None
         return box_name if box_name is not None and box_name in settings.voicemail else ""
 
-    def opens(self, box: str, pin: str, now: Instant) -> bool:
-        """Whether `pin` is the box's. A box without a PIN opens to nobody, and after several wrong ones in a row it
-        stays shut for a while, to the right one too."""
+    def opens(self, box: str, call: "Call", pin: str, now: Instant) -> bool:
+        """Whether `pin` is the box's. A box without a PIN opens to nobody; who types wrong ones too often is not
+        listened to for a while."""
         settings = self._office.settings.voicemail.get(box)
-        right = "" if settings is None or settings.pin is None else settings.pin
-        wrong, last = self._wrong.get(box, (0, now))
-        locked = wrong >= _WRONG_PINS and now < last + _LOCKED
-        if compare_digest(pin.encode(), right.encode()) and right and not locked:
-            self._wrong.pop(box, None)
-            return True
-        if settings is not None and not locked:
-            self._wrong[box] = (1 if now >= last + _LOCKED else wrong + 1, now)
-        if settings is not None:
-            self._office.fact("voicemail.refused", now, box=box, locked=locked)
-        return False
+        right = None if settings is None else settings.pin
+        return self._office.pins.opens("" if settings is None else box, right, call, pin, now)

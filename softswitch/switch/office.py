@@ -37,6 +37,7 @@ from softswitch.switch.mailboxes import Mailboxes
 from softswitch.switch.next_hops import NextHops, as_written
 from softswitch.switch.parking import Parked
 from softswitch.switch.phones import Phones
+from softswitch.switch.pin_locks import PinLocks
 from softswitch.switch.provenance import Provenance
 from softswitch.switch.recording import RunningRecording
 from softswitch.switch.registrations import Registrations
@@ -107,6 +108,7 @@ class Office:
         self.admission = Admission(settings, self)
         self.provenance = Provenance(self)
         self.supervision = Supervision(self)
+        self.pins = PinLocks(self)
         self.conferences = Conferences(self)
         self.callbacks = Callbacks(self)
         self.subscriptions = Subscriptions(settings, self)

@@ -7,18 +7,20 @@ agent's at a time.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from hmac import compare_digest
 from typing import TYPE_CHECKING
 
 from softswitch.acd.model import AgentLogin, AgentLogout
 from softswitch.acd.views import AgentView
 from softswitch.kernel.clock import Instant
+from softswitch.switch.guesses import Guesses, Limit
 from softswitch.switch.settings import Settings
 
 if TYPE_CHECKING:
     from softswitch.switch.office import Office
 
-_WRONG_PINS = 5  # in a row, until an agent's number is refused
-_REFUSED_SECONDS = 300.0
+_WRONG = Limit(5, 3600.0)  # of one phone for one agent, until it is refused
+_WRONG_ANYWHERE = Limit(20, 1800.0)  # of all phones
 
 
 class Seats:
@@ -27,7 +29,7 @@ class Seats:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.at: dict[str, str] = {}
-        self._wrong: dict[str, tuple[int, Instant]] = {}  # pins in a row, the last when
+        self._guesses = Guesses()
         self._by_number = _by_number(settings)
 
     def over(self, settings: Settings) -> Settings:
@@ -58,22 +60,24 @@ class Seats:
         """Who sits at a phone that is not their own."""
         return [agent for agent, seat in self.at.items() if seat == phone]
 
-    def agent_of(self, dialled: str, now: Instant) -> str:
+    def agent_of(self, dialled: str, phone: str, now: Instant) -> str:
         """The agent whose number and pin these are (`201`, `201*1234`, `201#1234`), or nothing. After several wrong
-        pins in a row the number is refused for a while, the right pin too."""
+        pins at `phone` the number is refused there for a while, the right pin too; after more of them everywhere."""
         number, _, pin = dialled.replace("#", "*").partition("*")
         agent = self._by_number.get(number, "")
         if not agent:
             return ""
-        wrong, last = self._wrong.get(agent, (0, now))
-        if wrong >= _WRONG_PINS and now < last + _REFUSED_SECONDS:
-            return ""
         right = self.settings.agents[agent].pin
-        if right is not None and pin.strip("*") != right:
-            self._wrong[agent] = (1 if now >= last + _REFUSED_SECONDS else wrong + 1, now)
+        limits = (((agent, right, phone), _WRONG), ((agent, right), _WRONG_ANYWHERE))
+        if right is None:
+            return agent
+        if any(self._guesses.locked(key, now) for key, _ in limits):
             return ""
-        self._wrong.pop(agent, None)
-        return agent
+        if compare_digest(pin.strip("*").encode(), right.encode()):
+            return agent
+        for key, limit in limits:
+            self._guesses.wrong(key, limit, now)
+        return ""
 
 
 def _by_number(settings: Settings) -> dict[str, str]:

@@ -54,7 +54,7 @@ def test_a_complete_example_has_no_fault(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(
         PHONES
-        + '[conferences.board]\nnumber = "600"\npin = "4321"\nmoderator_pin = "9876"\nmoderators = ["1001"]\n'
+        + '[conferences.board]\nnumber = "600"\npin = "730614"\nmoderator_pin = "902847"\nmoderators = ["1001"]\n'
         + 'max_members = 20\nwait_for_moderator = true\nend_with_moderator = true\nannounce = "name"\nmuted = true\n'
         + 'record = "members"\nlanguage = "lt"\nidle_timeout = 600\n[groups.sales]\nmembers = ["phone:1001"]\n'
         + '[[routes]]\nnumber = "601"\nto = "conference:plain"\n[[routes]]\nnumber = "411"\nto = "directory:"\n'

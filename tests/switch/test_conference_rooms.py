@@ -5,7 +5,8 @@ import pytest
 from softswitch.kernel.errors import LocalError
 from softswitch.switch.conferences import EVERYBODY
 from softswitch.switch.events import MediaLost, RecordingRoom, Reload
-from softswitch.switch.pin_locks import LOCKED, WRONG, WRONG_BY_TRUNK
+from softswitch.switch.guesses import FIRST_LOCK
+from softswitch.switch.pin_locks import BY_TRUNK, OWN, TRIES
 from softswitch.switch.records import SavedRecording
 from tests.switch.meeting import Meeting, moderated, open_room
 from tests.switch.test_refer import refer
@@ -69,7 +70,7 @@ def test_three_wrong_pins_are_a_goodbye() -> None:
 def test_who_guesses_is_locked_out_for_a_while_and_others_are_not() -> None:
     site = Meeting(moderated())
     ann, bob, *_ = site.phones
-    for _ in range(WRONG // 3):
+    for _ in range(OWN.most // TRIES):
         site.come(ann, "1#2#3")
         site.prompt_ends()
     line = site.come(ann, "1234")
@@ -79,7 +80,7 @@ def test_who_guesses_is_locked_out_for_a_while_and_others_are_not() -> None:
     other = site.come(bob, "1234")
     assert site.member(bob)
     bob.hang_up(other)
-    site.run(LOCKED + 1.0)
+    site.run(FIRST_LOCK + 1.0)
     line = site.come(ann, "1234")
     assert site.member(ann)
     ann.hang_up(line)
@@ -88,7 +89,7 @@ def test_who_guesses_is_locked_out_for_a_while_and_others_are_not() -> None:
 
 def test_strangers_with_numbers_of_their_own_choice_are_locked_out_together_but_no_phone() -> None:
     site = Meeting(moderated())
-    for number in range(WRONG_BY_TRUNK // 3 + 1):
+    for number in range(BY_TRUNK.most // TRIES + 1):
         stranger = site.party(f"+3706123{number:04}", "198.51.100.10")
         site.carrier = stranger
         site.come(stranger, "1#2#3")
@@ -106,7 +107,7 @@ def test_strangers_with_numbers_of_their_own_choice_are_locked_out_together_but_
 def test_silence_is_no_guess_but_a_goodbye() -> None:
     site = Meeting(moderated())
     ann = site.phones[0]
-    for _ in range(WRONG):
+    for _ in range(OWN.most):
         line = site.come(ann)
         for _ in range(4):
             site.prompt_ends()

@@ -68,7 +68,7 @@ def test_a_wrong_pin_is_refused_and_after_five_the_right_one_too() -> None:
         assert dial(site, desk, "*45201*9999") == "not-an-agent"
     assert dial(site, desk, "*45201*1234") == "not-an-agent"
     assert state(site, "alice") is AgentState.LOGGED_OUT
-    site.run(301.0)
+    site.run(901.0)
     assert dial(site, desk, "*45201*1234") == "agent-logged-in"
     refused = [fact for fact in site.saved if isinstance(fact, Fact) and fact.kind == "agent.refused"]
     assert len(refused) == 7

@@ -32,7 +32,7 @@ class SitStage(PlayStage):
             return
         call.served(now, "code:login")
         number = self._dialled.replace("#", "*").partition("*")[0]
-        agent = office.seats.agent_of(self._dialled, now)
+        agent = office.seats.agent_of(self._dialled, self._phone, now)
         if not agent:
             office.fact("agent.refused", now, call.id, number=number, phone=self._phone, why="wrong number or pin")
             office.log("warning", "log-in refused", number=number, phone=self._phone, reason="wrong number or pin")

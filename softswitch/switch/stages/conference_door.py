@@ -84,7 +84,7 @@ class PinStage(Stage):
         """The PIN is complete, or nothing came."""
         typed, self._typed = self._typed, ""
         call, conferences = self.call, self.call.office.conferences
-        role = conferences.pins.role(self.at, conferences.rules(self.at), call, typed, now)
+        role = call.office.pins.role(self.at, conferences.rules(self.at), call, typed, now)
         if role:
             call.move(_inside(call, self.at, role == "moderator"), now)
             return

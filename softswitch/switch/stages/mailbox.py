@@ -149,13 +149,14 @@ class MailboxStage(Stage):
 
     def _typed_in(self, _key: str, now: Instant) -> None:
         typed, self._typed = self._typed, ""
-        mailboxes = self.call.office.mailboxes
+        call = self.call
+        mailboxes = call.office.mailboxes
         if self._state is State.NUMBER:
             self._file = typed  # until the PIN is known nobody learns whether there is such a box
             self._ask(State.PIN, "mailbox-pin")
             return
         box = self._box or mailboxes.box_of_number(self._file)
-        if mailboxes.opens(box, typed, now):
+        if mailboxes.opens(box, call, typed, now):
             self._box = box
             self._opened(now)
             return
