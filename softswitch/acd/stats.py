@@ -57,6 +57,7 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `fax.started`          by, to (T.38)        `fax.ended`     seconds        `fax.refused`   by, status, why
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail
 `switch.started`       what lived before it was cut off; `switch.stopped`: the agents' states end here
+`switch.recovered`     adopted, ended: calls of a control process that died
 `call.started`         source (`trunk:NAME`), caller, called
 `caller.verified`      verstat, attestation, status (0: good), why, took (STIR)
 `call.held`            by (who holds)       `call.resumed`  by

@@ -62,6 +62,24 @@ class Description:
         self.recorded = ""
         self.streams: Streams | None = None
 
+    @property
+    def origin(self) -> int:
+        """The session id of our descriptions."""
+        return self._origin
+
+    @property
+    def version(self) -> int:
+        """That of our last description."""
+        return self._version
+
+    def recall(
+        self, stream: int, origin: int, version: int, sdp: bytes, known: tuple[Format, ...], recorded: str
+    ) -> None:
+        """Go on from what another process has said."""
+        self._stream, self._origin, self._version = stream, origin, version
+        self.sdp, self.known, self.recorded = sdp, known, recorded
+        self._checked = True
+
     # ------------------------------------------------------------------------------------------------- what fits whom
 
     @property

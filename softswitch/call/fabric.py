@@ -86,6 +86,7 @@ class Fabric:
         self._calls: dict[str, dict[str, int]] = {}  # party -> calls it is in -> its legs there
         self.changed: dict[str, None] = {}  # parties whose count changed since somebody looked
         self.moved: dict[Leg, None] | None = None  # legs with another state since somebody looked; None: nobody watches
+        self.touched: dict[str, None] = {}  # calls with a leg that has another state since somebody looked
         self.sessions: dict[int, Leg] = {}  # by SIP session, until its last timer is gone
         self.players: dict[int, str] = {}  # who waits for the end of a player
         self.legs: dict[int, Leg] = {}  # by media id, until media has closed them
@@ -130,14 +131,14 @@ class Fabric:
         worker.free.extend(slots)
         worker.growing = not slots  # the range is used up: ask again when a port has come back
 
-    def inventory(self, number: int, report: Inventory) -> None:
-        """Close what nobody here knows."""
+    def inventory(self, number: int, report: Inventory, claimed: frozenset[int] = frozenset()) -> None:
+        """Close what nobody here knows, but for legs and recorders that are about to be taken up."""
         worker = self.workers[number]
-        for leg in set(report.legs) - worker.legs:
+        for leg in set(report.legs) - worker.legs - claimed:
             self.command(number, CloseLeg(leg))
         for player in set(report.players) - worker.players:
             self.command(number, StopPlay(player))
-        for recorder in set(report.recorders) - worker.recorders:
+        for recorder in set(report.recorders) - worker.recorders - claimed:
             self.command(number, StopRecord(recorder))
         for room in report.rooms:
             self.command(number, CloseRoom(room))
@@ -233,6 +234,11 @@ class Fabric:
         self.legs[leg.id] = leg
         self.workers[port.worker].legs.add(leg.id)
         self.command(port.worker, OpenLeg(leg.id, port.slot, spec))
+
+    def recall_leg(self, leg: "Leg") -> None:
+        """Media has it open since before this process began."""
+        self.legs[leg.id] = leg
+        self.workers[leg.worker].legs.add(leg.id)
 
     def open_stream(self, stream: "Stream", port: Port, spec: LegSpec) -> None:
         """A further stream of a leg: to media a leg like any other."""

@@ -91,6 +91,11 @@ class Leg:
         self.held_at: Instant | None = None
         fabric.came(peer, owner)
 
+    def recall(self, id: int, spec: LegSpec | None, hears: frozenset[int], wishes: int) -> None:
+        """Go on with the stream that another control process has opened."""
+        self.id, self.spec, self.hears, self.wishes = id, spec, hears, wishes
+        self._keys_by_us = spec is not None and not spec.keys and self.policy.dtmf != "info"
+
     # ------------------------------------------------------------------------------------------------------ properties
 
     @property
@@ -101,8 +106,10 @@ class Leg:
     @state.setter
     def state(self, state: LegState) -> None:
         self._state = state
-        if self.fabric.moved is not None:
-            self.fabric.moved[self] = None
+        fabric = self.fabric
+        fabric.touched[self.owner] = None
+        if fabric.moved is not None:
+            fabric.moved[self] = None
 
     @property
     def up(self) -> bool:

@@ -24,7 +24,7 @@ LEGS = (
     "sip call-id",
 )
 LEDGER = ("number", "time", "what", "call", "queue", "agent", "details")
-_OUTCOMES = ("answered", "abandoned", "busy", "no-answer", "failed", "rejected", "overflow")
+_OUTCOMES = ("answered", "abandoned", "busy", "no-answer", "failed", "rejected", "overflow", "interrupted")
 
 
 @click.command(short_help="Call records.")

@@ -55,6 +55,7 @@ def status(client: "Client", as_json: bool) -> None:
             ("phones", f"{found['registrations']} registered"),
             ("trunks", f"{found['trunks_up']} up of {found['trunks']}"),
             *_certificate(found["certificate"]),
+            *_recovery(found["recovery"]),
             ("live", live),
             ("messages", f"{counters['messages_in']} in, {counters['messages_out']} out, {counters['junk']} junk"),
             ("kept out", _kept_out(counters)),
@@ -64,6 +65,15 @@ def status(client: "Client", as_json: bool) -> None:
         ]
     )
     emit_table(WORKERS, [_worker(row) for row in found["workers"]], nothing="no media process")
+
+
+def _recovery(shown: Row | None) -> list[tuple[str, Cell]]:
+    """What became of the calls of a control process that died."""
+    if shown is None:
+        return []
+    went_on, ended = f"{shown['adopted']} went on", f"{shown['ended']} ended"
+    text = f"{moment(shown['at'])} after a crash: {went_on}, {ended}"
+    return [("calls", f"{text}, {shown['waiting']} not decided yet" if shown["waiting"] else text)]
 
 
 def _kept_out(counters: Row) -> str:

@@ -32,6 +32,7 @@ _COLOURS: Final = {
     "answered": "green",
     "abandoned": "yellow",
     "rejected": "red",
+    "interrupted": "red",
     "ok": "green",
     "warn": "yellow",
     "fail": "bold red",

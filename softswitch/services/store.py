@@ -20,6 +20,8 @@ from softswitch.acd.model import Fact
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.services import schema, tables
+from softswitch.services.call_journal import FILE as JOURNAL_FILE
+from softswitch.services.call_journal import CallJournal
 from softswitch.services.ledger import Ledger
 from softswitch.services.recording_archive import RecordingArchive
 from softswitch.services.rows import (
@@ -50,6 +52,7 @@ from softswitch.switch.records import (
 FILE: Final = "softswitch.db"
 _BUSY_MS: Final = 5000
 _PAGE: Final = 10_000
+_ASKED: Final = 400  # names in one question
 
 
 class Store:
@@ -61,6 +64,7 @@ class Store:
         self._lock = lock
         self._writer: Writer | None = None
         self._ledger: Ledger | None = None
+        self._journal: CallJournal | None = None
 
     @classmethod
     async def open(
@@ -90,6 +94,8 @@ class Store:
         store = cls(engine, str(path) if path is not None else _shown(url), lock)
         try:
             await store._start(alarm, read_only, interval, backlog)
+            if not read_only:
+                store._journal = CallJournal(data_dir / JOURNAL_FILE, alarm)
         except BaseException:
             await store.close()
             raise
@@ -129,8 +135,17 @@ class Store:
             raise LocalError(f"the database {self._where} is open for reading only")
         return self._ledger
 
+    @property
+    def journal(self) -> CallJournal:
+        """Where live calls are kept. Raises `LocalError` on a store that is open for reading."""
+        if self._journal is None:
+            raise LocalError(f"the database {self._where} is open for reading only")
+        return self._journal
+
     async def close(self) -> None:
         """Drain, and let go of the database."""
+        if self._journal is not None:
+            self._journal.close()
         if self._writer is not None:
             await self._writer.close()
         await self._engine.dispose()
@@ -243,6 +258,20 @@ class Store:
         """What the owners of mailboxes have spoken."""
         table = tables.greetings
         return [SavedGreeting(**row) for row in await self._rows(select(table).where(table.c.path != ""))]
+
+    async def with_record(self, calls: Sequence[str]) -> set[str]:
+        """Those of `calls` that have a record."""
+        found: set[str] = set()
+        for start in range(0, len(calls), _ASKED):
+            query = select(tables.calls.c.id).where(tables.calls.c.id.in_(calls[start : start + _ASKED]))
+            found.update(row["id"] for row in await self._rows(query))
+        return found
+
+    async def last_moment(self) -> Instant:
+        """When the last fact was written; 0 without any."""
+        query = select(tables.ledger.c.at).order_by(tables.ledger.c.seq.desc()).limit(1)
+        rows = await self._rows(query)
+        return float(rows[0]["at"]) if rows else 0.0
 
     async def last_agents(self, since: Instant) -> list[tuple[str, str, Instant]]:
         """Who talked last with each number since then: number, agent, when; in order of time."""

@@ -69,6 +69,7 @@ from softswitch.switch.records import SavedRecording
 from softswitch.switch.settings import Settings
 
 _MEDIA_SECONDS = 15.0
+_RECOVERY_SECONDS = 2.0
 _HANG_UP_SECONDS = 2.0
 _SWEEP = 5.0
 _FILTER_SECONDS = 0.2  # bans come in crowds
@@ -248,6 +249,8 @@ class Control:
             self._links.append(link)
             driver.media[number] = link
         await self._media_up()
+        # Who speaks within a dialog of the process before us must find it.
+        await _first(driver.recovered, self._hurry, timeout=_RECOVERY_SECONDS)
         for number, (endpoint, sock) in enumerate(zip(endpoints, listeners, strict=True)):
             if endpoint.transport != "udp":
                 await self._streams.listen(number, sock, endpoint.transport)

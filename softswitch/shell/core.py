@@ -19,8 +19,8 @@ from softswitch.switch.switch import Switch
 async def make_switch(
     settings: Settings, addressing: Addressing, dice: random.Random, now: Instant, store: Store
 ) -> Switch:
-    """Registrations, agents' states and seats, customers, last agents, call-backs and today's totals come back. Raises
-    `LocalError` when the store cannot be read."""
+    """Registrations, agents' states and seats, customers, last agents, call-backs, today's totals and calls that were
+    alive come back. Raises `LocalError` when the store cannot be read."""
     library = PromptLibrary(Path(settings.server.data_dir))
     switch = Switch(
         settings,
@@ -49,7 +49,11 @@ async def make_switch(
         Fact(entry.kind, entry.at, entry.call, entry.queue, entry.agent, entry.data)
         for entry in (await store.ledger_entries(since=now - longest, kinds="callback.") if longest else ())
     ]
+    live = store.journal.found
+    finished = await store.with_record([*(call.id for call in live), *switch.recovery.unanswered])
+    switch.recovery.finished(finished)
     bindings, customers = await store.bindings(now), await store.customers()
     messages, greetings = await store.messages(), await store.greetings()
-    switch.restore(bindings, agents, (), now, customers, known, callbacks, messages, greetings, await store.phones())
+    phones, seen = await store.phones(), await store.last_moment()
+    switch.restore(bindings, agents, (), now, customers, known, callbacks, messages, greetings, phones, live, seen)
     return switch

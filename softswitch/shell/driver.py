@@ -35,6 +35,7 @@ from softswitch.switch.events import (
     FlowFailed,
     Log,
     MediaLost,
+    Recovered,
     RemoveFile,
     Reported,
     Save,
@@ -106,6 +107,7 @@ class Driver:
         self.streams: dict[str, Sender] = {}
         self.media: dict[int, MediaSender] = {}
         self.drained = asyncio.Event()
+        self.recovered = asyncio.Event()
         self.learned: Callable[[AddressLearned], None] = lambda effect: None
         self.alarmed: Callable[[Alarmed], None] = lambda effect: None
         self.hooks = HookClient(self.give)
@@ -133,6 +135,7 @@ class Driver:
             Save: self._save_record,
             Log: self._log,
             Drained: self._drained,
+            Recovered: lambda effect: self.recovered.set(),
             AskHook: self.hooks.ask,
             DeleteRecording: self._delete_recording,
             RemoveFile: self._remove_file,

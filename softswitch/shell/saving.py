@@ -7,17 +7,18 @@ from softswitch.acd.model import Fact
 from softswitch.services.rows import LedgerEntry
 from softswitch.services.store import Store
 from softswitch.shell.bus import Bus
-from softswitch.switch.records import SavedRecording
+from softswitch.switch.records import ForgottenLiveCall, SavedLiveCall, SavedRecording
 
 
 class Saver:
     """Called for every `Save` effect. `recorded` is told of finished recordings."""
 
-    __slots__ = ("_append", "_bus", "_write", "recorded")
+    __slots__ = ("_append", "_bus", "_journal", "_write", "recorded")
 
     def __init__(self, store: Store, bus: Bus) -> None:
         self._append = store.ledger.append
         self._write = store.writer.write
+        self._journal = store.journal.write
         self._bus = bus
         self.recorded: Callable[[SavedRecording], None] = _nobody
 
@@ -28,6 +29,8 @@ class Saver:
                 self._bus.publish(
                     LedgerEntry(seq, record.at, record.kind, record.call, record.queue, record.agent, record.data)
                 )
+        elif isinstance(record, SavedLiveCall | ForgottenLiveCall):
+            self._journal(record)
         else:
             self._write(record)
             if type(record) is SavedRecording:

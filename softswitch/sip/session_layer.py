@@ -9,11 +9,13 @@ from softswitch.kernel.errors import PeerError
 from softswitch.sip import session_reliable, session_timer
 from softswitch.sip.authentication import authorized, proof_of
 from softswitch.sip.dialog import Dialog, contact_value, uac_dialog, uas_dialog
+from softswitch.sip.digest import Credentials
 from softswitch.sip.events import Fields, InDialog, InDialogAnswered, Invitation, Invited, Output, SessionClosed
 from softswitch.sip.flow import Flow, Send
 from softswitch.sip.provenance import Judge, familiar, heard_from
 from softswitch.sip.screening import Refusal
 from softswitch.sip.session import Offer, Phase, Role, Session, Turn, Unacknowledged, Verb, What
+from softswitch.sip.session_memory import SessionMemory, recall, standing
 from softswitch.sip.session_offer import OFFERS, decline, receive_offer, receive_offer_response
 from softswitch.sip.session_phases import PHASES
 from softswitch.sip.session_terms import PLAIN, Terms, invite_fields, refusal_of
@@ -142,6 +144,26 @@ class SessionLayer:
             session_reliable.prepared(self, session, request)
         return refusal
 
+    def resume(self, memory: SessionMemory, credentials: Credentials | None, now: Instant) -> Session | None:
+        """A session that another process has established; None when its dialog lives here, too.
+        Raises `PeerError` when the memory is garbage."""
+        here = self._by_tag.get(memory.local_tag)
+        if here is not None and here.phase is not Phase.OVER:
+            return None
+        Uri.parse(memory.target)  # raises before anything is made
+        session = self._new(
+            uac=memory.uac,
+            call_id=memory.call_id,
+            local_tag=memory.local_tag,
+            flow=standing(memory.flow),
+            contact=memory.contact,
+        )
+        recall(session, memory, now)
+        session.credentials = credentials
+        if (timer := session.timer) is not None:
+            self.transactions.deadlines.set(timer, min(timer.refresh_at, timer.expire_at))
+        return session
+
     def _new(self, *, uac: bool, call_id: str, local_tag: str, flow: Flow, contact: str) -> Session:
         layer = self.transactions
         layer.serial += 1
@@ -237,7 +259,8 @@ class SessionLayer:
     def collect(self, session: Session) -> None:
         """Close the session when it is over and its last transaction gone."""
         if session.phase is Phase.OVER and session.live == 0 and self._by_id.pop(session.id, None) is not None:
-            del self._by_tag[session.local_tag]
+            if self._by_tag.get(session.local_tag) is session:  # not one that was resumed since
+                del self._by_tag[session.local_tag]
             session.invite = None
             self.emit(SessionClosed(session.id))
 

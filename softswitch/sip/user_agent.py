@@ -31,6 +31,7 @@ from softswitch.sip.screening import Refusal, hops_used_up, screen
 from softswitch.sip.session import Phase, Reliable, Role, Session, SessionTimer, Turn, Unacknowledged, Verb, What
 from softswitch.sip.session_body import SDP, session_description
 from softswitch.sip.session_layer import DialogState, SessionLayer
+from softswitch.sip.session_memory import SessionMemory, remembered
 from softswitch.sip.session_terms import Terms
 from softswitch.sip.timers import Timers
 from softswitch.sip.transaction import ClientTransaction, Input, ServerTransaction, Transaction
@@ -219,6 +220,23 @@ class UserAgent:
         """Call somebody."""
         session = self._sessions.invite(invitation, flow, now)
         return session.id, self._take()
+
+    def memory(self, session: SessionId) -> SessionMemory | None:
+        """What another process needs to go on with the session; None unless it is established."""
+        one = self._sessions.get(session)
+        return None if one is None else remembered(one)
+
+    def resume(self, memory: SessionMemory, credentials: Credentials | None, now: Instant) -> SessionId | None:
+        """Go on with a session of another process, which is as any that is established from here on; None when this
+        one has it already. Raises `PeerError` when the memory is garbage."""
+        one = self._sessions.resume(memory, credentials, now)
+        return None if one is None else one.id
+
+    def reroute(self, session: SessionId, flow: Flow) -> None:
+        """The peer is reached by `flow` from here on: it has shown itself there."""
+        one = self._sessions.get(session)
+        if one is not None and one.dialog is not None:
+            one.dialog.flow = one.flow = flow
 
     def adopt(self, session: SessionId, terms: Terms) -> Refusal | None:
         """The terms on which an `Invited` is taken, before anything else is done with it. Returns what it must be

@@ -5,7 +5,7 @@ to the stage; leaving a stage takes it back, so an end in any stage leaks nothin
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from softswitch.acd.model import OfferId, TalkStarted
 from softswitch.call.causes import BUSY, kind, reason_header
@@ -19,11 +19,12 @@ from softswitch.sip.diversion import Diversion
 from softswitch.sip.events import Output
 from softswitch.switch import presentation
 from softswitch.switch.dial_plan import Ringing
+from softswitch.switch.facts import Facts
 from softswitch.switch.identity import told
 from softswitch.switch.office import Office
 from softswitch.switch.quality import quality
 from softswitch.switch.recording import CallRecording, stars
-from softswitch.switch.records import CallRecord, HungUpBy, LegRecord, Outcome, Speech
+from softswitch.switch.records import CallRecord, HungUpBy, LegRecord, Speech
 from softswitch.switch.stages.build import stage_for
 from softswitch.switch.stages.dialling import DialStage
 from softswitch.switch.stages.sounds import PlayStage, ToneStage
@@ -37,26 +38,6 @@ from softswitch.switch.wishes import Wishes, variables
 from softswitch.wire.control import PlayItem, SpeechFacts
 
 MAX_TARGETS = 30  # targets one call may pass: menus loop, forwardings must not
-
-
-@dataclass(slots=True)
-class Facts:
-    """What the record will say, gathered on the way. `broken`: a stream that was promised could not be had, and what
-    was counted as talk until then was none."""
-
-    destination: str = ""
-    queue: str = ""
-    agent: str = ""
-    wait_seconds: float = 0.0
-    ring_seconds: float = 0.0
-    talk_seconds: float = 0.0
-    hold_seconds: float = 0.0
-    answered: Instant | None = None
-    outcome: Outcome | None = None
-    cause: int = 0
-    reason: str = ""
-    broken: bool = False
-    collected: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +115,7 @@ class Call:
         self.referred_by = ""  # of the REFER that is obeyed just now (RFC 3892)
         self.forwarded_by: tuple[str, ...] = ()  # phones that have sent it on since somebody talked with the caller
         self.passed_on: PassedOn | None = None  # an agent let it go, and nobody has taken it yet
+        self.earlier: tuple[LegRecord, ...] = ()  # legs that ended in another control process
         self._talking: dict[Leg, Instant] = {}  # who speaks with the other side, since when
         self._talks: dict[Leg, tuple[tuple[Instant, Instant], ...]] = {}
         self._player: int = 0
@@ -144,9 +126,14 @@ class Call:
     def drive(self, outputs: list[Output]) -> None:
         self.office.drive(outputs)
 
+    def touch(self) -> None:
+        """Something has changed that another control process would have to know."""
+        self.office.fabric.touched[self.id] = None
+
     def move(self, stage: Stage, now: Instant) -> None:
         """Leave the stage for another."""
         old, self.stage = self.stage, stage
+        self.touch()
         old.leave(now)
         self.silence()
         stage.enter(now)
@@ -463,7 +450,7 @@ class Call:
         outcome = facts.outcome
         if outcome is None:
             outcome = "answered" if facts.answered else "abandoned" if self.hung_up_by == "caller" else "failed"
-        elif facts.talk_seconds and not facts.broken:
+        elif facts.talk_seconds and not facts.broken and outcome != "interrupted":
             outcome = "answered"  # whatever a transfer led to afterwards
         ring_seconds = facts.ring_seconds
         if not facts.talk_seconds:  # nobody: what counts is who was rung last
@@ -489,11 +476,30 @@ class Call:
             reason=facts.reason,
             hung_up_by=self.hung_up_by,
             language=self.language,
-            collected={name: stars(value) if name in self.secrets else value for name, value in facts.collected.items()}
-            | told(self),
+            collected=self.collected(),
             recording=self.recording.name,
-            legs=tuple(_leg_record(leg, status, self._talks.get(leg, ())) for leg, status in self.ended_legs),
+            legs=self.earlier_legs(),
         )
+
+    def collected(self) -> dict[str, str]:
+        """What is known of the caller, without secrets."""
+        found = self.facts.collected
+        return {name: stars(value) if name in self.secrets else value for name, value in found.items()} | told(self)
+
+    def earlier_legs(self) -> tuple[LegRecord, ...]:
+        """Those that are over."""
+        ended = (_leg_record(leg, status, self._talks.get(leg, ())) for leg, status in self.ended_legs)
+        return (*self.earlier, *ended)
+
+    def spoken(self, leg: Leg) -> tuple[tuple[tuple[Instant, Instant], ...], Instant | None]:
+        """When the leg spoke with the other side, and since when it does."""
+        return self._talks.get(leg, ()), self._talking.get(leg)
+
+    def recall_spoken(self, leg: Leg, times: tuple[tuple[Instant, Instant], ...], since: Instant | None) -> None:
+        """The same, from another control process."""
+        self._talks[leg] = times
+        if since is not None:
+            self._talking[leg] = since
 
     @property
     def watchers(self) -> list[Watcher]:

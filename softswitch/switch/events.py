@@ -400,6 +400,10 @@ class Drained(msgspec.Struct, frozen=True):
     at: Instant
 
 
+class Recovered(msgspec.Struct, frozen=True):
+    """Nothing of an earlier control process is left to be decided."""
+
+
 class AddressLearned(msgspec.Struct, frozen=True):
     """A carrier saw what we sent by `listener` come from there: our address outside a NAT (RFC 3581). `port` 0: the
     port says nothing. `Readdressed` follows when that is new."""
@@ -416,6 +420,7 @@ Effect: TypeAlias = (
     | Log
     | Alarmed
     | Drained
+    | Recovered
     | AskHook
     | VerifyCaller
     | DeleteRecording

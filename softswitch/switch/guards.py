@@ -7,11 +7,13 @@ who sent it out (`Call.sent_by`) and, when a phone began it, that phone.
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from softswitch.acd.model import Fact
 from softswitch.call.leg import Leg
@@ -41,6 +43,16 @@ class _Class:
     may: tuple[Pattern, ...]
     may_not: tuple[Pattern, ...]
     closed_may: tuple[Pattern, ...]
+
+
+class CostMemory(msgspec.Struct, frozen=True, array_like=True):
+    """A leg to a carrier that costs `price` a minute: `_Outgoing`, with the id of the leg's stream."""
+
+    trunks: tuple[str, ...]
+    parties: tuple[str, ...]
+    number: str
+    price: float
+    leg: int
 
 
 @dataclass(slots=True, eq=False)
@@ -255,6 +267,24 @@ class Guards:
                     self._out.setdefault(call.id, []).append(out)
             if not outs:
                 del self._out[id]
+
+    def memory(self, call: "Call") -> tuple[CostMemory, ...]:
+        """What another control process must know to charge the call."""
+        return tuple(
+            CostMemory(tuple(out.trunks), out.parties, out.number, out.price, out.leg.id)
+            for out in self._out.get(call.id, ())
+            if out.leg is not None
+        )
+
+    def recall(self, call: "Call", costs: Iterable[CostMemory], legs: Mapping[int, Leg]) -> None:
+        """Charge the call for what another control process let out."""
+        outs = [
+            _Outgoing(call, frozenset(cost.trunks), cost.parties, cost.number, cost.price, legs[cost.leg])
+            for cost in costs
+            if cost.leg in legs
+        ]
+        if outs:
+            self._out[call.id] = outs
 
     def ended(self, call: "Call", now: Instant) -> None:
         """Nothing of the call goes on."""

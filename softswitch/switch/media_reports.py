@@ -141,7 +141,9 @@ class MediaReports:
         self._office.fabric.grown(worker, report.slots)
 
     def _inventory(self, worker: int, report: Inventory, now: Instant) -> None:
-        self._office.fabric.inventory(worker, report)
+        recovery = self._switch.recovery
+        self._office.fabric.inventory(worker, report, recovery.claimed(worker))
+        recovery.inventory(worker, report, now)
 
     def _failed(self, worker: int, report: Failed, now: Instant) -> None:
         office = self._office

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.switch.recording_session import RecordingSession
@@ -24,6 +26,22 @@ _HEADER = 80  # octets before the sound; `media.wav`
 _ORDER = "order"
 _PARTY = "party"  # who keeps it paused: a party that does not want it
 VOICEMAIL = "voicemail/"  # messages are kept below this folder, each box in one of its own
+
+
+class RecordingMemory(msgspec.Struct, frozen=True, array_like=True):
+    """A call's recording as another control process must know it: `recorder` 0: none runs now; `name` and `names` are
+    files below the recordings directory, `row` what `RunningRecording` says."""
+
+    recorder: int
+    name: str
+    names: tuple[str, ...]
+    worker: int
+    channels: int
+    edges: tuple[Edge, ...]
+    caller: int
+    paused_by: tuple[str, ...]
+    consented: bool | None
+    row: "RunningRecording | None"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +193,27 @@ class CallRecording:
         if come := edges - self._edges:
             fabric.connect(worker, *sorted(come, key=lambda edge: edge.channel))
         self._edges = edges
+
+    def memory(self) -> RecordingMemory | None:
+        """What another control process must know; None when nothing was recorded and nobody was asked."""
+        if not self.name and self.consented is None:
+            return None
+        return RecordingMemory(
+            self._recorder, self.name, tuple(self._names), self._worker, self._channels, tuple(self._edges),
+            self._caller, tuple(self._paused_by), self.consented, self._call.office.recordings.get(self._recorder),
+        )  # fmt: skip
+
+    def recall(self, memory: RecordingMemory, *, runs: bool) -> None:
+        """Go on from what another control process has begun; `runs`: media writes the file."""
+        self.name, self._names, self.consented = memory.name, set(memory.names), memory.consented
+        self._worker, self._channels, self._caller = memory.worker, memory.channels, memory.caller
+        if runs and memory.recorder and memory.row is not None:
+            self._recorder, self._edges = memory.recorder, frozenset(memory.edges)
+            self._paused_by = set(memory.paused_by)
+            self._open.add(memory.recorder)
+            office = self._call.office
+            office.recordings[memory.recorder] = memory.row
+            office.fabric.workers[memory.worker].recorders.add(memory.recorder)
 
     def swap(self) -> None:
         """The call goes on with the other party, whose channel stays what it was."""

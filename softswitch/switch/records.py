@@ -7,7 +7,9 @@ from softswitch.kernel.clock import Instant
 from softswitch.switch.quality import Quality
 
 HungUpBy: TypeAlias = Literal["", "caller", "callee", "switch"]
-Outcome: TypeAlias = Literal["answered", "abandoned", "busy", "no-answer", "failed", "rejected", "overflow"]
+Outcome: TypeAlias = Literal[
+    "answered", "abandoned", "busy", "no-answer", "failed", "rejected", "overflow", "interrupted"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +62,8 @@ class CallRecord:
     (`trunk:carrier`, `phone:1001`), `destination` the final target. `answered` is when a person or machine of the far
     side answered, None if never. `wait_seconds` is time in queues, `ring_seconds` time ringing the one who answered
     (or was rung last), `talk_seconds` includes `hold_seconds`. `cause` is the SIP status that ended it (200: BYE).
-    `collected` is what the menus collected, `recording` a path relative to the recordings directory."""
+    `collected` is what the menus collected, `recording` a path relative to the recordings directory. `outcome`
+    `interrupted`: the switch itself broke down under it."""
 
     id: str
     started: Instant
@@ -84,6 +87,23 @@ class CallRecord:
     collected: dict[str, str] = field(default_factory=dict)
     recording: str = ""
     legs: tuple[LegRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SavedLiveCall:
+    """A call that lives, as it was at `at`: `memory` is what is needed to go on with it or to end it properly
+    (`switch/call_memory.py`); None: what the store has cannot be read."""
+
+    id: str
+    at: Instant
+    memory: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenLiveCall:
+    """The call is over, and its record written."""
+
+    id: str
 
 
 @dataclass(frozen=True, slots=True)

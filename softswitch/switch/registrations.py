@@ -2,7 +2,7 @@
 that hold NAT bindings open."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
@@ -32,6 +32,7 @@ class Registrations:
         self._behind: dict[tuple[str, int], str] = {}  # whose phone sends from there
         self._hosts: Counter[str] = Counter()
         self._keep_alives: set[int] = set()
+        self.came: Callable[[str, str, Flow, Instant], None] = _nobody  # hears of phones that registered a contact
 
     def configure(self, settings: Settings) -> None:
         """New settings; contacts stay until they expire, also those of phones that are no more."""
@@ -81,8 +82,10 @@ class Registrations:
             match change:
                 case Refreshed(binding):
                     self._keep(binding, now)
+                    self.came(ruling.name, binding.destination, flow, now)
                 case Registered(binding):
                     self._keep(binding, now)
+                    self.came(ruling.name, binding.destination, flow, now)
                     came_or_went = True
                     office.log(
                         "info", "phone registered", phone=ruling.name, contact=binding.destination,
@@ -198,6 +201,10 @@ class Registrations:
         office.outbox.append(Save(ForgottenBinding(binding.aor, binding.contact)))
         office.log("info", "phone unregistered", phone=binding.aor, contact=binding.destination, cause=cause)
         office.fact("phone.unregistered", now, phone=binding.aor, contact=binding.destination, cause=cause)
+
+
+def _nobody(phone: str, destination: str, flow: Flow, now: Instant) -> None:
+    """Nobody waits for a phone."""
 
 
 def _bounds(settings: Settings) -> RegistrarSettings:

@@ -126,6 +126,7 @@ class Desk:
             calls_total=self.calls_total,
             calls_failed=self.calls_failed,
             workers=self.workers(),
+            recovery=switch.recovery.view,
             live={
                 **office.ua.counts(),
                 "legs": sum(office.fabric.parties.values()),

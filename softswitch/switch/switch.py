@@ -72,12 +72,16 @@ from softswitch.switch.events import (
     TransferCommand,
     WrapUpCommand,
 )
+from softswitch.switch.journal import JOURNAL, Journal
 from softswitch.switch.live_orders import LiveOrders
 from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
 from softswitch.switch.notices import notify
 from softswitch.switch.office import FindPrompt, Office
 from softswitch.switch.origination import dial, supervise
-from softswitch.switch.records import SavedAgent, SavedBinding, SavedGreeting, SavedMessage, SavedPhone
+from softswitch.switch.records import (
+    SavedAgent, SavedBinding, SavedGreeting, SavedLiveCall, SavedMessage, SavedPhone,
+)  # fmt: skip
+from softswitch.switch.recovery import RECOVERY, Recovery
 from softswitch.switch.settings import Settings
 from softswitch.switch.signalling import Signalling
 from softswitch.switch.stages.calling_back import CallbackStage
@@ -118,6 +122,8 @@ class Switch:
         self._drained = False
         self._ending: dict[str, Call] = {}
         self._remembered: frozenset[str] = frozenset()
+        self.journal = Journal(self.office)
+        self.recovery = Recovery(self)
         self._agents_saved: dict[str, tuple[bool, str | None, str]] = {}
         self._signalling = Signalling(self)
         self._media = MediaReports(self)
@@ -183,10 +189,12 @@ class Switch:
         messages: Iterable[SavedMessage] = (),
         greetings: Iterable[SavedGreeting] = (),
         phones: Iterable[SavedPhone] = (),
+        calls: Iterable[SavedLiveCall] = (),
+        seen: Instant = 0.0,
     ) -> None:
         """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight,
         customers, who talked last with a number (number, agent, when; in order of time), and of call-backs also from
-        before."""
+        before; calls that were alive, and until when at least (`seen`) the last run lived."""
         self.recall(tuple(facts))
         self.office.registrations.restore(bindings, now)
         self.office.phones.restore(phones)
@@ -201,16 +209,19 @@ class Switch:
         self.office.decisions.extend(engine.restore(logged_in, now))
         self.office.decisions.extend(engine.restore_callbacks(callbacks, now))
         self._remembered = frozenset(agents)
+        self.recovery.restore(calls, seen)
 
     def recall(self, facts: Sequence[Fact]) -> None:
         """Before `restore`: the ledger since midnight in pieces, in order."""
         self.desk.restore(facts)
         self.office.engine.learn(facts)
         self.office.guards.learn(facts)
+        self.recovery.learn(facts)
 
     def start(self, now: Instant) -> list[Effect]:
         office = self.office
         office.fact("switch.started", now)
+        self.recovery.start(now)
         for name, agent in office.settings.agents.items():
             for phone in agent.devices:
                 self.office.tell_reachable(phone, now)
@@ -242,8 +253,12 @@ class Switch:
                 self._finish(self._ending[key])
             elif key == MEDIA_STATS:
                 self._media.ask_stats(now)
+            elif key == JOURNAL:
+                self.journal.write(now)
             elif key == _WATCH:
                 self._watch(now)
+            elif key == RECOVERY:
+                self.recovery.wake(now)
             self._work(now)
         if is_due(office.registrations.deadline(), now):
             for phone in office.registrations.wake(now):
@@ -335,6 +350,7 @@ class Switch:
                 office.log("error", "ACD repaired", **effect.data)
         office.decisions.extend(effects)
         office.guards.watch(now)
+        self.journal.pulse()
         office.deadlines.set(_WATCH, now + _WATCH_EVERY)
 
     def _ask_callback(self, event: AskCallback, now: Instant) -> None:
@@ -453,6 +469,8 @@ class Switch:
             self._work(now)
             office.fact("switch.stopped", now)
             office.outbox.append(Drained(now))
+        if office.fabric.touched:
+            self.journal.look(now)
         effects = office.outbox
         frames = office.fabric.flush()
         office.outbox = []
@@ -565,6 +583,7 @@ class Switch:
             if leg.quality is not None:
                 self.desk.quality.add(leg.quality)
         office.outbox.append(Save(record))
+        self.journal.ended(call)
         office.fact(
             "call.ended", record.ended, call.id, outcome=record.outcome, cause=record.cause, by=record.hung_up_by,
             talk=round(record.talk_seconds, 3), **call.over_trunks(),

@@ -282,6 +282,16 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryView:
+    """What became of the calls of a control process that died, at `at`: gone on with, ended; `waiting`: not decided."""
+
+    at: float
+    adopted: int
+    ended: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """The switch in one glance. `live` counts what must be zero when no call is up: sessions, transactions, timers …"""
 
@@ -301,3 +311,4 @@ class Status:
     workers: tuple[WorkerRow, ...]
     live: dict[str, int] = field(default_factory=dict)
     timezone: str = "UTC"
+    recovery: RecoveryView | None = None  # None: the last control process ended in order, or without calls

@@ -39,6 +39,7 @@ from softswitch.switch.events import (
     Drain,
     Effect,
     Log,
+    Recovered,
     RemoveFile,
     Reported,
     Save,
@@ -92,7 +93,8 @@ class MediaProcess:
         self.speech = control.SpeechFacts(60.0, 20.0, 2.0, 1.0, 50.0, 9, 3, -18.04, 1.0, -60.0)
 
     def ready(self) -> control.Ready:
-        return control.Ready(control.VERSION, 4242, "test", self.codecs, tuple(self.free), len(self.free))
+        free = tuple(slot for slot in self.free if slot.slot not in self.slot_of.values())
+        return control.Ready(control.VERSION, 4242, "test", self.codecs, free, len(self.free))
 
     def perform(self, command: control.Command) -> list[control.Report]:
         match command:
@@ -148,7 +150,9 @@ class MediaProcess:
                 legs, players, recorders = len(self.legs), len(self.players), len(self.recorders)
                 return [*told, control.WorkerStats(legs, players, recorders, 1000, 3, 5, 5, 1, 0.5)]
             case control.AskInventory():
-                return [control.Inventory(tuple(self.legs), tuple(self.players), tuple(self.recorders))]
+                return [
+                    control.Inventory(tuple(self.legs), tuple(self.players), tuple(self.recorders), tuple(self.rooms))
+                ]
         return []
 
     def figures(self, leg: int) -> control.LegStats:
@@ -171,6 +175,11 @@ class MediaProcess:
     def _leave_rooms(self, member: int) -> None:
         for members in self.rooms.values():
             members.pop(member, None)
+
+    def lose_everything(self) -> None:
+        """It died, and another one began."""
+        for held in (self.legs, self.slot_of, self.edges, self.players, self.recorders, self.rooms):
+            held.clear()
 
     def hears(self, leg: int) -> set[int]:
         return {source for source, sink, _ in self.edges if sink == leg}
@@ -359,6 +368,7 @@ class Site:
         self.saved: list[object] = []
         self.logs: list[Log] = []
         self.drained = False
+        self.recovered = False
         self.asked: list[AskHook] = []
         self.security: list[Security] = []
         self.bans: list[Ban] = []
@@ -432,6 +442,8 @@ class Site:
                     self.to_verify.append(effect)
                 case RemoveFile(path):
                     self.removed.append(path)
+                case Recovered():
+                    self.recovered = True
                 case _:
                     self.drained = True
 

@@ -67,6 +67,32 @@ class TalkStage(Stage):
         self._runs: dict[Leg, KeyRun] = {}  # whose keys may be commands
         self._notes: dict[int, Leg] = {}  # tones that are played to one party over the talk
 
+    @property
+    def plain(self) -> bool:
+        """Two parties and nobody else: no consultation, no supervisor, no tone over the talk."""
+        return self.transfer is None and not self.watchers and not self._notes and not self._given
+
+    @property
+    def records(self) -> bool:
+        """Whether the place asks for a recording."""
+        return self._record
+
+    @property
+    def since(self) -> Instant:
+        """When they began."""
+        return self._since
+
+    @property
+    def held_since(self) -> Instant | None:
+        """Since when the caller does not hear whom it talks with."""
+        return self._held_since
+
+    def go_on(self, since: Instant, held_since: Instant | None, now: Instant) -> None:
+        """They have talked since then, in another control process; nothing begins anew."""
+        self._since, self._held_since = since, held_since
+        self._watch_keys()
+        self.wire(now)
+
     def legs(self) -> tuple[Leg, ...]:
         return (self.callee, *(self.transfer.legs() if self.transfer is not None else ()))
 
@@ -315,6 +341,7 @@ class TalkStage(Stage):
         """Who hears whom, from who holds whom, who consults whom and who supervises."""
         if self.call.over or self.call.stage is not self:
             return
+        self.call.touch()
         caller, callee = self.call.leg, self.callee
         circle, parties = self.circle(), self.parties()
         faxes = self.call.office.faxes
