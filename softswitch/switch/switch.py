@@ -28,7 +28,7 @@ from softswitch.kernel.clock import Instant, is_due
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.flow import Addressing, Send
 from softswitch.sip.privacy import ANONYMOUS
-from softswitch.switch import seats
+from softswitch.switch import records, seats
 from softswitch.switch.call import Call
 from softswitch.switch.conference_orders import order_conference
 from softswitch.switch.customers import Customer
@@ -78,9 +78,6 @@ from softswitch.switch.media_reports import MEDIA_STATS, MediaReports
 from softswitch.switch.notices import notify
 from softswitch.switch.office import FindPrompt, Office
 from softswitch.switch.origination import dial, supervise
-from softswitch.switch.records import (
-    SavedAgent, SavedBinding, SavedGreeting, SavedLiveCall, SavedMessage, SavedPhone,
-)  # fmt: skip
 from softswitch.switch.recovery import RECOVERY, Recovery
 from softswitch.switch.settings import Settings
 from softswitch.switch.signalling import Signalling
@@ -179,17 +176,17 @@ class Switch:
 
     def restore(
         self,
-        bindings: Iterable[SavedBinding],
+        bindings: Iterable[records.SavedBinding],
         agents: Mapping[str, Mapping[str, object]],
         facts: Iterable[Fact],
         now: Instant,
         customers: Iterable[Customer] = (),
         last_agents: Iterable[tuple[str, str, Instant]] = (),
         callbacks: Iterable[Fact] = (),
-        messages: Iterable[SavedMessage] = (),
-        greetings: Iterable[SavedGreeting] = (),
-        phones: Iterable[SavedPhone] = (),
-        calls: Iterable[SavedLiveCall] = (),
+        messages: Iterable[records.SavedMessage] = (),
+        greetings: Iterable[records.SavedGreeting] = (),
+        phones: Iterable[records.SavedPhone] = (),
+        calls: Iterable[records.SavedLiveCall] = (),
         seen: Instant = 0.0,
     ) -> None:
         """Before `start`: what the store remembers: registrations, agents' states, the ledger since midnight,
@@ -424,7 +421,7 @@ class Switch:
             self.office.subscriptions.agent_changed(agent, now)
             pause = view.pause
             self.office.outbox.append(
-                Save(SavedAgent(agent, view.logged_in, pause is not None, pause or "", now, view.phone))
+                Save(records.SavedAgent(agent, view.logged_in, pause is not None, pause or "", now, view.phone))
             )
 
     def _offer(self, offer: Offer, now: Instant) -> None:
