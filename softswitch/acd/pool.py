@@ -176,10 +176,14 @@ class Pool:
 
     def _share(self, agent: Agent) -> float:
         try:
-            return max(0.0, float(self.strategy.share(agent)))
+            share = float(self.strategy.share(agent))
+            if 0.0 <= share <= 1.0:
+                return share
+            error = f"share {share} is not from 0 to 1"
         except Exception as fault:  # as above
-            self.give_up(f"{type(fault).__name__}: {fault}")
-            return 1.0
+            error = f"{type(fault).__name__}: {fault}"
+        self.give_up(error)
+        return 1.0
 
     def offered(self, agent: Agent, serial: int) -> None:
         """Tell the strategy that the agent is being rung."""

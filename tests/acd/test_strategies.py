@@ -223,6 +223,16 @@ class NotANumber(Strategy):
         return float("nan")
 
 
+def with_shares_of(share: float) -> type[Strategy]:
+    class Shares(Strategy):
+        draws = True
+
+        def share(self, agent: object) -> float:
+            return share
+
+    return Shares
+
+
 class NeedsLuck(Strategy):
     def __init__(self, crew: Crew) -> None:
         super().__init__(crew)
@@ -242,7 +252,18 @@ def test_a_users_own_strategy(names: tuple[str, ...]) -> None:
 
 
 @both
-@pytest.mark.parametrize("kind", [lambda: faulty(1), lambda: faulty(7), lambda: NotANumber, lambda: NeedsLuck])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda: faulty(1),
+        lambda: faulty(7),
+        lambda: NotANumber,
+        lambda: NeedsLuck,
+        lambda: with_shares_of(float("inf")),
+        lambda: with_shares_of(float("nan")),
+        lambda: with_shares_of(-1.0),
+    ],
+)
 def test_a_fault_in_it_costs_no_call_and_is_told_loudly(
     names: tuple[str, ...], kind: Callable[[], type[Strategy]]
 ) -> None:
