@@ -48,7 +48,8 @@ def _one_port_each(settings: Settings) -> Iterator[Finding]:
     if settings.provisioning.listen is not None:
         listeners.append((("provisioning", "listen"), f"tcp:{settings.provisioning.listen}"))
     for (first, one), (path, other) in combinations(listeners, 2):
-        if one != other and _meet(one, other):
+        listed_twice = one == other and first[:2] == path[:2]  # which is said of the list
+        if _meet(one, other) and not listed_twice:
             yield Finding(path, f"the port is that of {key_text(first)}, {one}")
 
 

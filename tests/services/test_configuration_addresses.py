@@ -25,6 +25,7 @@ LISTEN = ("udp:10.0.0.1:5060", "udp:[::]:5060")
         ),
         (Settings(sip=Sip(listen=("udp:10.0.0.1:5060", "udp:0.0.0.0:5060"))), "that of sip.listen[0]"),
         (Settings(sip=Sip(listen=("wss:[::]:8443",)), provisioning=Provisioning(listen="[::1]:8443")), "wss:[::]:8443"),
+        (Settings(provisioning=Provisioning(listen="127.0.0.1:8080")), "that of api.listen, tcp:127.0.0.1:8080"),
         (Settings(provisioning=Provisioning(listen="0.0.0.0:8080")), "that of api.listen, tcp:127.0.0.1:8080"),
         (Settings(media=Media(address=("0.0.0.0", "192.0.2.1"))), "an IPv4 and an IPv6 one"),
         (Settings(media=Media(address=())), "an IPv4 and an IPv6 one"),
