@@ -28,7 +28,7 @@ from softswitch.api import (
 from softswitch.api.body_limit import BodyLimit
 from softswitch.api.replies import json
 from softswitch.api.roles import REQUIRED, Tokens, may
-from softswitch.kernel.errors import LocalError
+from softswitch.kernel.errors import LocalError, PeerError
 from softswitch.shell.operator import Operator
 from softswitch.switch.events import Security
 
@@ -102,7 +102,13 @@ def create_app(operator: Operator, token: str) -> FastAPI:
         app.include_router(router, dependencies=[Depends(authorised)])
     app.include_router(admin.open_router)
     app.add_exception_handler(LocalError, _our_fault)
+    app.add_exception_handler(PeerError, _their_fault)
     return app
+
+
+async def _their_fault(_request: Request, error: Exception) -> Response:
+    """What cannot be done as asked: the error carries the status."""
+    return json({"detail": str(error)}, getattr(error, "status", 0) or 409)
 
 
 async def _our_fault(_request: Request, error: Exception) -> Response:

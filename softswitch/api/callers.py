@@ -5,7 +5,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import Limit, Offset, TheOperator, json, page
-from softswitch.kernel.errors import PeerError
 from softswitch.switch.views import CallbackRow, WaitingRow
 
 router = APIRouter(prefix="/api/v1", tags=["callers"])
@@ -46,11 +45,7 @@ async def callbacks(operator: TheOperator, limit: Limit = 100, offset: Offset = 
 async def ask(order: CallbackOrder, operator: TheOperator) -> Response:
     """Have a customer called back by an agent of the queue. A number that has one to come keeps that one. 422 when the
     queue may not call that number."""
-    try:
-        row = operator.ask_callback(order.queue, order.number, order.by, order.head_start)
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
-    return json(row, 201)
+    return json(operator.ask_callback(order.queue, order.number, order.by, order.head_start), 201)
 
 
 @router.delete("/callbacks/{id}", status_code=202)

@@ -7,7 +7,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import Limit, Offset, TheOperator, json, page
-from softswitch.kernel.errors import PeerError
 from softswitch.switch.events import ConferenceCommand
 from softswitch.switch.views import ConferenceRow
 
@@ -63,8 +62,4 @@ async def order(name: str, verb: Verb, order: ConferenceOrder, operator: TheOper
     if verb == "invite" and not (order.number and order.phone):
         raise HTTPException(422, "an invitation needs a number and a phone that dials it")
     command = ConferenceCommand(name, verb, order.member, order.number, order.phone, order.by)
-    try:
-        row = operator.conference(command)
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
-    return json({"conference": row})
+    return json({"conference": operator.conference(command)})

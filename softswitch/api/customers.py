@@ -7,8 +7,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import Limit, Offset, TheOperator, json, page
-from softswitch.kernel.errors import PeerError
-from softswitch.shell.operator import Operator
 from softswitch.switch.customers import Customer
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
@@ -57,14 +55,16 @@ async def customer(id: str, operator: TheOperator) -> Response:
 @router.put("/customers/{id}")
 async def put_customer(id: str, body: CustomerBody, operator: TheOperator, by: str = "operator") -> Response:
     """A new customer, or in place of the one with that id; calls that come from now on are treated so."""
-    await _put(operator, [_customer(id, body)], by)
+    await operator.live.put_customers([_customer(id, body)], by)
     return json(operator.live.customers.get(id))
 
 
 @router.post("/customers")
 async def put_customers(many: Many, operator: TheOperator) -> Response:
     """Up to 1,000 customers at once, all or none; answered when they are stored."""
-    return json({"stored": await _put(operator, [_customer(body.id, body) for body in many.customers], many.by)})
+    return json(
+        {"stored": await operator.live.put_customers([_customer(body.id, body) for body in many.customers], many.by)}
+    )
 
 
 @router.delete("/customers/{id}")
@@ -75,13 +75,6 @@ async def delete_customer(
     if not await operator.live.remove_customer(id, by):
         raise HTTPException(404, f"no customer {id}")
     return json({"id": id, "deleted": True})
-
-
-async def _put(operator: Operator, some: list[Customer], by: str) -> int:
-    try:
-        return await operator.live.put_customers(some, by)
-    except PeerError as error:
-        raise HTTPException(error.status or 422, str(error)) from error
 
 
 def _customer(id: str, body: CustomerBody) -> Customer:

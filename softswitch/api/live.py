@@ -1,19 +1,15 @@
 """The switch as it is now: status, calls, agents, queues, trunks, registrations."""
 
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Body, HTTPException
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import Limit, Offset, TheHolder, TheOperator, json, page
-from softswitch.kernel.errors import PeerError
 from softswitch.shell.operator import Verb
 from softswitch.switch.views import AgentRow, CallView, QueueRow, RegistrationRow, Status, TrunkRow
-
-Answer = TypeVar("Answer")
 
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
@@ -94,7 +90,7 @@ async def dial(order: DialOrder, operator: TheOperator, holder: TheHolder) -> Re
     """Click to dial: the user's phone rings, and when it is answered, `to` is called as if that phone had dialled it,
     with that phone's rights. Answers with the call, which `DELETE` ends. 404: no such phone or agent; 409: it is busy
     or not registered; 403: it may not call that; 422: the number leads nowhere; 503: no calls are taken."""
-    view = _allowed(lambda: operator.dial(order.party, order.to, order.by, holder.token, auto_answer=order.auto_answer))
+    view = operator.dial(order.party, order.to, order.by, holder.token, auto_answer=order.auto_answer)
     if view is None:
         raise HTTPException(409, f"{order.party} cannot be rung")
     return json(view, 202)
@@ -132,7 +128,7 @@ async def order_agent(
 ) -> Response:
     """Log an agent in or out, pause an agent, or end a pause or wrap-up; answers with the state that follows."""
     order = order or AgentOrder(reason="", by="operator", phone="")
-    row = _allowed(lambda: operator.command_agent(name, verb, order.reason, order.by, order.phone))
+    row = operator.command_agent(name, verb, order.reason, order.by, order.phone)
     if row is None:
         raise HTTPException(404, f"no agent {name}")
     return json(row)
@@ -152,7 +148,7 @@ class OutcomeNote(BaseModel):
 @router.put("/agents/{name}/wrap-up", response_model=AgentRow)
 async def wrap_up(name: str, order: WrapUpOrder, operator: TheOperator) -> Response:
     """Extend an agent's wrap-up, or shorten it; answers with the state that follows."""
-    row = _allowed(lambda: operator.wrap_up(name, order.seconds, order.by))
+    row = operator.wrap_up(name, order.seconds, order.by)
     if row is None:
         raise HTTPException(404, f"no agent {name}")
     return json(row)
@@ -161,16 +157,9 @@ async def wrap_up(name: str, order: WrapUpOrder, operator: TheOperator) -> Respo
 @router.put("/agents/{name}/outcome", response_model=OutcomeNote)
 async def outcome(name: str, note: OutcomeNote, operator: TheOperator) -> Response:
     """Note what came of a call, as a code that goes into the ledger."""
-    if _allowed(lambda: operator.outcome(name, note.call, note.code, note.by)) is None:
+    if operator.outcome(name, note.call, note.code, note.by) is None:
         raise HTTPException(404, f"no agent {name}")
     return json(note.model_dump())
-
-
-def _allowed(order: Callable[[], Answer]) -> Answer:
-    try:
-        return order()
-    except PeerError as error:
-        raise HTTPException(error.status or 409, str(error)) from error
 
 
 @router.get("/queues", response_model=QueuePage)

@@ -1,7 +1,5 @@
 """Changes of how calls are distributed while the switch runs: queues, agents, waiting calls."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -10,7 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import TheOperator, json
-from softswitch.kernel.errors import LocalError, PeerError
+from softswitch.kernel.errors import LocalError
 from softswitch.services.live_settings import parse_path
 from softswitch.shell.operator import Operator
 from softswitch.switch.views import CallView, HookRow
@@ -89,18 +87,16 @@ async def unset_agent(
 async def close(name: str, operator: TheOperator, order: Annotated[Closing | None, Body()] = None) -> Response:
     """Take no calls from now on, whatever the hours say, until the queue is opened; a restart changes nothing."""
     order = order or Closing(reason="closed", send_away=False)
-    with _refusals():
-        operator.live.close_queue(name, order.reason, order.by)
-        if order.send_away:
-            operator.live.send_away(name, order.by)
+    operator.live.close_queue(name, order.reason, order.by)
+    if order.send_away:
+        operator.live.send_away(name, order.by)
     return await queue(name, operator)
 
 
 @router.post("/queues/{name}/open")
 async def open_(name: str, operator: TheOperator, order: Annotated[Order, Body()] = _NOBODY) -> Response:
     """Take calls again, in the queue's hours."""
-    with _refusals():
-        operator.live.open_queue(name, order.by)
+    operator.live.open_queue(name, order.by)
     return await queue(name, operator)
 
 
@@ -109,8 +105,7 @@ async def add_agent(
     name: str, agent: str, operator: TheOperator, order: Annotated[Order, Body()] = _NOBODY
 ) -> Response:
     """Put an agent into a queue; who is ready is offered its calls at once."""
-    with _refusals():
-        operator.live.members(name, agent, True, order.by)
+    operator.live.members(name, agent, True, order.by)
     return await queue(name, operator)
 
 
@@ -119,23 +114,20 @@ async def remove_agent(
     name: str, agent: str, operator: TheOperator, order: Annotated[Order, Body()] = _NOBODY
 ) -> Response:
     """Take an agent out of a queue. A talk goes on; the agent stays logged in."""
-    with _refusals():
-        operator.live.members(name, agent, False, order.by)
+    operator.live.members(name, agent, False, order.by)
     return await queue(name, operator)
 
 
 @router.put("/calls/{call}/priority", response_model=CallView)
 async def prioritise(call: str, order: Priority, operator: TheOperator) -> Response:
     """Give a waiting call more head start, or less."""
-    with _refusals():
-        return json(operator.live.prioritise(call, order.seconds, order.by))
+    return json(operator.live.prioritise(call, order.seconds, order.by))
 
 
 @router.put("/calls/{call}/queue", response_model=CallView)
 async def move(call: str, order: Move, operator: TheOperator) -> Response:
     """Move a waiting call to another queue; it keeps its place: it waits there as if since it first waited."""
-    with _refusals():
-        return json(operator.live.move(call, order.queue, order.by))
+    return json(operator.live.move(call, order.queue, order.by))
 
 
 @router.get("/hooks", response_model=list[HookRow])
@@ -151,18 +143,9 @@ async def differences(operator: TheOperator) -> Response:
 
 
 def _changed(operator: Operator, section: str, name: str, key: str, value: object, by: str) -> Response:
-    with _refusals():
-        path = parse_path(f"{section}.{name}.{key}")
-        operator.live.change(path, value, by)
-    return json({"changed": operator.live.rows(section, name)})
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """Orders that are refused become HTTP answers."""
     try:
-        yield
-    except PeerError as error:
-        raise HTTPException(error.status or 409, str(error)) from error
+        path = parse_path(f"{section}.{name}.{key}")
     except LocalError as error:
         raise HTTPException(422, str(error)) from error
+    operator.live.change(path, value, by)
+    return json({"changed": operator.live.rows(section, name)})

@@ -7,7 +7,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from softswitch.api.replies import Limit, Offset, TheOperator, json, page
-from softswitch.kernel.errors import PeerError
 from softswitch.switch.records import SavedMessage
 from softswitch.switch.views import MailboxRow
 
@@ -54,8 +53,4 @@ async def delete(
 @router.post("/phones/{name}/resync", status_code=202)
 async def resync(name: str, operator: TheOperator) -> Response:
     """Ask the phone to fetch its configuration anew (NOTIFY `check-sync`). 409 when it is not registered."""
-    try:
-        contacts = operator.resync(name)
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
-    return json({"phone": name, "contacts": contacts}, 202)
+    return json({"phone": name, "contacts": operator.resync(name)}, 202)

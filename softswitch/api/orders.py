@@ -5,7 +5,6 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import TheOperator, json
-from softswitch.kernel.errors import PeerError
 from softswitch.shell.operator import Operator, TransferVerb
 from softswitch.switch.settings import Supervising
 from softswitch.switch.views import CallView
@@ -23,10 +22,7 @@ class TransferOrder(BaseModel):
 async def transfer(call: str, order: TransferOrder, operator: TheOperator) -> Response:
     """Pass a live call on. `blind`: at once. `consult`: the agent talks with the target first, then `complete`,
     `cancel` or `three_way`. `join`: the target joins the talk. Answers with the call as it is then."""
-    try:
-        view = operator.transfer(call, order.verb, order.target, order.by)
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
+    view = operator.transfer(call, order.verb, order.target, order.by)
     if view is None:
         raise HTTPException(410, f"call {call} has ended")
     return json(view)
@@ -59,8 +55,5 @@ async def supervise_agent(name: str, order: SuperviseOrder, operator: TheOperato
 
 
 def _supervise(operator: Operator, target: str, order: SuperviseOrder) -> Response:
-    try:
-        agent = operator.supervise(target, order.mode, order.phone, order.follow, order.by)
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
+    agent = operator.supervise(target, order.mode, order.phone, order.follow, order.by)
     return json({"agent": agent, "phone": order.phone, "mode": order.mode}, 202)

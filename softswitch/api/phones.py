@@ -2,12 +2,11 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Body, HTTPException
+from fastapi import APIRouter, Body
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import Limit, Offset, TheOperator, json, page
-from softswitch.kernel.errors import PeerError
 from softswitch.shell.operator import Operator
 from softswitch.switch.views import PhoneRow
 
@@ -80,7 +79,4 @@ async def switch_as_settings(
 
 
 def _set(operator: Operator, name: str, what: str, value: str | bool | None, by: str) -> Response:
-    try:
-        return json(operator.set_phone(name, what, value, by))
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
+    return json(operator.set_phone(name, what, value, by))

@@ -1,6 +1,5 @@
 """Recordings: found, heard, paused and resumed while they run, held and deleted afterwards."""
 
-from collections.abc import Awaitable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Body, HTTPException, Query
@@ -8,7 +7,6 @@ from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
 from softswitch.api.replies import Limit, TheOperator, Time, json
-from softswitch.kernel.errors import PeerError
 from softswitch.services.recordings import CONTENT_TYPES
 from softswitch.shell.operator import Operator
 from softswitch.switch.records import SavedRecording
@@ -71,7 +69,7 @@ async def recordings(
 @router.get("/recordings/{call}/audio", response_class=FileResponse)
 async def audio(call: str, operator: TheOperator) -> Response:
     """The sound of a call's recording: of two channels the caller is on the left. Ranges are understood."""
-    rows = await _asked(operator.keeper.of_call(call))
+    rows = await operator.keeper.of_call(call)
     return _file(operator, rows[0].path)
 
 
@@ -101,13 +99,10 @@ async def order(
     one likes); `hold` a finished one against deletion and conversion, `release` it."""
     order = order or RecordingOrder(reason="", by="operator")
     if verb == "hold":
-        return json({"items": await _asked(operator.keeper.hold(call, order.by, order.reason))})
+        return json({"items": await operator.keeper.hold(call, order.by, order.reason)})
     if verb == "release":
-        return json({"items": await _asked(operator.keeper.release(call, order.by, order.reason))})
-    try:
-        view = operator.record(call, verb, order.by, order.reason)
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
+        return json({"items": await operator.keeper.release(call, order.by, order.reason)})
+    view = operator.record(call, verb, order.by, order.reason)
     if view is None:
         raise HTTPException(404, f"no live call {call}")
     return json(view)
@@ -117,19 +112,9 @@ async def order(
 async def delete(call: str, operator: TheOperator, order: Order = None) -> Response:
     """Delete a finished recording; its place in the chain stays. 409 while it is held."""
     order = order or RecordingOrder(reason="", by="operator")
-    return json({"items": await _asked(operator.keeper.delete(call, order.by, order.reason))})
-
-
-async def _asked(rows: Awaitable[list[SavedRecording]]) -> list[SavedRecording]:
-    try:
-        return await rows
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
+    return json({"items": await operator.keeper.delete(call, order.by, order.reason)})
 
 
 def _file(operator: Operator, path: str) -> FileResponse:
-    try:
-        found = operator.recordings.find(path)
-    except PeerError as error:
-        raise HTTPException(error.status, str(error)) from error
+    found = operator.recordings.find(path)
     return FileResponse(found, media_type=CONTENT_TYPES.get(found.suffix), filename=found.name)
