@@ -139,87 +139,18 @@ class Control:
             addressing = self._addressing = LocalAddressing(endpoints, settings.sip, settings.media)
             core = await self._make_core(settings, addressing, dice, self._clock(), store)
             saver = Saver(store, self._bus)
-            driver = Driver(core, self._loop, self._clock, self._trace, saver, dice)
-            driver.log_from(settings.log.level)
-            driver.max_message = settings.sip.max_message
+            self._driver = Driver(core, self._loop, self._clock, self._trace, saver, dice)
+            self._driver.log_from(settings.log.level)
+            self._driver.max_message = settings.sip.max_message
             self._alarms = Alarms(_say)
-            security = SecurityLog(settings.defence.log, self._data_dir, self._alarms, self._clock)
-            gate = Gate(settings, lambda host: core.desk.knows(host, self._clock()), self._clock, security.write)
-            gate.changed = self._banned
-            driver.gate, driver.security = self._gate, self._security = gate, security
-            self._contexts = Contexts(settings)
-            streams = StreamTransport(
-                self._loop,
-                driver,
-                self._resolver,
-                _limits(settings),
-                contexts=self._contexts,
-                origins=settings.websocket.origins,
-                gate=gate,
-            )
-            driver.streams = {name: streams for name in TRANSPORTS if name != "udp"}
+            self._guard(core)
             watch_signals(self._loop, drain=self._drain, hurry=self._hurry.set, reload=self._begin_reload)
             if channel is not None:
                 channel.say(Bound())
                 watch_supervisor(self._loop, channel, self._orphaned)
             recordings = Recordings(self._data_dir / settings.recording.directory, settings.recording.template)
-            self._keeper = Keeper(
-                store,
-                recordings,
-                self._helper,
-                self._alarms,
-                settings,
-                clock=self._clock,
-                live=lambda: frozenset(call.recording for call in core.desk.calls(self._clock())),
-                allow=lambda refusal: driver.give(RecordingRoom(refusal)),
-                tell=saver,
-                say=_say,
-                moved=lambda path, to: driver.give(RecordingMoved(path, to)) if box_of(path) else None,
-            )
-            self._deletion = MessageDeletion(self._keeper, _say)
-            driver.delete_recording = self._deletion.delete
-            self._mail = MailRoom(
-                lambda: self._settings,
-                self._data_dir / FOLDER,
-                recordings,
-                self._alarms,
-                clock=self._clock,
-                say=_say,
-                sent=lambda box, path: (
-                    driver.give(DeleteMessage(box, path, "mail")) if self._mailed_only(box) else None
-                ),
-            )
-            self._notice = VoicemailNotice(lambda: self._settings, recordings, _say)
-            saver.recorded = self._recorded
-            self._operator = Operator(
-                core.desk,
-                driver,
-                store,
-                recordings,
-                self._bus,
-                self._keeper,
-                self._alarms,
-                reload=self.reload,
-                drain=self._drain,
-                counters=lambda: self._counters(store),
-                settings=lambda: self._settings,
-                live=LiveChanges(
-                    self._live,
-                    core.desk,
-                    driver.give,
-                    self._clock,
-                    load=lambda: absolute(configuration.load(self._config)),
-                    took=self._took,
-                    flush=store.writer.flush,
-                ),
-                gate=gate,
-                security=security,
-                certificate=lambda: self._contexts.certificate,
-                reporter=Reporter(settings.server.database, self._data_dir),
-            )
-            self._driver, self._streams = driver, streams
-            self._certificates = CertificateWatch(self._alarms, _say)
-            self._certificates.look(self._contexts.certificate, settings.tls.warn_days, self._clock())
+            self._keep(core, store, saver, recordings)
+            self._serve(core, store, recordings)
             await self._open(endpoints, listeners)
             try:
                 self._tick()
@@ -234,6 +165,86 @@ class Control:
                 await self._close()
         finally:
             await store.close()
+
+    def _guard(self, core: SwitchCore) -> None:
+        """What stands between the network and the core: the gate, the security log, connections and their TLS."""
+        settings, driver = self._settings, self._driver
+        security = SecurityLog(settings.defence.log, self._data_dir, self._alarms, self._clock)
+        gate = Gate(settings, lambda host: core.desk.knows(host, self._clock()), self._clock, security.write)
+        gate.changed = self._banned
+        driver.gate, driver.security = self._gate, self._security = gate, security
+        self._contexts = Contexts(settings)
+        self._certificates = CertificateWatch(self._alarms, _say)
+        self._certificates.look(self._contexts.certificate, settings.tls.warn_days, self._clock())
+        self._streams = StreamTransport(
+            self._loop,
+            driver,
+            self._resolver,
+            _limits(settings),
+            contexts=self._contexts,
+            origins=settings.websocket.origins,
+            gate=gate,
+        )
+        driver.streams = {name: self._streams for name in TRANSPORTS if name != "udp"}
+
+    def _keep(self, core: SwitchCore, store: Store, saver: Saver, recordings: Recordings) -> None:
+        """Who looks after finished recordings: the archive, deletion, mail and notices of messages."""
+        driver = self._driver
+        self._keeper = Keeper(
+            store,
+            recordings,
+            self._helper,
+            self._alarms,
+            self._settings,
+            clock=self._clock,
+            live=lambda: frozenset(call.recording for call in core.desk.calls(self._clock())),
+            allow=lambda refusal: driver.give(RecordingRoom(refusal)),
+            tell=saver,
+            say=_say,
+            moved=lambda path, to: driver.give(RecordingMoved(path, to)) if box_of(path) else None,
+        )
+        self._deletion = MessageDeletion(self._keeper, _say)
+        driver.delete_recording = self._deletion.delete
+        self._mail = MailRoom(
+            lambda: self._settings,
+            self._data_dir / FOLDER,
+            recordings,
+            self._alarms,
+            clock=self._clock,
+            say=_say,
+            sent=lambda box, path: driver.give(DeleteMessage(box, path, "mail")) if self._mailed_only(box) else None,
+        )
+        self._notice = VoicemailNotice(lambda: self._settings, recordings, _say)
+        saver.recorded = self._recorded
+
+    def _serve(self, core: SwitchCore, store: Store, recordings: Recordings) -> None:
+        """What operators may ask and order."""
+        self._operator = Operator(
+            core.desk,
+            self._driver,
+            store,
+            recordings,
+            self._bus,
+            self._keeper,
+            self._alarms,
+            reload=self.reload,
+            drain=self._drain,
+            counters=lambda: self._counters(store),
+            settings=lambda: self._settings,
+            live=LiveChanges(
+                self._live,
+                core.desk,
+                self._driver.give,
+                self._clock,
+                load=lambda: absolute(configuration.load(self._config)),
+                took=self._took,
+                flush=store.writer.flush,
+            ),
+            gate=self._gate,
+            security=self._security,
+            certificate=lambda: self._contexts.certificate,
+            reporter=Reporter(self._settings.server.database, self._data_dir),
+        )
 
     async def _open(self, endpoints: list[Endpoint], listeners: "list[socket.socket]") -> None:
         driver = self._driver
