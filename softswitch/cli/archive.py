@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import click
 
 from softswitch.cli.client import part
-from softswitch.cli.output import emit_json, emit_pairs, emit_table, state
+from softswitch.cli.output import emit_json, emit_pairs, emit_table, json_text, state
 from softswitch.cli.tables import Cell
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import duration, moment, past
@@ -116,4 +116,6 @@ def ledger_cells(entry: Row) -> list[Cell]:
 
 
 def _short(value: object) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return value if isinstance(value, str) else json_text(value)

@@ -61,7 +61,8 @@ async def test_a_live_call_is_seen_traced_and_hung_up(rig: Rig) -> None:
     assert (await rig.http.get(f"/api/v1/calls/{call['id']}")).json()["id"] == call["id"]
     rows = (await rig.http.get(f"/api/v1/trace/{call['id']}")).json()
     assert next((row["sent"], row["method"]) for row in rows) == (False, "INVITE")
-    assert (await rig.http.get("/api/v1/trace/invite-1")).json() == rows
+    later = (await rig.http.get("/api/v1/trace/invite-1")).json()
+    assert later[: len(rows)] == rows, "the 200 may have been sent again meanwhile"
     answer = await rig.http.delete(f"/api/v1/calls/{call['id']}")
     assert answer.status_code == 202
     assert (await rig.http.get("/api/v1/calls")).json() == {"items": [], "total": 0}

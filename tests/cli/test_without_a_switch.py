@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import softswitch
+from softswitch.cli.archive import ledger_cells
 from softswitch.cli.main import cli
 from softswitch.cli.output import plain_table
 from softswitch.cli.trace import ladder
@@ -27,6 +28,7 @@ def test_help_names_every_command_and_loads_little():
     assert all(name in run("--help").stdout for name in ("run", "demo", "doctor", "trace", "completion"))
     code = """
 import sys
+from softswitch.cli.archive import ledger_cells
 from softswitch.cli.main import cli
 cli(["--help"], standalone_mode=False)
 print(sorted({"numpy", "pydantic", "fastapi", "rich", "sqlalchemy"} & set(sys.modules)))
@@ -262,3 +264,10 @@ def test_the_ladder_puts_the_switch_between_its_peers():
     assert second.index("▶") > first.index("▶"), "the second peer is on the other side of the switch"
     assert "486 Busy Here (INVITE)" in third
     assert third.index("◀") < third.index("486"), "a response runs back to the caller"
+
+
+def test_details_of_the_ledger_are_written_as_in_json():
+    data = {"waited": 2.04, "within": True, "agent": "anna", "target": None, "trunks": [["carrier", "in", 200, 1.5]]}
+    entry = {"seq": 1, "at": 0.0, "kind": "k", "call": "", "queue": "", "agent": "", "data": data}
+    details = ledger_cells(entry)[-1]
+    assert details == 'waited=2.0 within=true agent=anna target=null trunks=[["carrier", "in", 200, 1.5]]'
