@@ -22,7 +22,6 @@ _COLOURS: Final = {"ok": "green", "warn": "yellow", "fail": "red"}
 _DISK_FAIL: Final = 100 * 1000**2
 _DISK_WARN: Final = 5 * 1000**3
 _WAV_SECOND: Final = 32_000  # bytes of a recording: two channels, 16 bit, 8 kHz
-_RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +183,11 @@ def _descriptors(settings: "Settings") -> Finding:
 
 
 def _receive_buffer() -> Finding:
+    from softswitch.shell.endpoint import RECEIVE_BUFFER
+
     limit = int(Path("/proc/sys/net/core/rmem_max").read_text())
-    advice = f"sysctl net.core.rmem_max={_RECEIVE_BUFFER} keeps SIP datagrams in bursts"
-    good = limit >= _RECEIVE_BUFFER
+    advice = f"sysctl net.core.rmem_max={RECEIVE_BUFFER} keeps SIP datagrams in bursts"
+    good = limit >= RECEIVE_BUFFER
     return Finding("socket buffers", "ok" if good else "warn", f"{limit} bytes at most", "" if good else advice)
 
 

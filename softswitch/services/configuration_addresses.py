@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from ipaddress import ip_address
 from itertools import combinations
-from typing import Final
 
 from softswitch.services.faults import Finding, closest, key_text
 from softswitch.services.key_lines import KeyPath
+from softswitch.sip.flow import ANY_HOST
 from softswitch.switch.settings import LEARN, Settings
-
-_ALL: Final = frozenset(("0.0.0.0", "::"))  # each takes the port at every address of its version
 
 
 def check_addresses(settings: Settings) -> Iterator[Finding]:
@@ -58,7 +56,7 @@ def _meet(one: str, other: str) -> bool:
     if (udp, port) != (other_udp, other_port) or port == "0":
         return False
     hosts = {host, other_host}
-    return len(hosts) == 1 or ((":" in host) == (":" in other_host) and not hosts.isdisjoint(_ALL))
+    return len(hosts) == 1 or ((":" in host) == (":" in other_host) and not hosts.isdisjoint(ANY_HOST))
 
 
 def _bound(listener: str) -> tuple[bool, str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from softswitch.acd.model import AgentState, QueueSettings
+from softswitch.call.menu import KEYPAD
 from softswitch.kernel.errors import LocalError
 from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
@@ -11,7 +12,6 @@ from softswitch.sip.numbers import Pattern
 from softswitch.switch.settings import Settings, Voicemail
 from softswitch.switch.targets import parse_target
 
-_KEYPAD: Final = frozenset("0123456789*#ABCD")  # RFC 4733 §3.2
 _AT_ONCE: Final = ("on_full", "on_empty", "on_max_estimate")  # no time passes on the way
 _OUTWARD: Final = ("on_max_wait", *_AT_ONCE)
 _MOST_ATTEMPTS: Final = 20
@@ -30,7 +30,7 @@ def check_voicemail(name: str, box: Voicemail) -> list[Finding]:
     found = []
     if not 1 <= box.max_seconds <= _MOST_SECONDS:
         found.append(Finding((*path, "max_seconds"), f"must be 1 to {_MOST_SECONDS:.0f}"))
-    if box.end_key and (len(box.end_key) != 1 or box.end_key not in _KEYPAD):
+    if box.end_key and (len(box.end_key) != 1 or box.end_key not in KEYPAD):
         found.append(Finding((*path, "end_key"), f'"{box.end_key}" is not a key'))
     return found
 
@@ -83,7 +83,7 @@ def _loop(ring: list[str], at_once: bool) -> Finding:
 def _keys(path: KeyPath, name: str, queue: QueueSettings) -> Iterator[Finding]:
     for key, text in queue.keys.items():
         here = (*path, "keys", key)
-        if len(key) != 1 or key not in _KEYPAD:
+        if len(key) != 1 or key not in KEYPAD:
             yield Finding(here, f'"{key}" is not a key: one of 0–9, * and #')
         if text.partition(":")[0] == "callback" and text.partition(":")[2] in ("", name) and queue.callback is None:
             yield Finding(here, f"needs [queues.{name}.callback]")

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import fields
 from typing import Any, Final
 
+from softswitch.call.menu import KEYPAD
 from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.switch.settings import Codes, ConferenceKeys, InCall, Settings, Supervisor
@@ -12,7 +13,6 @@ _TAKE_NUMBERS: Final = (
     *("supervise", "supervise_on", "hide_caller_id", "show_caller_id", "pickup", "intercom", "park"),
     *("forward_always", "forward_busy", "forward_no_answer", "forward_unavailable"),
 )
-_KEYS: Final = frozenset("0123456789*#ABCD")
 _TABLES: Final = ("in_call", "conference")  # of `[codes]`: keys during a call
 
 
@@ -52,7 +52,7 @@ def _table(path: KeyPath, table: Any, names: list[str]) -> Iterator[Finding]:
     used: dict[str, str] = {}
     for name in names:
         code = getattr(table, name)
-        if code and not _KEYS.issuperset(code):
+        if code and not KEYPAD.issuperset(code):
             yield Finding((*path, name), f'"{code}" cannot be dialled: digits, * and # only')
         elif code and code in used:
             yield Finding((*path, name), f'"{code}" is also {".".join(map(str, path))}.{used[code]}')

@@ -8,14 +8,13 @@ from ipaddress import ip_address, ip_network
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+from softswitch.call.speech import LANGUAGES
 from softswitch.kernel.errors import LocalError
 from softswitch.services.faults import Finding, Severity, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.sip.codec_table import CODECS, PACKET_TIMES
 from softswitch.sip.transports import DIALLED
 from softswitch.switch.settings import Media, Phone, Settings, Trunk
-
-LANGUAGES: Final = ("en", "ru", "uk", "lt")
 
 HOST: Final = r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.\-]+)"
 _SIP_URI: Final = re.compile(

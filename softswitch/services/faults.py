@@ -1,21 +1,18 @@
 """What is wrong with a configuration: findings inside the program, faults as people read them."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Final, Literal, TypeAlias
 
 from softswitch.kernel.errors import LocalError
-from softswitch.services.key_lines import KeyPath
+from softswitch.services.key_lines import BARE, KeyPath
 
 Severity: TypeAlias = Literal["error", "warning"]
 
 SECRET_KEYS: Final = frozenset(
     {"password", "ha1", "pin", "token", "database", "admin_password"}
 )  # their values are never shown
-
-_BARE: Final = re.compile(r"[A-Za-z0-9_\-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +59,7 @@ def key_text(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += ("." if text else "") + (part if _BARE.fullmatch(part) else f'"{part}"')
+            text += ("." if text else "") + (part if BARE.fullmatch(part) else f'"{part}"')
     return text
 
 

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 
-_BARE: Final = re.compile(r"[A-Za-z0-9_\-]+")
+BARE: Final = re.compile(r"[A-Za-z0-9_\-]+")
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]+|#[^\n]*)+")
 _SPACE: Final = re.compile(r"[ \t]*")
 _SCALAR: Final = re.compile(r"[^,\]}\n#]+")
@@ -123,7 +123,7 @@ class _Scanner:
         while True:
             self._space()
             line = self._line()
-            if (bare := _BARE.match(self._text, self._at)) is not None:
+            if (bare := BARE.match(self._text, self._at)) is not None:
                 self._at = bare.end()
                 parts.append((bare.group(), line))
             else:

@@ -1,17 +1,15 @@
 """Deletes the recordings of messages that were deleted from their box: as soon as their keeper has taken them in."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Final
 
 from softswitch.kernel.errors import SwitchError
+from softswitch.services.alarms import Say
 from softswitch.services.keeper import Keeper
 from softswitch.switch.events import DeleteRecording
 
 _AGAIN: Final = 3.0  # seconds
 _TRIES: Final = 40
-
-Say = Callable[[str, str, dict[str, object]], None]
 
 
 class MessageDeletion:

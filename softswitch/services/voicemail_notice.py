@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from softswitch.kernel.clock import Duration
+from softswitch.services.alarms import Say
 from softswitch.services.recordings import Recordings
 from softswitch.switch.recording import box_of
 from softswitch.switch.records import SavedRecording
@@ -20,8 +21,6 @@ from softswitch.switch.settings import Settings
 
 PATIENCE: Final[Duration] = 60.0
 _MOST_AT_ONCE: Final = 4
-
-Say = Callable[[str, str, dict[str, object]], None]
 
 
 class VoicemailNotice:

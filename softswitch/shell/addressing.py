@@ -6,10 +6,9 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from softswitch.kernel.errors import LocalError
 from softswitch.shell.endpoint import Endpoint, ip_literal
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import ANY_HOST, Flow
 from softswitch.switch.settings import LEARN, Media, Sip
 
-_WILDCARD = ("0.0.0.0", "::")
 _ANYONE = {"0.0.0.0": "192.0.2.1", "::": "2001:db8::1"}  # RFC 5737, RFC 3849: only asked for a route
 _CACHE = 4096
 
@@ -116,7 +115,7 @@ class LocalAddressing:
             external = self._found.get(external, external)
             if self._outside(remote, external):
                 return external
-        if bound not in _WILDCARD:
+        if bound not in ANY_HOST:
             return bound
         if address is None or (":" in bound) != (address.version == 6):
             return external or self._towards(_ANYONE[bound], bound)

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from softswitch.kernel.errors import LocalError
 from softswitch.sip.transports import TRANSPORTS
 
-_RECEIVE_BUFFER = 4 * 1024 * 1024
+RECEIVE_BUFFER = 4 * 1024 * 1024
 _IP_RECVERR = 11  # linux/in.h: ICMP errors are queued with the address that they are about
 _IPV6_RECVERR = 25
 
@@ -62,8 +62,8 @@ def bind(endpoint: Endpoint) -> socket.socket:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if udp:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _RECEIVE_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, RECEIVE_BUFFER)
             if family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, _IPV6_RECVERR, 1)
             else:

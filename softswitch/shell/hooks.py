@@ -2,14 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from importlib import import_module
-from typing import TYPE_CHECKING
 
+from softswitch.shell.http_client import HttpClient
 from softswitch.switch.events import AskHook, HookAnswered
 from softswitch.switch.hooks import MOST_ANSWER
-
-if TYPE_CHECKING:
-    import httpx
 
 
 class HookClient:
@@ -17,8 +13,7 @@ class HookClient:
 
     def __init__(self, give: Callable[[HookAnswered], None]) -> None:
         self._give = give
-        self._client: httpx.AsyncClient | None = None
-        self._making = asyncio.Lock()
+        self._http = HttpClient()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -37,8 +32,7 @@ class HookClient:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
+        await self._http.close()
 
     async def _ask(self, question: AskHook) -> None:
         try:
@@ -53,7 +47,7 @@ class HookClient:
         self._give(answer)
 
     async def _post(self, question: AskHook) -> tuple[int, bytes]:
-        client = await self._connected()
+        client = await self._http.get()
         headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if question.token:
             headers["Authorization"] = f"Bearer {question.token}"
@@ -64,15 +58,3 @@ class HookClient:
                 if len(body) > MOST_ANSWER:
                     raise ValueError(f"an answer of more than {MOST_ANSWER} octets")
             return response.status_code, body
-
-    async def _connected(self) -> "httpx.AsyncClient":
-        async with self._making:
-            if self._client is None:
-                # Its import and its certificates take a tenth of a second, which calls must not wait for.
-                self._client = await asyncio.to_thread(_make_client)
-        return self._client
-
-
-def _make_client() -> "httpx.AsyncClient":
-    client: httpx.AsyncClient = import_module("httpx").AsyncClient(trust_env=False, follow_redirects=False)
-    return client

@@ -5,13 +5,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from softswitch.call.speech import LANGUAGES
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError, PeerError
 from softswitch.services.configuration_diff import diff
 from softswitch.services.live_settings import LiveSetting, LiveSettings, Path_, value_at
 from softswitch.switch.customers import Customer, Customers
 from softswitch.switch.events import CustomersChanged, MoveCall, PrioritiseCall, Retune, SendAway, SwitchEvent
-from softswitch.switch.hooks import LANGUAGES
 from softswitch.switch.settings import Settings
 from softswitch.switch.views import CallView, HookRow
 from softswitch.switch.wishes import MOST_HEAD_START

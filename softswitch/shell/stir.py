@@ -7,19 +7,18 @@ address that was looked at is the one that is spoken to. Chains are kept; a URL 
 import asyncio
 import socket
 from collections.abc import Callable
-from importlib import import_module
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError, PeerError
+from softswitch.shell.http_client import HttpClient
 from softswitch.sip.passport import UNREACHABLE, UNSUPPORTED, Verdict
 from softswitch.switch.events import CallerVerified, VerifyCaller
 from softswitch.switch.settings import Stir
 
 if TYPE_CHECKING:
-    import httpx
     from cryptography.x509 import Certificate
 
     from softswitch.services.stir_certificates import Chain
@@ -37,8 +36,7 @@ class CallerVerifier:
     def __init__(self, give: Callable[[CallerVerified], None], clock: Callable[[], Instant]) -> None:
         self._give = give
         self._clock = clock
-        self._client: httpx.AsyncClient | None = None
-        self._making = asyncio.Lock()
+        self._http = HttpClient("softswitch.services.stir_certificates")
         self._tasks: set[asyncio.Task[None]] = set()
         self._kept: dict[str, tuple[Instant, Chain | PeerError]] = {}
         self._fetching: dict[str, asyncio.Task[Chain]] = {}
@@ -61,8 +59,7 @@ class CallerVerifier:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if self._client is not None:
-            await self._client.aclose()
+        await self._http.close()
 
     async def _ask(self, question: VerifyCaller) -> None:
         try:
@@ -146,7 +143,7 @@ class CallerVerifier:
             "Accept": "application/pem-certificate-chain",
             "Accept-Encoding": "identity",  # a kilobyte that unpacks to a gigabyte would be counted too late
         }
-        client = await self._connected()
+        client = await self._http.get()
         request = f"{parts.scheme}://{literal}:{port}{path}"
         async with client.stream("GET", request, headers=headers, extensions={"sni_hostname": host}) as response:
             if response.status_code != 200:
@@ -169,13 +166,6 @@ class CallerVerifier:
                 return str(address)
         raise PeerError("the certificate's host has no public address")
 
-    async def _connected(self) -> "httpx.AsyncClient":
-        async with self._making:
-            if self._client is None:
-                # Its import and its certificates take a tenth of a second, which calls must not wait for.
-                self._client = await asyncio.to_thread(_make_client)
-        return self._client
-
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
     """Whether everybody may speak to it; an address of IPv4 within one of IPv6 must be such, too."""
@@ -188,9 +178,3 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
         if address.teredo is not None:
             return False
     return address.is_global and not address.is_multicast
-
-
-def _make_client() -> "httpx.AsyncClient":
-    import_module("softswitch.services.stir_certificates")
-    client: httpx.AsyncClient = import_module("httpx").AsyncClient(trust_env=False, follow_redirects=False)
-    return client

@@ -17,7 +17,7 @@ from softswitch.shell.logs import Repeated
 from softswitch.shell.resolver import Resolver, SocketAddress, socket_address
 from softswitch.shell.tls import Contexts, TlsPipe
 from softswitch.shell.websocket import Reply, WebSocketFraming
-from softswitch.sip.flow import Flow
+from softswitch.sip.flow import ANY_HOST, Flow
 from softswitch.sip.transports import TRANSPORTS
 from softswitch.wire.sip import BadMessage, KeepAlive, Request, Response, Stream
 
@@ -25,7 +25,6 @@ _REPLIES = (KeepAlive, Reply)
 
 log = structlog.get_logger()
 
-_WILDCARD = ("0.0.0.0", "::")
 _BIND_ADDRESS_NO_PORT = 24  # linux/in.h: the port is chosen with the connection, so that many can share one
 _SOCKET_OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -348,7 +347,7 @@ class StreamTransport:
         """Accept on a bound, listening socket."""
         self._families[number] = sock.family
         host = sock.getsockname()[0]
-        if host not in _WILDCARD:
+        if host not in ANY_HOST:
             self._hosts[number] = host
         nobody = Flow(transport, ("", 0), number)
         server = await self._loop.create_server(lambda: self._new(nobody, None), sock=sock, backlog=1024)

@@ -7,10 +7,9 @@ from ipaddress import ip_address
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Fields
 from softswitch.sip.flow import Flow
-from softswitch.sip.transports import DIALLED, TRANSPORTS, port_of, transport_of
+from softswitch.sip.transports import DIALLED, KEPT, TRANSPORTS, port_of, transport_of
 from softswitch.wire.sip import Headers, NameAddr, Request, Response, Uri
 
-_KEPT = ("tls", "ws", "wss")
 _TARGET_REFRESH = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"))  # carry our Contact
 
 
@@ -157,7 +156,7 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
     to us by TLS or WebSocket is never answered by anything less (RFC 5630), nor by a connection of ours to an address,
     which no certificate names: its flow is used as long as it lives (RFC 5923, RFC 7118 §5).
     """
-    if flow.transport in _KEPT:
+    if flow.transport in KEPT:
         return flow
     host = uri.host
     same = host == flow.remote[0] or host == f"[{flow.remote[0]}]"

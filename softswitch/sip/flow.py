@@ -4,6 +4,7 @@ from typing import Protocol
 
 import msgspec
 
+ANY_HOST = ("0.0.0.0", "::")  # where a listener at each address of the machine is bound
 UNRELIABLE = frozenset(("udp",))  # RFC 3261 §17: the rest carries messages reliably and in order
 
 

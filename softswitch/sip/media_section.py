@@ -10,10 +10,9 @@ import msgspec
 
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.codec_table import Format, format_of
-from softswitch.sip.secure_media import common_attributes
+from softswitch.sip.secure_media import PLAIN_RTP, common_attributes
 from softswitch.wire.sdp import Attribute, Direction, Media, RtpMap
 
-PLAIN_RTP = ("RTP/AVP", "RTP/AVPF")
 # beside a codec: keys, comfort noise, and wrappings that name other payload types
 _NO_CODECS = frozenset(("telephone-event", "tone", "cn", "red", "rtx", "ulpfec", "flexfec", "parityfec", "t140"))
 

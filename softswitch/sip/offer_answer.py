@@ -30,7 +30,6 @@ from softswitch.sip.codec_table import (
 from softswitch.sip.counterpart import Counterpart, offered_formats
 from softswitch.sip.media_section import (
     HELD,
-    PLAIN_RTP,
     Terms,
     direction_of,
     encodings,
@@ -43,6 +42,7 @@ from softswitch.sip.media_section import (
 )
 from softswitch.sip.secure_media import (
     PLAIN_MEANS,
+    PLAIN_RTP,
     Means,
     accepted_security,
     answer_security,

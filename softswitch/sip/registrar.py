@@ -25,10 +25,9 @@ from softswitch.kernel.deadlines import Deadlines
 from softswitch.kernel.errors import PeerError
 from softswitch.sip import outbound
 from softswitch.sip.flow import Flow
-from softswitch.sip.transports import SECURE, port_of, transport_of
+from softswitch.sip.transports import KEPT, SECURE, port_of, transport_of
 from softswitch.wire.sip import NameAddr, Request, Uri
 
-_KEPT = ("tls", "ws", "wss")
 _MOST_NAMED = 50  # contacts of one request, those to be removed included: each is compared with each
 _EXPIRES = re.compile(r">[^<>]*;\s*expires\s*=\s*([0-9]{1,10})\s*(?:;|$)", re.IGNORECASE)
 
@@ -474,7 +473,7 @@ def _way(uri: Uri, arrival: Flow, rport: bool, path: bool) -> tuple[Flow, bool]:
     if path:
         return arrival, False
     host, port = arrival.remote
-    if arrival.transport in _KEPT:
+    if arrival.transport in KEPT:
         return arrival, True
     if uri.host.lower() != host.lower():
         return arrival, True

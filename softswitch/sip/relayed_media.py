@@ -13,7 +13,8 @@ import msgspec
 
 from softswitch.kernel.errors import PeerError
 from softswitch.sip import fax_media
-from softswitch.sip.media_section import HELD, PLAIN_RTP, direction_of, remote_of, rtcp_of, terms_of
+from softswitch.sip.media_section import HELD, direction_of, remote_of, rtcp_of, terms_of
+from softswitch.sip.secure_media import PLAIN_RTP
 from softswitch.wire.control import LegSpec
 from softswitch.wire.sdp import Direction, Media, parse_sdp
 

@@ -21,10 +21,10 @@ Srtp: TypeAlias = Literal["off", "accept", "optional", "required"]
 """`off`: plain RTP only. `accept`: SRTP when the peer offers it, our offers are plain. `optional`: our offers have keys
 beside plain RTP (RFC 8643). `required`: nothing else."""
 
-PLAIN: Final = ("RTP/AVP", "RTP/AVPF")
+PLAIN_RTP: Final = ("RTP/AVP", "RTP/AVPF")
 _SAVP: Final = ("RTP/SAVP", "RTP/SAVPF")
 _OVER_DTLS: Final = ("UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF")
-PROTOCOLS: Final = PLAIN + _SAVP + _OVER_DTLS
+PROTOCOLS: Final = PLAIN_RTP + _SAVP + _OVER_DTLS
 
 SUITES: Final = {  # RFC 4568 §6.2, RFC 7714 §14.1: octets of master key and salt; in the order of our offers
     "AES_CM_128_HMAC_SHA1_80": 30,
@@ -82,7 +82,7 @@ class Lines(msgspec.Struct, frozen=True):
     mux: bool = False
 
 
-_PLAIN_LINES: Final = Lines(PLAIN[0])
+_PLAIN_LINES: Final = Lines(PLAIN_RTP[0])
 
 
 class Crypto(msgspec.Struct, frozen=True):
@@ -212,23 +212,23 @@ def answer_security(
 
 def _agree(media: Media, session: tuple[Attribute, ...], means: Means, previous: str) -> tuple[Security | None, str]:
     """The security that an offered section leads to, and the tag of its `a=crypto`."""
-    if media.proto in PLAIN and media.get("crypto") is None and not (means.webrtc or means.srtp == "required"):
+    if media.proto in PLAIN_RTP and media.get("crypto") is None and not (means.webrtc or means.srtp == "required"):
         return None, ""  # most calls by far
     if media.proto not in PROTOCOLS:
         raise PeerError(f"transport {media.proto} is not supported", status=488)
     if means.webrtc:
         secrets = _secrets(media, session)
-        if secrets is None or media.proto in PLAIN:
+        if secrets is None or media.proto in PLAIN_RTP:
             raise PeerError("a WebRTC phone must offer DTLS-SRTP (UDP/TLS/RTP/SAVPF)", status=488)
         return _agree_dtls(media, secrets, means, previous), ""
     if means.srtp == "off":
-        if media.proto in PLAIN:
+        if media.proto in PLAIN_RTP:
             return None, ""
         raise PeerError(f"{media.proto} is offered, but SRTP is off for this party", status=488)
     if media.proto not in _OVER_DTLS and (usable := crypto_of(media.attributes)):
         crypto = usable[0]
         return Sdes(crypto.suite, means.key(crypto.suite), crypto.key), crypto.tag
-    if media.proto not in PLAIN:
+    if media.proto not in PLAIN_RTP:
         if (secrets := _secrets(media, session)) is not None:
             return _agree_dtls(media, secrets, means, previous), ""
         raise PeerError(f"{media.proto} is offered without a key or fingerprint that we can use", status=488)
@@ -265,7 +265,7 @@ def offer_security(means: Means, address: str, port: int, previous: Media | None
             return _offer_dtls(means, _OVER_DTLS[1], MID, _ice_lines(means, address, port))
         if means.srtp in ("off", "accept"):
             return _PLAIN_LINES
-        return _offer_keys(means, _SAVP[0] if means.srtp == "required" else PLAIN[0])
+        return _offer_keys(means, _SAVP[0] if means.srtp == "required" else PLAIN_RTP[0])
     if previous.get("fingerprint") is not None:
         ice = "" if previous.get("ice-ufrag") is None else _ice_lines(means, address, port)
         return _offer_dtls(means, previous.proto, previous.get("mid"), ice)
@@ -305,7 +305,7 @@ def accepted_security(
         mine = offered.get(crypto.tag)
         if mine is not None and mine.suite == crypto.suite:
             return Sdes(crypto.suite, mine.key, crypto.key)
-    if ours.proto in PLAIN and not (offered and theirs.get("crypto") is not None):
+    if ours.proto in PLAIN_RTP and not (offered and theirs.get("crypto") is not None):
         return None
     raise PeerError("the answer has no key for a suite that we offered", status=488)
 

@@ -15,6 +15,7 @@ from softswitch.sip.flow import Flow, Send
 from softswitch.sip.provenance import Judge, familiar, heard_from
 from softswitch.sip.screening import Refusal
 from softswitch.sip.session import Offer, Phase, Role, Session, Turn, Unacknowledged, Verb, What
+from softswitch.sip.session_body import SDP
 from softswitch.sip.session_memory import SessionMemory, recall, standing
 from softswitch.sip.session_offer import OFFERS, decline, receive_offer, receive_offer_response
 from softswitch.sip.session_phases import PHASES
@@ -25,7 +26,6 @@ from softswitch.sip.transaction_layer import COOKIE, TransactionLayer
 from softswitch.sip.via import via_value
 from softswitch.wire.sip import Headers, Request, Response, Uri
 
-SDP = "application/sdp"
 DialogState: TypeAlias = Literal["incoming", "early", "confirmed", "over"]
 _PARTING = (Phase.OVER, Phase.LEAVING, Phase.CANCELLING, Phase.CANCEL_HELD)
 

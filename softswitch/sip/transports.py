@@ -24,6 +24,7 @@ TRANSPORTS: Final = {
 }
 DIALLED: Final = tuple(name for name, row in TRANSPORTS.items() if row.dialled)
 SECURE: Final = frozenset(name for name, row in TRANSPORTS.items() if row.secure)
+KEPT: Final = ("tls", "ws", "wss")  # a peer is spoken to by the connection that it came by, as long as that lives
 _TO_SECURE: Final = {"udp": "tls", "tcp": "tls", "ws": "wss"}
 
 

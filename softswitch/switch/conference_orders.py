@@ -1,6 +1,6 @@
 """Orders of operators and programs about conferences; and the rows that they see."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from softswitch.call.fabric import NoPort
 from softswitch.kernel.clock import Instant
@@ -16,13 +16,12 @@ from softswitch.switch.stages.conferring import ConferenceStage
 from softswitch.switch.stages.originating import RingFirstStage
 from softswitch.switch.stages.talking import TalkStage
 from softswitch.switch.targets import Target, parse_target
+from softswitch.switch.transfers import RINGS
 from softswitch.switch.views import ConferenceMemberRow, ConferenceRow
 
 if TYPE_CHECKING:
     from softswitch.switch.office import Office
     from softswitch.switch.switch import Switch
-
-_RUNG: Final = ("phone", "agent", "group", "trunk")
 
 
 def check_conference(switch: "Switch", order: ConferenceCommand, now: Instant) -> None:
@@ -80,7 +79,7 @@ def _target(switch: "Switch", order: ConferenceCommand, now: Instant) -> Target:
         raise PeerError("the switch is draining", status=503)
     dialled = office.directory.dialled(order.phone, order.number, now)
     target = None if dialled is None else parse_target(dialled)
-    if target is None or target.kind not in _RUNG:
+    if target is None or target.kind not in RINGS:
         raise PeerError(f"phone {order.phone} rings nobody by dialling {order.number}", status=422)
     return target
 

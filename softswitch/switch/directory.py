@@ -4,8 +4,8 @@ Sources are told by what they cannot forge at will: a trunk by its network or by
 it, a phone by its fixed address or its digest (`switch/admission.py`).
 """
 
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import TYPE_CHECKING, TypeAlias
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
 
 from softswitch.call.dial import Destination, Wave, by_phone
 from softswitch.call.stream_policy import StreamPolicy
@@ -19,7 +19,7 @@ from softswitch.sip.relayed_media import KINDS
 from softswitch.sip.session_terms import Terms
 from softswitch.sip.transports import SECURE, transport_of
 from softswitch.switch import presentation
-from softswitch.switch.defence import networks, within
+from softswitch.switch.defence import Network, networks, within
 from softswitch.switch.dial_plan import Ringing
 from softswitch.switch.settings import Phone, Settings, Trunk
 from softswitch.switch.targets import Target, is_number, parse_target
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from softswitch.switch.call import Call
     from softswitch.switch.office import Office
 
-Network: TypeAlias = IPv4Network | IPv6Network
 _HOSTS_A_CALL = 4  # of one trunk; the caller waits `timeout_seconds` for each that is silent
 _FURTHER: dict[tuple[bool, bool], tuple[str, ...]] = {  # streams beside the sound, by leave for video and fax
     (False, False): (), (True, False): ("video",), (False, True): ("image",), (True, True): KINDS,

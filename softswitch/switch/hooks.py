@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+from softswitch.call.speech import LANGUAGES
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.kernel.printable import printable
@@ -202,9 +203,6 @@ def take(answer: Answer, call: "Call", default: str) -> tuple[str, list[str]]:
             return answer.target, refused
         refused.append("target")
     return default, refused
-
-
-LANGUAGES = ("en", "ru", "uk", "lt")
 
 
 def _text(value: str | float | bool | None) -> str:

@@ -8,13 +8,12 @@ from ipaddress import ip_address
 from random import Random
 
 from softswitch.kernel.clock import Duration, Instant
-from softswitch.sip.flow import Addressing, Flow
+from softswitch.sip.flow import ANY_HOST, Addressing, Flow
 from softswitch.sip.next_hop import PUT_BACK, Hop, Hops
 from softswitch.sip.transports import port_of, transport_of
 from softswitch.switch.settings import Settings
 from softswitch.wire.sip import Uri
 
-_WILDCARD = ("0.0.0.0", "::")
 _MOST_RETRY_AFTER: Duration = 300.0
 
 
@@ -84,7 +83,7 @@ class NextHops:
             fitting = exact or same or fitting
         if len(fitting) > 1:
             source = self._addressing.source(host)
-            fitting = [number for number in fitting if self._listeners[number][1] in (source, *_WILDCARD)] or fitting
+            fitting = [number for number in fitting if self._listeners[number][1] in (source, *ANY_HOST)] or fitting
             fitting.sort(key=lambda number: self._listeners[number][1] != source)
         return fitting[0] if fitting else 0
 

@@ -193,7 +193,7 @@ async def test_over_tls_the_host_must_be_who_it_says(host: str, status: int, sti
     tls.load_cert_chain(certificate, key)
     trusting = ssl.create_default_context(cadata=ROOT.pem.decode())
     asking = Asking()
-    asking.verifier._client = httpx.AsyncClient(verify=trusting, trust_env=False, follow_redirects=False)
+    asking.verifier._http._made = httpx.AsyncClient(verify=trusting, trust_env=False, follow_redirects=False)
     async with serving(tls) as server:
         assert (await asking.ask(stir, server.url)).status == status
         assert bool(server.asked) is not bool(status)
