@@ -41,8 +41,8 @@ def screen(
         wanted = [option for option in headers.all("Require") if option.lower() not in supported]
         if wanted:
             return Refusal(420, (("Unsupported", ", ".join(wanted)),))  # §8.2.2.3
-    if method != "INVITE" and "Replaces" in headers:
-        return Refusal(400)  # RFC 3891 §3
+    if method != "INVITE" and ("Replaces" in headers or "Join" in headers):
+        return Refusal(400)  # RFC 3891 §3, RFC 3911 §4
     if method in ("INVITE", "UPDATE", "PRACK") and request.body:
         if "Content-Encoding" in headers and (headers.get("Content-Encoding") or "").lower() != "identity":
             return Refusal(415, (("Accept-Encoding", "identity"),))  # §8.2.3

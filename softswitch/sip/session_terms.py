@@ -11,8 +11,8 @@ from softswitch.wire.sip import Request, Response
 
 Reliable: TypeAlias = Literal["off", "supported", "required"]
 SHORTEST = 90  # seconds, RFC 4028 §4: no Min-SE may be smaller
-# option tags: RFC 3262, 6228, 4488, 3891, 4028
-OPTIONS = ("100rel", "199", "norefersub", "replaces", "timer")
+# option tags: RFC 3262, 6228, 3911, 4488, 3891, 4538, 4028
+OPTIONS = ("100rel", "199", "join", "norefersub", "replaces", "tdialog", "timer")
 
 
 class Terms(msgspec.Struct, frozen=True, gc=False):

@@ -1,10 +1,13 @@
 """REFER (RFC 3515) from a phone in a call: blind transfer (RFC 5589 §6) and attended transfer with Replaces (§7).
 
 We are both ends of every dialog, so the referred call is made here, and the phone is told by NOTIFY what became of it.
-A phone may be referred only where it could have dialled itself; a carrier may refer nobody.
+A phone may be referred only where it could have dialled itself; a carrier may refer nobody. A REFER outside of the
+call's dialog says by Target-Dialog which call it is about (RFC 4538); its sender proves to be a party of that call like
+any caller, and is told in the dialog that the REFER makes.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 from softswitch.acd.model import TalkEnded, TalkMoved
@@ -12,15 +15,17 @@ from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.events import Fields, InDialog
-from softswitch.sip.replaces import Replaces
+from softswitch.sip.dialog import contact_value, uas_dialog
+from softswitch.sip.events import Fields, InDialog, Requested
+from softswitch.sip.named_dialogs import Replaces, target_dialog_of
+from softswitch.switch.admission import Challenge, Refusal
 from softswitch.switch.secured import downgrades, passes_on
 from softswitch.switch.stages import transferring
-from softswitch.switch.stages.replacing import dialog
+from softswitch.switch.stages.replacing import dialog as replaced_dialog
 from softswitch.switch.stages.talking import TalkStage
 from softswitch.switch.targets import parse_target
 from softswitch.switch.transfers import RINGS
-from softswitch.wire.sip import NameAddr
+from softswitch.wire.sip import NameAddr, Request
 from softswitch.wire.sip.grammar import unescape
 from softswitch.wire.sip.reasons import reason as phrase
 
@@ -29,36 +34,95 @@ if TYPE_CHECKING:
     from softswitch.switch.office import Office
 
 Told: TypeAlias = Callable[[int, Instant], None]
+Notify: TypeAlias = Callable[[str, Fields, Instant], None]  # what of the call, Event and Subscription-State
 _SECONDS = 180
 _NO_DIALOG = 481
+_FRAGMENT = "message/sipfrag;version=2.0"  # RFC 3420
 
 
 class Referral:
     """The subscription that a REFER begins (RFC 3515 §2.4.4). It ends with the first final status."""
 
-    def __init__(self, office: "Office", leg: Leg, event: str) -> None:
-        self._office = office
-        self._leg = leg
+    def __init__(self, notify: Notify, event: str) -> None:
+        self._notify = notify
         self._event = event
         self._over = False
 
     def tell(self, status: int, now: Instant) -> None:
-        """What became of the referred call, as a message fragment (RFC 3420)."""
+        """What became of the referred call, as a message fragment."""
         if self._over:
             return
         self._over = status >= 200
         state = "terminated;reason=noresource" if self._over else f"active;expires={_SECONDS}"
         fields = (("Event", self._event), ("Subscription-State", state))
-        body = f"SIP/2.0 {status} {phrase(status)}\r\n".encode()
-        self._office.drive(
-            self._leg.ua.send_in_dialog(
-                self._leg.session, "NOTIFY", now, body, "message/sipfrag;version=2.0", fields
-            )
-        )  # fmt: skip
+        self._notify(f"SIP/2.0 {status} {phrase(status)}\r\n", fields, now)
 
 
 def refer(office: "Office", event: InDialog, leg: Leg | None, call: "Call | None", now: Instant) -> None:
-    """Answer a REFER and do what it asks."""
+    """Answer a REFER in a call's dialog and do what it asks."""
+
+    def notify(fragment: str, fields: Fields, now: Instant) -> None:
+        assert leg is not None
+        assert call is not None
+        call.referred.add(leg)
+        body = fragment.encode()
+        office.drive(leg.ua.send_in_dialog(leg.session, "NOTIFY", now, body, _FRAGMENT, fields))
+
+    # RFC 3515 §2.4.6: all but the first REFER of a dialog are told apart by their CSeq.
+    again = leg is not None and call is not None and leg in call.referred
+    event_name = f"refer;id={event.request.cseq.number}" if again else "refer"
+    _obey(office, event, leg, call, Referral(notify, event_name), now)
+
+
+def refer_outside(office: "Office", event: Requested, now: Instant) -> None:
+    """Answer a REFER outside of calls: it must be a party's of the one that Target-Dialog names (RFC 4538 §4). Nobody
+    is referred who is in no call (RFC 3515 §2.4.2: local policy)."""
+    if "Target-Dialog" not in event.request.headers:
+        office.drive(office.ua.respond(event.tx, 403, now))
+        return
+    ruling = office.admission.caller(event.request, event.flow, now)
+    if isinstance(ruling, Challenge | Refusal):
+        status, fields = (401, ruling.headers) if isinstance(ruling, Challenge) else (ruling.status, ())
+        office.drive(office.ua.respond(event.tx, status, now, headers=fields))
+        return
+    try:
+        leg = _party(office, event.request, str(ruling))
+        contact = contact_value(event.flow, office.addressing.signalling(event.flow), event.request.uri.user or "")
+        dialog = uas_dialog(event.request, office.ua.tag_of(event.tx), event.flow, contact)
+    except PeerError as error:
+        office.log("info", "REFER refused", peer=str(ruling), status=error.status, reason=str(error))
+        office.drive(office.ua.respond(event.tx, error.status, now))
+        return
+
+    def notify(fragment: str, fields: Fields, now: Instant) -> None:
+        request = dialog.request("NOTIFY", fields, fragment.encode(), _FRAGMENT)
+        _, outputs = office.ua.request(request, dialog.next_flow(), now)  # nobody waits for the answer
+        office.drive(outputs)
+
+    _obey(office, event, leg, office.calls.get(leg.owner), Referral(notify, "refer"), now, (("Contact", contact),))
+
+
+def _party(office: "Office", request: Request, who: str) -> Leg:
+    """The leg of the dialog that the request targets, if it is `who`'s. Raises `PeerError` 400, 403."""
+    wanted = target_dialog_of(request.headers)
+    for tags in ((wanted.local_tag, wanted.remote_tag), (wanted.remote_tag, wanted.local_tag)):
+        with suppress(PeerError):
+            leg, _ = replaced_dialog(office, wanted.call_id, *tags)
+            if leg.peer == who or office.directory.same_party(leg.peer, who):
+                return leg
+    raise PeerError(f"{wanted.call_id} is no call of the sender's", status=403)
+
+
+def _obey(
+    office: "Office",
+    event: InDialog | Requested,
+    leg: Leg | None,
+    call: "Call | None",
+    referral: Referral,
+    now: Instant,
+    fields: Fields = (),
+) -> None:
+    """`fields` go with the answer that takes it."""
     try:
         target, other = _wanted(office, event, leg, call, now)
     except PeerError as error:
@@ -66,7 +130,7 @@ def refer(office: "Office", event: InDialog, leg: Leg | None, call: "Call | None
         office.log("info", "REFER refused", peer="" if leg is None else leg.peer, status=error.status, reason=why)
         if error.status == _NO_DIALOG and leg is not None and call is not None:
             # As the answer to REFER it would mean the dialog of the REFER itself (RFC 3261 §12.2.1.2).
-            _accept(office, event, leg, call, now)(error.status, now)
+            _accept(office, event, referral, now, fields)(error.status, now)
             return
         office.drive(office.ua.respond(event.tx, error.status, now))
         return
@@ -74,7 +138,7 @@ def refer(office: "Office", event: InDialog, leg: Leg | None, call: "Call | None
     assert call is not None
     talk = call.stage
     assert isinstance(talk, TalkStage)
-    told = _accept(office, event, leg, call, now)
+    told = _accept(office, event, referral, now, fields)
     if leg is call.leg:
         talk.swap(now)
     call.referred_by = event.request.headers.get("Referred-By") or ""
@@ -95,7 +159,7 @@ def _pass_on(
 
 
 def _wanted(
-    office: "Office", event: InDialog, leg: Leg | None, call: "Call | None", now: Instant
+    office: "Office", event: InDialog | Requested, leg: Leg | None, call: "Call | None", now: Instant
 ) -> tuple[str, tuple["Call", Leg] | None]:
     """The target, and for an attended transfer the other call with the phone's leg in it. Raises `PeerError` with the
     status that refuses."""
@@ -145,7 +209,7 @@ def _replaced(
     with the consulted party."""
     wanted = Replaces.parse(replaces)
     try:
-        leg, _ = dialog(office, wanted.call_id, wanted.to_tag, wanted.from_tag)
+        leg, _ = replaced_dialog(office, wanted.call_id, wanted.to_tag, wanted.from_tag)
     except PeerError as error:
         raise PeerError(str(error), status=_NO_DIALOG) from error
     other = office.calls.get(leg.owner)
@@ -163,18 +227,17 @@ def _replaced(
     raise PeerError(f"no dialog {wanted.call_id} of this phone", status=_NO_DIALOG)
 
 
-def _accept(office: "Office", event: InDialog, leg: Leg, call: "Call", now: Instant) -> Told:
-    """202, or 200 when no subscription is wanted (RFC 4488 §4); what is to be told the phone goes there."""
-    fields: Fields = ()
-    if (event.request.headers.get("Refer-Sub") or "").strip().lower() == "false":
-        fields = (("Refer-Sub", "false"),)
-        office.drive(office.ua.respond(event.tx, 200, now, headers=fields))
+def _subscribes(request: Request) -> bool:
+    """RFC 4488 §4."""
+    return (request.headers.get("Refer-Sub") or "").strip().lower() != "false"
+
+
+def _accept(office: "Office", event: InDialog | Requested, referral: Referral, now: Instant, fields: Fields) -> Told:
+    """202, or 200 when no subscription is wanted; what is to be told the phone goes there."""
+    if not _subscribes(event.request):
+        office.drive(office.ua.respond(event.tx, 200, now, headers=(*fields, ("Refer-Sub", "false"))))
         return lambda status, now: None
-    office.drive(office.ua.respond(event.tx, 202, now))
-    # RFC 3515 §2.4.6: all but the first REFER of a dialog are told apart by their CSeq.
-    event_name = f"refer;id={event.request.cseq.number}" if leg in call.referred else "refer"
-    call.referred.add(leg)
-    referral = Referral(office, leg, event_name)
+    office.drive(office.ua.respond(event.tx, 202, now, headers=fields))
     referral.tell(100, now)
     return referral.tell
 

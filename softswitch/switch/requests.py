@@ -9,7 +9,7 @@ from softswitch.sip.events import InDialog, Requested
 from softswitch.sip.session_terms import OPTIONS
 from softswitch.switch import mailbox_lamp
 from softswitch.switch.messages import Messages
-from softswitch.switch.referrals import refer
+from softswitch.switch.referrals import refer, refer_outside
 from softswitch.wire import info
 
 if TYPE_CHECKING:
@@ -76,8 +76,7 @@ class Requests:
         self._office.drive(self._office.ua.respond(tx, status, now, headers=fields))
 
     def _refer_outside(self, event: Requested, now: Instant) -> None:
-        """Nobody is referred who is in no call (RFC 3515 §2.4.2: local policy)."""
-        self._office.drive(self._office.ua.respond(event.tx, 403, now))
+        refer_outside(self._office, event, now)
 
     # --------------------------------------------------------------------------------------------------------- within
 

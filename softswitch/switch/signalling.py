@@ -39,6 +39,7 @@ from softswitch.switch.identity import calling_party, shown, take
 from softswitch.switch.requests import Requests
 from softswitch.switch.routing import routed
 from softswitch.switch.stages.codes import code_stage, without_pin
+from softswitch.switch.stages.joining import JoinStage
 from softswitch.switch.stages.replacing import ReplaceStage
 from softswitch.switch.stages.stage import Stage
 from softswitch.switch.stages.verifying import verifying
@@ -183,6 +184,8 @@ class Signalling:
         office = self._office
         if "Replaces" in request.headers:
             return ReplaceStage(call, request)
+        if "Join" in request.headers:
+            return JoinStage(call, request)
         code = code_stage(call, office.settings.codes, source, number)
         if code is not None:
             return code

@@ -152,7 +152,7 @@ def routes() -> str:
         "2001": "queue:small",
         "3000": "ivr:welcome",
     }
-    return "".join(
+    return '[[routes]]\nfrom = "phone:*"\nnumber = "9000"\nto = "echo:"\n' + "".join(
         f'[[routes]]\nfrom = "trunk:carrier"\nnumber = "{number}"\nto = "{target}"\n'
         for number, target in targets.items()
     )

@@ -38,7 +38,7 @@ class Scenario:
 
     def xml(self) -> str:
         used = "".join(self._steps)
-        kept = [name for name in ("local", "remote", "via", "cseq") if f'assign_to="{name}"' in used]
+        kept = [name for name in ("local", "remote", "via", "cseq", "from,caller") if f'assign_to="{name}"' in used]
         reference = f'<Reference variables="{",".join(kept)}"/>' if kept else ""
         return (
             '<?xml version="1.0" encoding="ISO-8859-1" ?>\n<!DOCTYPE scenario SYSTEM "sipp.dtd">\n'
@@ -175,10 +175,11 @@ Max-Forwards: 70
     # ------------------------------------------------------------------------------------------------ the called side
 
     def called(self) -> "Scenario":
-        """Wait for an INVITE."""
+        """Wait for an INVITE; `$caller` is its From tag from then on."""
         self._calling = False
         self._steps.append(
             '<recv request="INVITE" rrs="true"><action>'
+            '<ereg regexp=".*;tag=([^;]*)" search_in="hdr" header="From:" assign_to="from,caller"/>'
             '<ereg regexp=".*" search_in="hdr" header="From:" assign_to="remote"/>'
             '<ereg regexp=".*" search_in="hdr" header="To:" assign_to="local"/>'
             '<ereg regexp=".*" search_in="hdr" header="Via:" assign_to="via"/>'
@@ -300,6 +301,25 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
         for _ in range(times):
             self.receive("NOTIFY").ok()
         return self
+
+    def refer_outside(self, user: str, to: str, status: int, headers: str = "") -> "Scenario":
+        """REFER outside of the call's dialog, from the phone of that user."""
+        self._sequence += 1
+        self._send(
+            f"""REFER sip:{user}@pbx.test SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:{user}@pbx.test>;tag=[pid]r[call_number]
+To: <sip:{user}@pbx.test>
+Call-ID: refer///[call_id]
+CSeq: {self._sequence} REFER
+Contact: <sip:{user}@[local_ip]:[local_port];transport=[transport]>
+Refer-To: <{to}>
+Max-Forwards: 70
+{headers}""",
+            None,
+            'retrans="500"',
+        )
+        return self.receive(status)
 
     def pause(self, milliseconds: int) -> "Scenario":
         self._steps.append(f'<pause milliseconds="{milliseconds}"/>')

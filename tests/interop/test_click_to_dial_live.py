@@ -42,6 +42,7 @@ def _talked(switch: SwitchProcess, call: str) -> None:
     time.sleep(2.5)
 
 
+@pytest.mark.shows(peer="baresip", feature="click to dial")
 def test_a_click_rings_ones_own_phone_and_then_the_other(tmp_path: Path) -> None:
     with running_switch(tmp_path, TABLES) as switch:
         ann = Baresip(switch, "1001", PASSWORD, ANN_HZ, tmp_path)

@@ -1,5 +1,5 @@
-"""SIPp against the session extensions: RFC 3262 (PRACK), 3311 (UPDATE), 4028 (session timers), 3891 (Replaces) and
-3515 (REFER), each with its malformed twin."""
+"""SIPp against the session extensions: RFC 3262 (PRACK), 3311 (UPDATE), 4028 (session timers), 3891 (Replaces),
+3911 (Join), 4538 (Target-Dialog) and 3515 (REFER), each with its malformed twin."""
 
 import pytest
 
@@ -185,6 +185,73 @@ def test_replaces(office: Office) -> None:
     answered = [row for row in office.records(5) if row["outcome"] == "answered"]
     assert len(answered) == 2, "the call, and the INVITE that went into it"
     assert sum(bool(row["recording"]) for row in answered) == 1
+
+
+@pytest.mark.shows(peer="SIPp", feature="INVITE with Join")
+def test_join(office: Office) -> None:
+    """RFC 3911 §4: a wrong tag 481, two of them 400; then the caller is in the call by two dialogs, and both get BYE
+    when the other side leaves."""
+    phone = office.phone(
+        Scenario().called().reply(180, "Ringing").reply(200, "OK", sdp()).receive("ACK").pause(1500).bye()
+    )
+    caller = "from-tag=[pid]c[call_number]"
+    good = f"Join: [call_id];to-tag=[$totag];{caller}\n"
+    trunk = office.call(
+        Scenario()
+        .invite()
+        .progress()
+        .receive(200, routes=True, take=TO_TAG)
+        .ack()
+        .dialog("wrong")
+        .invite(headers=f"Join: [call_id];to-tag=wrong;{caller}\n")
+        .receive(100, optional=True)
+        .receive(481)
+        .ack(failure=True)
+        .dialog("two")
+        .invite(headers=good + good)
+        .receive(100, optional=True)
+        .receive(400)
+        .ack(failure=True)
+        .dialog("third")
+        .invite(headers=f"Require: join\n{good}")
+        .receive(100, optional=True)
+        .answered()
+        .ack()
+        .receive("BYE")
+        .ok()
+        .receive("BYE")
+        .ok(),
+        "1001",
+    )
+    trunk.wait(15.0).all_well(1)
+    phone.wait(5.0).all_well(1)
+    kinds = [entry["kind"] for entry in office.switch.get("ledger", limit=50)["items"]]
+    assert "call.joined" in kinds
+
+
+@pytest.mark.shows(peer="SIPp", feature="REFER outside of the dialog (Target-Dialog)")
+def test_refer_with_target_dialog(office: Office) -> None:
+    """RFC 4538: about no call 403, garbage 400; about the phone's own call 202, NOTIFYs, and the call goes on."""
+    about = "Target-Dialog: [call_id];local-tag=[pid]s[call_number];remote-tag=[$caller]\n"
+    phone = office.phone(
+        Scenario()
+        .called()
+        .reply(180, "Ringing")
+        .reply(200, "OK", sdp())
+        .receive("ACK")
+        .refer_outside("1001", "sip:9000@pbx.test", 403)
+        .refer_outside("1001", "sip:9000@pbx.test", 400, "Target-Dialog: [call_id]\n")
+        .refer_outside("1001", "sip:9000@pbx.test", 403, about.replace("[$caller]", "wrong"))
+        .refer_outside("1001", "sip:9000@pbx.test", 202, f"Require: tdialog\n{about}")
+        .notified(2)
+        .receive("BYE")
+        .ok()
+    )
+    trunk = office.call(Scenario().invite().progress().answered().ack().pause(1500).bye(), "1001")
+    trunk.wait(15.0).all_well(1)
+    phone.wait(5.0).all_well(1)
+    told = [text.strip().splitlines()[-1] for text in received(phone, "NOTIFY")]
+    assert told == ["SIP/2.0 100 Trying", "SIP/2.0 200 OK"]
 
 
 def test_refer_in_a_circle(office: Office) -> None:

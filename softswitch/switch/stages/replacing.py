@@ -10,7 +10,7 @@ from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
-from softswitch.sip.replaces import replaces_of
+from softswitch.sip.named_dialogs import replaces_of
 from softswitch.switch.dialog_names import DialogName
 from softswitch.switch.pickup import pick_up, within_reach
 from softswitch.switch.secured import downgrades, passes_on
@@ -54,7 +54,7 @@ def replace(own: "Call", request: Request, now: Instant) -> None:
         if not isinstance(stage, DialStage) or leg not in stage.legs():
             _pick_up_offer(own, other, leg, now)
             return
-        new = _bring(own, other, other.leg, now)
+        new = bring_in(own, other, other.leg, now)
         if new is not None:
             office.fact("call.picked_up", now, other.id, by=at, at_phone=leg.peer, pickup=own.id)
             stage.taken(new, at, now)
@@ -63,7 +63,7 @@ def replace(own: "Call", request: Request, now: Instant) -> None:
     if not isinstance(stage, TalkStage) or stage.transfer is not None or leg not in (other.leg, stage.callee):
         raise PeerError("its place in the call cannot be taken now", status=488)
     caller = leg is other.leg
-    new = _bring(own, other, stage.callee if caller else other.leg, now)
+    new = bring_in(own, other, stage.callee if caller else other.leg, now)
     if new is None:
         return
     office.fact("call.replaced", now, other.id, by=at, party=leg.peer, invite=own.id)
@@ -132,7 +132,7 @@ def _may(office: "Office", source: str, peer: str, *, early: bool) -> bool:
     return not set(taker.pickup_groups).isdisjoint(rung.pickup_groups)
 
 
-def _bring(own: "Call", other: "Call", like: Leg, now: Instant) -> Leg | None:
+def bring_in(own: "Call", other: "Call", like: Leg, now: Instant) -> Leg | None:
     """Answer the party of `own` as it fits `like`, and bring it into `other`. None when that failed; `own` has then
     ended, and `other` goes on as it was."""
     if downgrades((own, other), (own.leg, like)):

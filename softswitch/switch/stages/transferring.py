@@ -153,7 +153,7 @@ class Transfer:
             call.closed(third)
         if self.phase is Phase.JOINED:
             call.office.fact("conference.ended", now, call.id, why=why)
-        call.office.fact("transfer.cancelled", now, call.id, target=self._target, why=why)
+        self._cancelled(why, now)
         self._say(487, now)
         self._talk.rearm()
 
@@ -164,8 +164,11 @@ class Transfer:
         self._talk.transfer = self.third = None
         if self.phase is Phase.JOINED:
             call.office.fact("conference.ended", now, call.id, why="went to a conference by name")
-        call.office.fact("transfer.cancelled", now, call.id, target=self._target, why="went to a conference by name")
+        self._cancelled("went to a conference by name", now)
         return third
+
+    def _cancelled(self, why: str, now: Instant) -> None:
+        self._call.office.fact("transfer.cancelled", now, self._call.id, target=self._target, why=why)
 
     # ------------------------------------------------------------------------------------------------- from the legs
 

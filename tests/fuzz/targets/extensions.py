@@ -6,7 +6,7 @@ from softswitch.shell.masking import masked
 from softswitch.shell.websocket import WebSocketFraming
 from softswitch.sip import diversion, outbound, privacy, session_terms
 from softswitch.sip.locating import Answer, Naptr, Srv, locate
-from softswitch.sip.replaces import Replaces, replaces_of
+from softswitch.sip.named_dialogs import Join, Replaces, TargetDialog, join_of, replaces_of, target_dialog_of
 from softswitch.wire import dialog_info, pidf
 from softswitch.wire.sip import BadMessage, Request, Response, Uri, parse
 from tests.fuzz.targets.target import Target, refused
@@ -23,6 +23,7 @@ _FIELDS = (
     'P-Asserted-Identity: "A" <sip:+3701@x>, <tel:+3701;phone-context=x>',
     'Remote-Party-ID: "A" <sip:1@x>;party=calling;privacy=full;screen=yes',
     "Replaces: 98732@x;from-tag=r33th4x0r;to-tag=ff87ff;early-only",
+    "Join: 98732@x;from-tag=r33th4x0r;to-tag=ff87ff;x=y\r\nTarget-Dialog: a;local-tag=1;remote-tag=2",
     "Session-Expires: 4000;refresher=uac",
     "Min-SE: 90\r\nSupported: timer, 100rel\r\nRequire: 100rel",
     'Contact: <sip:a@192.0.2.1>;+sip.instance="<urn:uuid:0>";reg-id=1\r\nSupported: path, outbound',
@@ -59,6 +60,8 @@ def fields(data: bytes) -> None:
         lambda: privacy.number_of(privacy.asserted(message.headers)),
         lambda: privacy.remote_party(message.headers),
         lambda: replaces_of(message.headers),
+        lambda: join_of(message.headers),
+        lambda: target_dialog_of(message.headers),
         lambda: session_terms.refusal_of(message, terms),
         lambda: session_terms.too_short(message, terms),
         lambda: session_terms.session_expires(message),
@@ -72,16 +75,15 @@ def fields(data: bytes) -> None:
             refused(error)
 
 
-def replaced(data: bytes) -> None:
-    """RFC 3891 §6.1."""
-    try:
-        found = Replaces.parse(data.decode("utf-8", "surrogateescape"))
-    except PeerError as error:
-        refused(error)
-        return
-    assert found.call_id
-    assert found.to_tag
-    assert found.from_tag
+def named(data: bytes) -> None:
+    """RFC 3891 §6.1, RFC 3911 §7.1, RFC 4538 §7: all parts are there."""
+    for kind in (Replaces, Join, TargetDialog):
+        try:
+            found = kind.parse(data.decode("utf-8", "surrogateescape"))
+        except PeerError as error:
+            refused(error)
+            continue
+        assert all(getattr(found, name) for name in found.__struct_fields__[:3])
 
 
 def presence(data: bytes) -> None:
@@ -157,7 +159,12 @@ TARGETS = (
     Target(
         "extension-fields", fields, [field.encode() for field in _FIELDS], (b"index=1", b"counter=", b"tel:+"), 1024
     ),
-    Target("replaces", replaced, [b"98732@x;from-tag=r33th4x0r;to-tag=ff87ff;early-only"], longest=256),
+    Target(
+        "named-dialogs",
+        named,
+        [b"98732@x;from-tag=r33th4x0r;to-tag=ff87ff;early-only", b"a;local-tag=1;remote-tag=2"],
+        longest=256,
+    ),
     Target("presence", presence, [_PIDF], (b"<!DOCTYPE", b"<!ENTITY", b"&lt;", b"<basic>closed</basic>"), 2048),
     Target("websocket", websocket, [_frame(_INVITE.encode() + b"\r\n"), b"\x89\x80" + bytes(4)], longest=2048),
     Target("name-records", records, _RECORDS, (b"naptr ", b"srv ", b"SIPS+D2T", b"\n"), 512),
