@@ -48,6 +48,7 @@ from softswitch.shell.saving import Saver
 from softswitch.shell.security import SecurityLog
 from softswitch.shell.signals import watch_signals, watch_supervisor
 from softswitch.shell.streams import StreamLimits, StreamTransport
+from softswitch.shell.threads import DaemonThreads
 from softswitch.shell.tls import Contexts
 from softswitch.shell.trace import Trace
 from softswitch.shell.udp import UdpListener
@@ -545,7 +546,7 @@ def _run(config: Path, channel: Channel | None, front: Front, make_core: MakeCor
         async def life() -> None:
             await Control(config, settings, sockets, make_core, front).run(channel)
 
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with new_runner() as runner:
             runner.run(life())
     except LocalError as error:
         print(error, file=sys.stderr)
@@ -554,6 +555,13 @@ def _run(config: Path, channel: Channel | None, front: Front, make_core: MakeCor
         if lock is not None:
             lock.close()
     return 0
+
+
+def new_runner() -> asyncio.Runner:
+    """A loop that ends although the system's resolver, or whatever else blocks a thread, has not come back."""
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    runner.get_loop().set_default_executor(DaemonThreads())
+    return runner
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
