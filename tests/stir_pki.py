@@ -93,6 +93,36 @@ def issue(
     return Issued(builder.sign(issuer_key, SHA256()), key)
 
 
+def revoked(
+    by: Issued,
+    *certificates: x509.Certificate,
+    at: float = 1_800_000_000.0,
+    hours: tuple[int, int] = (-1, 24),
+    indirect: bool = False,
+) -> bytes:
+    """A revocation list in DER, good for `hours` around `at`. `indirect`: each entry names who issued the certificate,
+    if that is another than the one before it (RFC 5280 §5.3.3)."""
+    now = datetime.fromtimestamp(at, UTC)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(by.certificate.subject)
+        .last_update(now + timedelta(hours=hours[0]))
+        .next_update(now + timedelta(hours=hours[1]))
+    )
+    if indirect:
+        point = x509.IssuingDistributionPoint(None, None, False, False, None, True, False)
+        builder = builder.add_extension(point, critical=True)
+    issuer = by.certificate.subject
+    for one in certificates:
+        entry = x509.RevokedCertificateBuilder().serial_number(one.serial_number).revocation_date(now)
+        if indirect and one.issuer != issuer:
+            issuer = one.issuer
+            names = x509.CertificateIssuer([x509.DirectoryName(issuer)])
+            entry = entry.add_extension(names, critical=True)
+        builder = builder.add_revoked_certificate(entry.build())
+    return builder.sign(by.key, SHA256()).public_bytes(Encoding.DER)
+
+
 def signed(by: Issued, orig: str, dest: str, at: float, /, *, attest: str = "A", x5u: str = X5U, **changes: Any) -> str:
     """An Identity header field. `changes` replace members of the PASSporT: `alg`, `typ`, `ppt`, `iat` …; None: left
     out."""

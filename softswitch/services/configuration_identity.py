@@ -14,7 +14,7 @@ from softswitch.services.key_lines import KeyPath
 from softswitch.sip.numbers import Pattern
 from softswitch.switch.settings import Settings
 
-_FILES: Final = ("key", "certificate", "anchors")
+_FILES: Final = ("key", "certificate", "anchors", "crl_issuers")
 _MOST_TIMEOUT: Final = 10.0
 _SOON: Final = timedelta(days=7)
 
@@ -43,13 +43,15 @@ def with_stir(settings: Settings, directory: Path) -> tuple[Settings, list[Findi
     files: dict[str, Any] = {
         name: str(directory.absolute() / path) for name in _FILES if (path := getattr(stir, name)) is not None
     }
+    if any(not _is_url(place) for place in stir.crl):
+        files["crl"] = tuple(one if _is_url(one) else str(directory.absolute() / one) for one in stir.crl)
     if not files:
         return settings, []
     from softswitch.services import stir_keys  # a twentieth of a second, for those who sign
 
     stir = replace(stir, **files)
     findings: list[Finding] = []
-    for name in ("certificate", "anchors"):
+    for name in ("certificate", "anchors", "crl_issuers"):
         if name in files:
             try:
                 found = stir_keys.certificates(files[name])
@@ -68,6 +70,10 @@ def with_stir(settings: Settings, directory: Path) -> tuple[Settings, list[Findi
     elif "key" in files and not Path(files["key"]).is_file():
         findings.append(Finding(("stir", "key"), f"{files['key']} cannot be read: No such file or directory"))
     return replace(settings, stir=stir), findings
+
+
+def _is_url(place: str) -> bool:
+    return urlsplit(place).scheme in ("http", "https")
 
 
 def _stir(settings: Settings) -> Iterator[Finding]:
@@ -99,6 +105,17 @@ def _stir(settings: Settings) -> Iterator[Finding]:
             yield Finding(("stir", "allow_networks", index), f'"{network}" is no network, as in "10.0.0.0/8"')
     if not 0.1 <= stir.timeout <= _MOST_TIMEOUT:
         yield Finding(("stir", "timeout"), f"must be 0.1 to {_MOST_TIMEOUT:.0f}: callers hear nothing meanwhile")
+    for index, place in enumerate(stir.crl):
+        if place.startswith("http:") and not stir.allow_http:
+            yield Finding(("stir", "crl", index), "must be https, or a file")
+        elif not _is_url(place) and not Path(place).is_file():
+            yield Finding(("stir", "crl", index), f"{place} cannot be read: No such file or directory")
+    if stir.crl and stir.anchors is None:
+        yield Finding(("stir", "crl"), "is never looked at: there are no stir.anchors", severity="warning")
+    if stir.crl_required and not stir.crl:
+        yield Finding(("stir", "crl_required"), "needs stir.crl: every caller would be refused")
+    if stir.crl_seconds < 60:
+        yield Finding(("stir", "crl_seconds"), "must be at least 60")
     if stir.max_age < 1:
         yield Finding(("stir", "max_age"), "must be 1 or more seconds")
 

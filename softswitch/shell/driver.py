@@ -114,7 +114,7 @@ class Driver:
         self.max_message = 65535
         self.gate: Gate | None = None
         self.security: SecurityLog | None = None
-        self.verifier = CallerVerifier(self.give, clock)
+        self.verifier = CallerVerifier(self.give, clock, lambda effect: self.alarmed(effect))
         self.log_from("info")
         self.delete_recording: Callable[[DeleteRecording], None] = _nobody
         self.messages_in = 0

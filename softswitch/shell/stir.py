@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError, PeerError
 from softswitch.shell.http_client import HttpClient
+from softswitch.shell.stir_revocation import Revocations
 from softswitch.sip.passport import UNREACHABLE, UNSUPPORTED, Verdict
-from softswitch.switch.events import CallerVerified, VerifyCaller
+from softswitch.switch.events import Alarmed, CallerVerified, VerifyCaller
 from softswitch.switch.settings import Stir
 
 if TYPE_CHECKING:
@@ -33,8 +34,14 @@ _LEFT_ALONE: Final = 30.0  # seconds after a failure
 class CallerVerifier:
     """Every question gets exactly one `CallerVerified`, in time. Libraries are loaded by the first."""
 
-    def __init__(self, give: Callable[[CallerVerified], None], clock: Callable[[], Instant]) -> None:
+    def __init__(
+        self,
+        give: Callable[[CallerVerified], None],
+        clock: Callable[[], Instant],
+        alarm: Callable[[Alarmed], None] = lambda effect: None,
+    ) -> None:
         self._give = give
+        self._revocations = Revocations(self._get_list, alarm, clock)
         self._clock = clock
         self._http = HttpClient("softswitch.services.stir_certificates")
         self._tasks: set[asyncio.Task[None]] = set()
@@ -45,7 +52,7 @@ class CallerVerifier:
     @property
     def running(self) -> int:
         """Questions and fetches under way."""
-        return len(self._tasks) + len(self._fetching)
+        return len(self._tasks) + len(self._fetching) + self._revocations.running
 
     def ask(self, question: VerifyCaller) -> None:
         """Returns at once."""
@@ -59,6 +66,7 @@ class CallerVerifier:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._revocations.close()
         await self._http.close()
 
     async def _ask(self, question: VerifyCaller) -> None:
@@ -66,7 +74,9 @@ class CallerVerifier:
             async with asyncio.timeout(question.stir.timeout):
                 for proof in question.proofs:
                     chain = await self._chain(proof.url, question.stir)
-                    chain.check(self._trusted(question.stir), self._clock())
+                    trusted = self._trusted(question.stir)
+                    chain.check(trusted, self._clock())
+                    await self._revocations.check([chain.leaf, *chain.between], question.stir, trusted)
                     chain.prove(proof)
             verdict = Verdict(0)
         except TimeoutError:
@@ -126,21 +136,25 @@ class CallerVerifier:
             raise PeerError(f"{type(error).__name__}: {error}"[:200], status=UNREACHABLE) from error
         return Chain(data)
 
-    async def _get(self, url: str, stir: Stir, most: int) -> bytes:
+    async def _get_list(self, url: str, stir: Stir, most: int) -> bytes:
+        return await self._get(url, stir, most, named_by_us=True)
+
+    async def _get(self, url: str, stir: Stir, most: int, *, named_by_us: bool = False) -> bytes:
+        """`named_by_us`: no stranger has chosen the address, so any will do."""
         parts = urlsplit(url)
         if parts.scheme != "https" and not (stir.allow_http and parts.scheme == "http"):
             raise PeerError(f"{parts.scheme[:20]!r} is not a way to fetch a certificate: https")
         if not parts.hostname or parts.username is not None:
             raise PeerError("no host to fetch the certificate from")
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
-        if port not in _PORTS and not stir.allow_http:
+        if port not in _PORTS and not (stir.allow_http or named_by_us):
             raise PeerError(f"port {port} is not one to fetch a certificate from: 443, 8443")
-        address = await self._address(host, port, stir)
+        address = await self._address(host, port, stir, anywhere=named_by_us)
         literal = f"[{address}]" if ":" in address else address
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {
             "Host": host if parts.port is None else f"{host}:{port}",
-            "Accept": "application/pem-certificate-chain",
+            "Accept": "application/pkix-crl, */*" if named_by_us else "application/pem-certificate-chain",
             "Accept-Encoding": "identity",  # a kilobyte that unpacks to a gigabyte would be counted too late
         }
         client = await self._http.get()
@@ -148,21 +162,21 @@ class CallerVerifier:
         async with client.stream("GET", request, headers=headers, extensions={"sni_hostname": host}) as response:
             if response.status_code != 200:
                 raise PeerError(f"status {response.status_code} instead of a certificate")
-            body = b""
+            body = bytearray()
             async for piece in response.aiter_raw():
                 body += piece
                 if len(body) > most:
                     raise PeerError(f"more than {most} octets instead of a certificate")
-            return body
+            return bytes(body)
 
-    async def _address(self, host: str, port: int, stir: Stir) -> str:
+    async def _address(self, host: str, port: int, stir: Stir, *, anywhere: bool) -> str:
         """An address of the host that we may speak to: not one of our own networks, whoever names it."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         allowed = [ip_network(text, strict=False) for text in stir.allow_networks]
         for *_, sockaddr in found:
             address = ip_address(str(sockaddr[0]).partition("%")[0])
-            if _is_public(address) or any(address in network for network in allowed):
+            if anywhere or _is_public(address) or any(address in network for network in allowed):
                 return str(address)
         raise PeerError("the certificate's host has no public address")
 

@@ -68,7 +68,7 @@ class DaemonThreads(ThreadPoolExecutor):
                 continue
             try:
                 result = run()
-            except BaseException as error:  # noqa: BLE001  # whatever it is, who waits is told
+            except BaseException as error:  # whatever it is, who waits is told
                 future.set_exception(error)
             else:
                 future.set_result(result)

@@ -7,6 +7,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -16,9 +17,9 @@ from softswitch.services.stir_certificates import MOST_OCTETS
 from softswitch.services.stir_keys import es256
 from softswitch.shell.stir import CallerVerifier
 from softswitch.sip.passport import Proof, Verdict
-from softswitch.switch.events import CallerVerified, VerifyCaller
+from softswitch.switch.events import Alarmed, CallerVerified, VerifyCaller
 from softswitch.switch.settings import Stir
-from tests.stir_pki import Issued, issue
+from tests.stir_pki import Issued, issue, revoked
 
 NOW = time.time()
 ROOT = issue("root", ca=True, at=NOW)
@@ -71,7 +72,9 @@ class Asking:
 
     def __init__(self) -> None:
         self.said: asyncio.Queue[CallerVerified] = asyncio.Queue()
-        self.verifier = CallerVerifier(self.said.put_nowait, time.time)
+        self.alarms: list[Alarmed] = []
+        self.later = 0.0
+        self.verifier = CallerVerifier(self.said.put_nowait, lambda: time.time() + self.later, self.alarms.append)
         self._next = 0
 
     async def ask(self, stir: Stir, *urls: str, by: Issued = LEAF) -> Verdict:
@@ -209,4 +212,86 @@ async def test_a_web_server_whom_nobody_knows_is_not_read(stir: Stir, tmp_path: 
     async with serving(tls) as server:
         assert (await asking.ask(stir, server.url)).status == 436
         assert not server.asked
+    await asking.close()
+
+
+async def test_a_revoked_certificate_proves_nothing(stir: Stir) -> None:
+    """RFC 8226 §8 and ATIS-1000080: a list by HTTP, read once for many calls and again in its time."""
+    asking = Asking()
+    async with serving() as server, serving() as lists:
+        lists.body = revoked(ROOT, at=NOW)
+        stir = replace(stir, crl=(lists.url,))
+        assert await asking.ask(stir, server.url) == Verdict(0)
+        assert await asking.ask(stir, server.url) == Verdict(0)
+        assert len(lists.asked) == 1
+        lists.body = revoked(ROOT, LEAF.certificate, at=NOW)
+        asking.later = stir.crl_seconds + 1.0
+        while (verdict := await asking.ask(stir, server.url)) == Verdict(0):
+            await asyncio.sleep(0.01)  # calls go on with the old one while the new one is read
+        assert verdict.status == 437
+        assert verdict.why.endswith("is revoked")
+        assert len(lists.asked) == 2
+        assert not asking.alarms
+    await asking.close()
+
+
+async def test_a_list_in_a_file_and_a_reload(stir: Stir, tmp_path: Path) -> None:
+    asking = Asking()
+    path = tmp_path / "sti.crl"
+    path.write_bytes(revoked(ROOT, LEAF.certificate, at=NOW))
+    async with serving() as server:
+        assert (await asking.ask(replace(stir, crl=(str(path),)), server.url)).status == 437
+        path.write_bytes(revoked(ROOT, at=NOW))
+        assert await asking.ask(replace(stir, crl=(str(path),)), server.url) == Verdict(0)
+    await asking.close()
+
+
+@pytest.mark.parametrize("required", [False, True])
+async def test_a_list_that_cannot_be_had_is_an_alarm_and_costs_calls_only_if_wanted(stir: Stir, required: bool) -> None:
+    asking = Asking()
+    async with serving() as server, serving() as lists:
+        lists.status = 503
+        stir = replace(stir, crl=(lists.url,), crl_required=required)
+        assert (await asking.ask(stir, server.url)).status == (437 if required else 0)
+        [alarm] = asking.alarms
+        assert alarm.name == "stir.crl"
+        assert "status 503" in alarm.text
+        lists.status, lists.body = 200, revoked(ROOT, at=NOW)
+        asking.later = 61.0
+        assert await asking.ask(stir, server.url) == Verdict(0)
+        assert [one.text for one in asking.alarms[1:]] == [""]
+    await asking.close()
+
+
+async def test_a_list_beyond_its_time_still_revokes_but_is_not_valid(stir: Stir) -> None:
+    asking = Asking()
+    async with serving() as server, serving() as lists:
+        lists.body = revoked(ROOT, issue("gone", ROOT, at=NOW).certificate, at=NOW, hours=(-48, -24))
+        stir = replace(stir, crl=(lists.url,))
+        assert await asking.ask(stir, server.url) == Verdict(0)
+        assert "older than its giver promised" in asking.alarms[-1].text
+        assert (await asking.ask(replace(stir, crl_required=True), server.url)).status == 437
+        lists.body = revoked(ROOT, LEAF.certificate, at=NOW, hours=(-48, -24))
+        assert (await asking.ask(replace(stir), server.url)).status == 437
+    await asking.close()
+
+
+async def test_strangers_name_no_private_address_though_a_list_may_be_there(stir: Stir) -> None:
+    asking = Asking()
+    async with serving() as server, serving() as lists:
+        lists.body = revoked(ROOT, at=NOW)
+        stir = replace(stir, crl=(lists.url,), allow_networks=())
+        assert (await asking.ask(stir, server.url)).status == 436
+        assert not server.asked
+    await asking.close()
+
+
+@pytest.mark.parametrize("required", [False, True])
+async def test_a_list_that_hangs_is_not_waited_for_longer_than_the_call_may(stir: Stir, required: bool) -> None:
+    asking = Asking()
+    async with serving() as server, serving() as lists:
+        lists.delay = 30.0
+        stir = replace(stir, crl=(lists.url,), timeout=2.0, crl_required=required)
+        assert (await asking.ask(stir, server.url)).status == (437 if required else 0)
+        assert asking.verifier.running
     await asking.close()

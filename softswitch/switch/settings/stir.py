@@ -12,7 +12,10 @@ class Stir:
     the certificate (and what is between it and the root) at `x5u`. `signing_service` in their place: the base URL of
     one by ATIS-1000082; `verification_service` likewise in place of `anchors`, a PEM file of the roots that we trust.
     `timeout` bounds how long a call waits for either; `max_age` is how old a signature may be. Certificates are fetched
-    by HTTPS from public addresses, unless `allow_http` or `allow_networks` say more, and kept `cache_seconds`."""
+    by HTTPS from public addresses, unless `allow_http` or `allow_networks` say more, and kept `cache_seconds`.
+
+    `crl`: revocation lists, files or https URLs, read anew every `crl_seconds`, and signed by a root of ours or one of
+    `crl_issuers` (PEM). `crl_required`: without a list that is valid no signature is believed."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     key: str | None = None
@@ -23,6 +26,10 @@ class Stir:
     signing_service: str | None = None
     verification_service: str | None = None
     token: str | None = field(default=None, repr=False)
+    crl: tuple[str, ...] = ()
+    crl_issuers: str | None = None
+    crl_seconds: float = 3600.0
+    crl_required: bool = False
     timeout: float = 2.0
     max_age: float = 60.0
     cache_seconds: float = 3600.0
