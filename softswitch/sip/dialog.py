@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Fields
 from softswitch.sip.flow import Flow
-from softswitch.sip.transports import DIALLED, KEPT, TRANSPORTS, port_of, transport_of
+from softswitch.sip.transports import DIALLED, KEPT, SECURE, TRANSPORTS, port_of, transport_of
 from softswitch.wire.sip import Headers, NameAddr, Request, Response, Uri
 
 _TARGET_REFRESH = frozenset(("INVITE", "UPDATE", "SUBSCRIBE", "NOTIFY", "REFER"))  # carry our Contact
@@ -154,7 +154,8 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
     The core resolves no names: a host name stays with `flow`, and so does a private address that is not the peer's
     own (the peer sits behind NAT, RFC 3261 knows no better). A reliable flow to the same host is used again. Who speaks
     to us by TLS or WebSocket is never answered by anything less (RFC 5630), nor by a connection of ours to an address,
-    which no certificate names: its flow is used as long as it lives (RFC 5923, RFC 7118 §5).
+    which no certificate names: its flow is used as long as it lives (RFC 5923, RFC 7118 §5). Nor is one opened to who
+    speaks by UDP or TCP and writes `transport=TLS` in a sip: Contact, as phones do that have it configured somewhere.
     """
     if flow.transport in KEPT:
         return flow
@@ -164,11 +165,11 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
     if same and transport == flow.transport:
         if flow.reliable:
             return flow
-        port = uri.port or 5060
-        return flow if port == flow.remote[1] else Flow(transport, (flow.remote[0], port), flow.listener)
+        port = 5060 if uri.port is None else uri.port
+        return flow if port in (0, flow.remote[1]) else Flow(transport, (flow.remote[0], port), flow.listener)
     if not same and not _reachable(host):
         return flow
-    if transport not in DIALLED:
+    if transport not in DIALLED or uri.port == 0 or (transport in SECURE and uri.scheme == "sip"):
         return flow
     address = host.strip("[]")
     listener = flow.listener if transport == flow.transport else 0

@@ -99,7 +99,7 @@ def _diversion(text: str) -> Diversion | None:
     privacy = (address.params.get("privacy") or "off").strip('"').lower()
     counter = address.params.get("counter") or "1"
     count = int(counter) if counter.isascii() and counter.isdigit() and len(counter) < 4 else 1
-    who = address.uri.username
+    who = address.uri.number
     return Diversion(who, reason if reason in REASONS else "unknown", privacy in ("full", "uri"), max(1, count))
 
 
@@ -119,7 +119,7 @@ def _history(texts: Sequence[str]) -> tuple[Diversion, ...]:
         source = entries.get(entry.params.get("mp") or "", entries.get(before))
         if source is not None and (cause or "mp" in entry.params):
             told = cause or _told_cause(source)
-            who = source.uri.username
+            who = source.uri.number
             found.append(Diversion(who, _REASONS.get(told, "unknown"), _is_private(source)))
         entries[index], before = entry, index
     return tuple(found)

@@ -51,7 +51,7 @@ def asserted(headers: Headers, name: str = "P-Asserted-Identity") -> tuple[NameA
 def number_of(identities: tuple[NameAddr, ...]) -> tuple[str, str]:
     """The number that identities stand for, the telephone number before a name; and the name to display."""
     names = [one.display for one in identities if one.display]
-    users = [one.uri.username or "" for one in identities]
+    users = [one.uri.number for one in identities]
     best = next((user for user in users if user.lstrip("+").isdigit()), users[0] if users else "")
     return best, names[0] if names else ""
 

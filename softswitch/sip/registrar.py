@@ -215,10 +215,12 @@ class Registrar:
         common = request.headers.get("Expires")
         entries = self._users.get(aor, [])
         wishes: list[_Wish] = []
+        other = ""
         for written in values:
             contact = NameAddr.parse(written)
             if contact.uri.scheme not in ("sip", "sips"):
-                return Outcome(400, f"Contact with scheme {contact.uri.scheme}")
+                other = contact.uri.scheme
+                continue  # no INVITE goes there (RFC 3261 §20.10 has a mailto: beside a sip:)
             if contact.uri.scheme == "sips" and flow.transport not in SECURE and not path:
                 return Outcome(400, "A sips contact registers over TLS")  # RFC 5630 §5.2
             if outbound.reg_id(contact) and outbound.wanted(request) and outbound.first_hop_lacks(request, path):
@@ -231,6 +233,8 @@ class Registrar:
                 return Outcome(500, "CSeq out of order")
             if not any(_same(wish, contact, old) for wish in wishes):
                 wishes.append(_Wish(contact, written, expires, old))
+        if other and not wishes:
+            return Outcome(400, f"Contact with scheme {other}")
         if sum(wish.expires > 0 for wish in wishes) > self._settings.max_contacts:
             return Outcome(403, "Too many contacts")
         new = [self._binding(aor, wish, request, flow, path, now) if wish.expires else None for wish in wishes]

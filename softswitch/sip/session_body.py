@@ -31,7 +31,8 @@ def _media_type(value: str) -> tuple[str, dict[str, str]]:
         name, equals, text = item.partition("=")
         if equals:
             parameters[name.strip().lower()] = text.strip().strip('"')
-    return kind.strip().lower(), parameters
+    main, slash, sub = kind.partition("/")  # blanks may stand about the slash (RFC 3261 §25.1: SLASH)
+    return f"{main.strip()}{slash}{sub.strip()}".lower(), parameters
 
 
 def _parts(body: bytes, boundary: str) -> list[tuple[dict[str, str], bytes]]:

@@ -117,14 +117,14 @@ def _from_trunk(office: "Office", name: str, request: Request, kinds: frozenset[
     trunk, headers = office.settings.trunks[name], request.headers
     trusted = trunk.trusted is not False
     identity, hidden = request.from_, hides_caller(kinds)
-    user, display = identity.uri.username, identity.display
+    user, display = identity.uri.number, identity.display
     readable = True
     if trusted:
         try:
             if identities := asserted(headers):
                 user, display = number_of(identities)
             elif (party := remote_party(headers)) is not None:
-                user, display, hidden = party[0].uri.username, party[0].display, hidden or party[1]
+                user, display, hidden = party[0].uri.number, party[0].display, hidden or party[1]
         except PeerError as error:
             office.log("warning", "identity cannot be read", trunk=name, reason=str(error))
             readable = False

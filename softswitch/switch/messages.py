@@ -96,7 +96,7 @@ class Messages:
     def _addressees(self, phone: str, request: Request, now: Instant) -> list[tuple[Request, Flow, Credentials | None]]:
         """The requests to send. Raises `PeerError` 404, 403, 480."""
         office = self._office
-        number = request.uri.username
+        number = request.uri.number
         text = office.directory.dialled(phone, number, now)
         target = None if text is None else parse_target(text)
         settings = office.settings

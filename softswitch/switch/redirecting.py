@@ -37,7 +37,7 @@ def _by_phone(call: "Call", name: str, uris: list[Uri], now: Instant) -> str | R
     phone = call.office.settings.phones.get(name)
     if phone is None or not phone.redirect:
         return None
-    found = (directory.dialled(name, uri.username, now) for uri in uris)
+    found = (directory.dialled(name, uri.number, now) for uri in uris)
     targets = list(dict.fromkeys(target for target in found if target is not None))
     if not targets:
         return None
@@ -56,7 +56,7 @@ def _by_trunk(call: "Call", name: str, uris: list[Uri], now: Instant) -> str | R
     if trunk is None or not trunk.redirect:
         return None
     own = {Uri.parse(trunk.address).host.lower(), (trunk.domain or "").lower()}
-    users = [uri.username for uri in uris if uri.username and uri.host.lower() in own]
+    users = [uri.number for uri in uris if uri.username and uri.host.lower() in own]
     if not users:
         return None
     if not diverting.divert(call, call.number, "deflection"):

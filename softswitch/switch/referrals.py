@@ -187,7 +187,7 @@ def _wanted(
     if replaces:
         staying = talk.callee if leg is call.leg else call.leg
         return _replaced(office, unescape(replaces), leg.peer, call, staying)
-    target = office.directory.dialled(phone, uri.username, now)
+    target = office.directory.dialled(phone, uri.number, now)
     if target is None:
         raise PeerError(f"{uri} leads nowhere", status=404)
     if why := office.parked.refusal(parse_target(target)):

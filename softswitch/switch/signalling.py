@@ -138,9 +138,9 @@ class Signalling:
         leg = Leg(id, str(source), worker, stream, office.ua, office.fabric)
         leg.invited(event.session, request, request.body)
         leg.record_aware = knows_recording(request)
-        number = request.uri.username
+        number = request.uri.number
         if source.kind == "trunk" and office.trunks.by_contact_user(number) is not None:
-            number = request.to.uri.username  # carriers call the contact that we registered; To has the number
+            number = request.to.uri.number  # carriers call the contact that we registered; To has the number
         language = office.settings.server.language
         if source.kind == "phone":
             language = office.settings.phones[source.name].language or language

@@ -99,11 +99,11 @@ def origid(office: "Office", stir: Stir) -> str:
 def claimed(call: "Call", request: Request, trunk: Trunk, now: Instant) -> Claim | Verdict:
     """What a call that came over a trunk claims."""
     try:
-        callers = [one.uri.username for one in asserted(request.headers)]
+        callers = [one.uri.number for one in asserted(request.headers)]
     except PeerError:
         callers = []
-    origins = {_canonical(number, trunk) for number in callers or [request.from_.uri.username]}
-    called = {call.called, request.to.uri.username, request.uri.username}
+    origins = {_canonical(number, trunk) for number in callers or [request.from_.uri.number]}
+    called = {call.called, request.to.uri.number, request.uri.number}
     destinations = {_canonical(number, trunk) for number in called} | {canonical(number) for number in called}
     fields = request.headers.all("Identity")
     return passport.claim(fields, origins - {""}, destinations - {""}, now, call.office.settings.stir.max_age)

@@ -144,8 +144,10 @@ class Subscriptions:
             self._tell(presence.PACKAGE, f"phone:{phone}", now)
 
     def stray_notify(self, event: Requested, now: Instant) -> None:
-        """We subscribe to nothing (RFC 6665 §4.1.3: 481)."""
-        self._office.drive(self._office.ua.respond(event.tx, 481, now))
+        """We subscribe to nothing (RFC 6665 §4.1.3: 481). Phones keep their flow open by `Event: keep-alive`, and some
+        register anew when that fails."""
+        package = (event.request.headers.get("Event") or "").partition(";")[0].strip().lower()
+        self._office.drive(self._office.ua.respond(event.tx, 200 if package == "keep-alive" else 481, now))
 
     def _phone(self, event: Requested, now: Instant) -> str | None:
         """The phone of ours that sends this; None: it was answered."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.interop import sipp
+from tests.interop.raw_peer import RawPeer
 from tests.interop.scenario import Scenario
 from tests.interop.switch_process import SwitchProcess, free_port, running_switch
 
@@ -227,3 +228,46 @@ def lone_office(own_switch: Callable[..., SwitchProcess], tmp_path: Path) -> Ite
     yield make
     for office in made:
         office.end()
+
+
+ODD = "127.0.0.4"
+
+
+class OddOffice:
+    """A switch whose peers write their messages by themselves: a carrier, a phone with a fixed address (1001), and
+    one that registers (1002)."""
+
+    def __init__(self, switch: SwitchProcess, carrier: RawPeer, lobby: RawPeer, phone: RawPeer) -> None:
+        self.switch, self.carrier, self.lobby, self.phone = switch, carrier, lobby, phone
+
+    def peers(self) -> tuple[RawPeer, RawPeer, RawPeer]:
+        return self.carrier, self.lobby, self.phone
+
+
+@pytest.fixture(scope="session")
+def shared_odd_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OddOffice]:
+    directory = tmp_path_factory.mktemp("odd-office")
+    carrier, lobby = free_port(host=CARRIER), free_port(host=LOBBY)
+    text = small_office(carrier, lobby).replace("record = true", "record = false")
+    text += f'[phones.1002]\npassword = "{PASSWORD}"\n'
+    for number in ("300", "+15550100", "#31#", "*99"):
+        text += f'[[routes]]\nfrom = "trunk:carrier"\nnumber = "{number}"\nto = "answer:"\n'
+    with contextlib.ExitStack() as stack:
+        switch = stack.enter_context(running_switch(directory, text))
+        peers = [
+            RawPeer(host, port, (switch.host, switch.port))
+            for host, port in ((CARRIER, carrier), (LOBBY, lobby), (ODD, 0))
+        ]
+        for peer in peers:
+            stack.callback(peer.close)
+        yield OddOffice(switch, *peers)
+        switch.calls_over(15.0)
+        switch.no_faults()
+
+
+@pytest.fixture
+def odd_office(shared_odd_office: OddOffice) -> OddOffice:
+    """Nothing of earlier calls waits to be read."""
+    for peer in shared_odd_office.peers():
+        peer.quiet(0.0)
+    return shared_odd_office

@@ -161,6 +161,13 @@ def test_contacts_that_no_call_can_go_to_are_400(contact: str) -> None:
     assert Registrar().register(AOR, register(contact), PHONE, NOW).status == 400
 
 
+def test_a_mail_address_beside_a_contact_is_passed_over() -> None:
+    """RFC 3261 §20.10 has both in its example."""
+    outcome = Registrar().register(AOR, register(HERE, "<mailto:a@example.com>;q=0.1"), PHONE, NOW)
+    assert outcome.status == 200
+    assert len(contacts_of(outcome)) == 1
+
+
 @pytest.mark.parametrize("contact", ["<sip:>", "<sip:1001@192.0.2.11>;q=2", "nonsense"])
 def test_contacts_that_cannot_be_read_are_400_and_change_nothing(contact: str) -> None:
     registrar = Registrar()

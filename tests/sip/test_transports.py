@@ -57,6 +57,21 @@ def test_who_speaks_by_tls_is_answered_by_that_connection(flow, target):
     assert next_hop(Uri.parse(target), flow) == flow
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "sip:bob@192.0.2.1:5061;transport=TLS",
+        "sip:bob@198.51.100.7;transport=tls",
+        "sip:bob@192.0.2.1:0",
+        "sip:bob@198.51.100.7:0",
+        "sip:bob@198.51.100.7:0;transport=tcp",
+    ],
+)
+def test_who_speaks_in_the_clear_is_answered_so(target):
+    """No certificate names an address, and no port is 0: such a Contact does not tell where to go."""
+    assert next_hop(Uri.parse(target), UDP) == UDP
+
+
 def test_a_browser_is_not_called_when_its_connection_is_gone():
     """RFC 7118 §5: there is no other way to it; the session ends at once."""
     world = World()

@@ -71,8 +71,8 @@ class NameAddr(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def tag(self) -> str | None:
-        """The tag parameter, None if there is none."""
-        return self.params.get("tag")
+        """The tag parameter, None if there is none, or an empty one."""
+        return self.params.get("tag") or None
 
     def with_tag(self, tag: str) -> "NameAddr":
         """The same with another tag."""

@@ -54,6 +54,8 @@ _other = re.compile(r"([A-Za-z][A-Za-z0-9+\-.]*+):([^\s<>\"]++)")
 
 _PLAIN_USER: Final = re.compile(r"[A-Za-z0-9\-_.!~*'()&=+$,/#]*")  # "#" is dialled unescaped by many phones
 
+_TELEPHONE: Final = re.compile(r"\+?[0-9A-Fa-f*#().-]+")  # RFC 3966 §3, with visual separators
+
 # RFC 3261 §19.1.4: these never match when only one URI has them
 _MUST_AGREE: Final = ("user", "ttl", "method", "maddr")
 
@@ -91,6 +93,14 @@ class Uri(msgspec.Struct, frozen=True, gc=False):
     def username(self) -> str:
         """The user part with every escape resolved, "" if there is none."""
         return "" if self.user is None else unescape(self.user)
+
+    @property
+    def number(self) -> str:
+        """`username` without what may follow a telephone number in it (RFC 3261 §19.1.6: `+15550100;npdi;rn=…`)."""
+        head, semicolon, _ = (self.user or "").partition(";")
+        if semicolon and _TELEPHONE.fullmatch(number := unescape(head)):
+            return number
+        return self.username
 
     @property
     def aor(self) -> str:

@@ -100,6 +100,25 @@ def test_uris_that_are_not_equivalent(one: str, other: str) -> None:
     assert not Uri.parse(other).equivalent(Uri.parse(one))
 
 
+@pytest.mark.parametrize(
+    ("uri", "number"),
+    [
+        ("sip:+15550100;npdi;rn=+15550199@a.example", "+15550100"),
+        ("sip:300;phone-context=a.example@a.example;user=phone", "300"),
+        ("sip:%2B1-555-0100;ext=5@a.example", "+1-555-0100"),
+        ("sip:*99;x@a.example", "*99"),
+        ("sip:alice;day=tuesday@a.example", "alice;day=tuesday"),
+        ("sip:300%3Bx@a.example", "300;x"),
+        ("sip:;x@a.example", ";x"),
+        ("sip:a.example", ""),
+        ("tel:+1-555-0100;ext=5", "+1-555-0100"),
+    ],
+)
+def test_the_number_in_a_user_part(uri: str, number: str) -> None:
+    """RFC 3261 §19.1.6, RFC 4694: a telephone number's parameters are not dialled; a name may have a semicolon."""
+    assert Uri.parse(uri).number == number
+
+
 def test_address_of_record() -> None:
     """RFC 3261 §10.3: parameters and port are not part of it."""
     assert Uri.parse("sip:%61lice@Example.COM:5060;transport=tcp").aor == "sip:alice@example.com"
