@@ -7,7 +7,7 @@ import click
 
 from softswitch.cli.client import part
 from softswitch.cli.output import emit_json, emit_pairs, emit_table, state, watch
-from softswitch.cli.tables import Cell, Rows
+from softswitch.cli.tables import Cell, Rows, style_of
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import age, duration, moment
 
@@ -175,7 +175,7 @@ def _one_call(found: Row, as_json: bool) -> None:
     emit_pairs(
         [
             ("call", found["id"]),
-            ("state", state(found["state"])),
+            ("state", _call_state(found)),
             ("at", found["at"]),
             ("from", f"{found['caller']} by {found['source']}"),
             ("to", found["called"]),
@@ -190,7 +190,12 @@ def _one_call(found: Row, as_json: bool) -> None:
     )
     legs: Rows = [
         [
-            *(leg["peer"], state(leg["state"]), leg["codec"], leg["srtp"] or "no"),
+            *(
+                leg["peer"],
+                state("holds" if leg["state"] == "held" else leg["state"]),
+                leg["codec"],
+                leg["srtp"] or "no",
+            ),
             *(str(leg["media_port"]), str(leg["worker"])),
             *(*_quality(leg.get("quality")), leg["sip_call_id"]),
         ]
@@ -209,11 +214,18 @@ def _quality(found: Row | None) -> list[Cell]:
     return [*heard, *(f"{found[name]:.1f}" if found[name] else "" for name in ("mos", "remote_mos"))]
 
 
+def _call_state(row: Row) -> Cell:
+    shown = state(row["state"])
+    if row["state"] != "on hold":
+        return shown
+    return (f"on hold by {', '.join(row['held_by'])}", style_of(shown))
+
+
 def call_cells(row: Row) -> list[Cell]:
     """A row of `CALLS`."""
     codecs = "/".join(leg["codec"] for leg in row["legs"] if leg["codec"])
     return [
-        *(row["id"], row["caller"], row["called"], state(row["state"]), row["at"], row["agent"], row["source"]),
+        *(row["id"], row["caller"], row["called"], _call_state(row), row["at"], row["agent"], row["source"]),
         *(duration(row["duration"]), codecs),
     ]
 

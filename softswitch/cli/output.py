@@ -25,6 +25,8 @@ _COLOURS: Final = {
     "menu": "blue",
     "queued": "yellow",
     "parked": "blue",
+    "on hold": "blue",
+    "holds": "blue",
     "up": "green",
     "down": "bold red",
     "registered": "green",

@@ -508,9 +508,12 @@ class Call:
 
     def view(self, now: Instant) -> CallView:
         legs = (self.leg, *self.stage.legs())
+        held_by = tuple(leg.peer for leg in legs if leg.held_at is not None)
+        state = "on hold" if self.stage.held() else self.stage.label
         return CallView(
             id=self.id,
-            state="ended" if self.over else self.stage.label,
+            state="ended" if self.over else state,
+            held_by=held_by,
             at=self.stage.at,
             source=self.source,
             caller=self.caller,

@@ -74,6 +74,7 @@ class CallMemory(msgspec.Struct, frozen=True, array_like=True):
     secured: bool
     secrets: tuple[str, ...]
     whole: bool
+    ordered_by: str = ""
 
     @property
     def legs(self) -> tuple[LegMemory, ...]:
@@ -116,7 +117,7 @@ def remembered(call: "Call", now: Instant) -> CallMemory | None:
         call.recording.memory(), _spoken(call, (call.leg, *legs)), call.earlier_legs(),
         call.office.guards.memory(call), call.first_queued if stage.label == "queued" else None, call.first_queued,
         call.route_record, call.sent_by, call.vouched, call.private, call.secured,
-        tuple(call.secrets), whole,
+        tuple(call.secrets), whole, call.ordered_by,
     )  # fmt: skip
 
 

@@ -248,6 +248,7 @@ class Recovery:
         call.number, call.caller_id, call.route_record = memory.number, memory.caller_id, memory.route_record
         call.sent_by, call.vouched, call.private = memory.sent_by, memory.vouched, memory.private
         call.secured, call.secrets, call.first_queued = memory.secured, set(memory.secrets), memory.first_queued
+        call.ordered_by = memory.ordered_by
         call.facts, call.earlier = memory.facts, memory.earlier
         for spoken in memory.spoken:
             if spoken.leg in legs:

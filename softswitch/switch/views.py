@@ -8,8 +8,8 @@ from softswitch.switch.quality import Quality
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegView:
-    """`state`: trying, ringing, early, talking, held, ended. `quality` as media told it last, some seconds ago; None
-    before that. `srtp` is the suite of an encrypted stream that has its keys."""
+    """`state`: trying, ringing, early, talking, held (this party holds the call), ended. `quality` as media told it
+    last, some seconds ago; None before that. `srtp` is the suite of an encrypted stream that has its keys."""
 
     peer: str
     state: str
@@ -23,7 +23,8 @@ class LegView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallView:
-    """`state`: where the call is: routing, menu, queued, ringing, talking, parked, playing, ended. `at` names the place
+    """`state`: where the call is: routing, menu, queued, ringing, talking, on hold, parked, playing, ended. `held_by`
+    are the parties who hold it; it is on hold when not even two others are left to talk. `at` names the place
     (menu, queue, target). `supervisors`: who is with it and how, as `phone:1009 whisper`. `ordered_by`: the API token
     that had it begun."""
 
@@ -44,6 +45,7 @@ class CallView:
     recording_server: str = ""  # that gets the call now, or is asked to
     supervisors: tuple[str, ...] = ()
     ordered_by: str = ""
+    held_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from softswitch.cli import output
+from softswitch.cli.live import call_cells
 from softswitch.cli.tables import Rows, drawn
 
 COLUMNS = ("agent", "name", "phone", "state", "reason", ">for", "queues", ">calls", ">talk", ">occupied", "call")
@@ -24,6 +25,15 @@ def shown(columns: tuple[str, ...], rows: Rows, width: int, title: str = "") -> 
     lines = [line.rstrip() for line in output.getvalue().splitlines()]
     assert all(len(line) <= width for line in lines)
     return lines
+
+
+def test_a_call_on_hold_says_who_holds_it() -> None:
+    row = dict.fromkeys(("id", "caller", "called", "at", "agent", "source"), "") | {"duration": 5.0, "legs": []}
+    held = call_cells({**row, "state": "on hold", "held_by": ["phone:1001", "agent:bob"]})
+    assert held[3] == ("on hold by phone:1001, agent:bob", "blue")
+    assert call_cells({**row, "state": "talking", "held_by": ["phone:1001"]})[3] == ("talking", "cyan"), (
+        "two others talk"
+    )
 
 
 def test_what_has_room_is_as_it_is() -> None:

@@ -181,8 +181,11 @@ def test_holds_and_resumes(desk: Desk, kind: str) -> None:
     desk.hear(vera="p")
     phone.hold()
     desk.hear(vera="m")
+    (held,) = desk.switch.get("calls")["items"]
+    assert (held["state"], held["held_by"]) == ("on hold", ["phone:1010"])
     phone.resume()
     desk.hear(vera="p")
+    assert desk.switch.get("calls")["items"][0]["state"] == "talking"
     phone.hang_up()
     desk.vera.sip.hung_up()
     phone.closed()

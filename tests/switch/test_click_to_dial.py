@@ -22,6 +22,7 @@ from softswitch.switch.settings import (
     Trunk,
 )
 from tests.switch.site import Line, Party, Site
+from tests.switch.survival import crash
 
 PASSWORD = "correct horse"
 SETTINGS = Settings(
@@ -366,6 +367,17 @@ def test_a_phone_that_a_reload_takes_away_calls_nobody() -> None:
     desk.site.prompt_ends()
     assert not desk.ann.lines
     assert desk.dan.line.state == "over"
+    desk.site.nothing_left()
+
+
+def test_the_record_of_a_call_that_a_crash_cuts_names_the_token_too() -> None:
+    desk = Desk()
+    desk.click("1001", "queue:support")
+    desk.ann.answer(desk.ann.line)
+    desk.bob.answer(desk.bob.line)
+    desk.site.run(1.0)
+    crash(desk.site, media=False)
+    assert desk.record().collected["ordered_by"] == "crm"
     desk.site.nothing_left()
 
 

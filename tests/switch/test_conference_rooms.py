@@ -509,3 +509,15 @@ def test_members_come_from_two_media_processes_to_one() -> None:
     for party, line in zip(site.phones, lines, strict=True):
         party.hang_up(line)
     site.nothing_left()
+
+
+def test_a_member_who_holds_is_seen_on_hold() -> None:
+    site = Meeting(open_room())
+    ann, bob, *_ = site.phones
+    lines = [site.come(ann), site.come(bob)]
+    ann.hold(lines[0])
+    states = {view.source: (view.state, view.held_by) for view in site.switch.desk.calls(site.now)}
+    assert states == {"phone:1001": ("on hold", ("phone:1001",)), "phone:1002": ("talking", ())}
+    ann.hang_up(lines[0])
+    bob.hang_up(lines[1])
+    site.nothing_left()

@@ -149,11 +149,15 @@ def test_hold_and_resume_from_either_side() -> None:
     callee = call.stage.legs()[0]
     for phone, held_line, leg, other in ((alice, line, call.leg, callee), (bob, bob.line, callee, call.leg)):
         phone.hold(held_line, version=2)
+        (view,) = site.switch.desk.calls(site.now)
+        assert (view.state, view.held_by) == ("on hold", (f"phone:{phone.name}",))
         (music,) = site.media.hears(other.id)
         assert site.media.players[music].items == (FileItem("en/music/hold"),)
         assert not site.media.hears(leg.id)
         site.run(5.0)
         phone.resume(held_line, version=3)
+        (view,) = site.switch.desk.calls(site.now)
+        assert (view.state, view.held_by) == ("talking", ())
         assert site.media.hears(other.id) == {leg.id}
         assert site.media.hears(leg.id) == {other.id}
     assert not any(isinstance(event, Reinvited) for event in line.events + bob.line.events)

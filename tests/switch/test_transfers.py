@@ -309,7 +309,11 @@ def test_a_party_of_three_holds() -> None:
     talk.alice.hold(talk.alice.line)
     assert talk.hears(talk.agent) == set()
     assert (talk.hears(talk.caller), talk.hears(third)) == ({third}, {talk.caller})
+    view = talk.call.view(talk.site.now)
+    assert (view.state, view.held_by) == ("talking", ("agent:alice",)), "two are left to talk"
     talk.carol.hold(talk.carol.line)
+    view = talk.call.view(talk.site.now)
+    assert (view.state, view.held_by) == ("on hold", ("agent:alice", "phone:1003"))
     assert talk.plays(talk.caller) == "music"
     talk.alice.resume(talk.alice.line)
     assert talk.hears(talk.caller) == {talk.agent}

@@ -86,6 +86,9 @@ class ConferenceStage(Stage):
         call.office.fact("conference.left", now, call.id, conference=self.at, party=member.leg.peer)
         call.talking((), now)
 
+    def held(self) -> bool:
+        return self.call.leg.held_at is not None
+
     def on_hold(self, leg: Leg, held: bool, now: Instant) -> None:
         if self._room is not None and self._member is not None:
             self.call.office.conferences.tune(self._room, self._member)

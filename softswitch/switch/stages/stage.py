@@ -31,6 +31,10 @@ class Stage:
     def leave(self, now: Instant) -> None:
         """The call moves on or ends: take back what this stage began (players, dials, a place in a queue)."""
 
+    def held(self) -> bool:
+        """Whether parties who hold leave nobody here to talk with."""
+        return False
+
     def legs(self) -> tuple[Leg, ...]:
         """The legs besides the caller's that this stage holds."""
         return ()

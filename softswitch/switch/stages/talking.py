@@ -105,6 +105,10 @@ class TalkStage(Stage):
         """Those who speak with each other."""
         return (self.call.leg, self.callee) if self.transfer is None else self.transfer.circle()
 
+    def held(self) -> bool:
+        circle = self.circle()
+        return len(circle) > 1 and sum(leg.held_at is None for leg in circle) < 2
+
     def enter(self, now: Instant) -> None:
         call, callee = self.call, self.callee
         if not call.answer(now, like=callee):
