@@ -8,50 +8,51 @@ from numpy.typing import NDArray
 
 from softswitch.kernel.clock import Instant
 from softswitch.media import columns
-from softswitch.media.arena import BLOCK, SIZE, Arena, Floats, Ints, Octets
+from softswitch.media.arena import BLOCK, SIZE, SPARE, Arena, Floats, Ints, Octets, Times, Words
 from softswitch.media.codecs import CODED, L16_NARROW, L16_WIDE, LINEAR
 from softswitch.media.legs import Legs
 from softswitch.media.relay import Relay
 from softswitch_codecs import g711, l16
 
-_FEW: Final = 64
+_FEW: Final = SPARE // 2  # packets that may be put off
 _DROPOUT: Final = 3000  # RFC 3550 A.1
 _MISORDER: Final = 100
 _LEAP: Final = 2  # seconds
 _ONE = np.uint64(1)
 
-_COLUMNS: Final = (np.int64, np.int64, np.int64, np.int64, np.uint16, np.uint32)
-
 
 class Account:
     """`recent` is what was accounted for since the memory was last given away; its owner clears it.
 
-    Packets are logged as they come: `open` are lists that grow one by one (row, slot, start, end, sequence,
-    timestamp; start and end within the slot), which `close` turns into a chunk; `log` takes a chunk as it is."""
+    Packets are logged as they come: `open` are lists that grow one by one (row, slot, end, word), which `close` turns
+    into a chunk; `log` takes a chunk as it is. `end` is where the packet ends within its slot, its `word` holds where
+    the payload begins there (16 bits), the sequence number (16), and the timestamp (32)."""
 
-    __slots__ = ("_arena", "_chunks", "_legs", "_relay", "open", "recent")
+    __slots__ = ("_arena", "_chunks", "_first", "_half", "_legs", "_relay", "open", "recent")
 
     def __init__(self, legs: Legs, relay: Relay, arena: Arena) -> None:
         self._legs = legs
         self._relay = relay
         self._arena = arena
-        self._chunks: list[tuple[np.ndarray, ...]] = []
-        self.recent: list[tuple[np.ndarray, ...]] = []
-        self.open: tuple[list[int], ...] = tuple([] for _ in _COLUMNS)
+        self._chunks: list[tuple[Ints, Ints, Ints, Words, Times]] = []
+        self._first: Ints = np.zeros(legs.capacity, np.int64)  # of each row: its first packet among those at hand
+        self._half = 0  # of the arena's spare slots that is written next
+        self.recent: list[tuple[Ints, Ints, Ints, Words]] = []
+        self.open: tuple[list[int], ...] = ([], [], [], [])
 
     def close(self, now: Instant) -> None:
         """The packets in `open` came at `now`."""
         if self.open[0]:
-            columns = [np.array(some, kind) for some, kind in zip(self.open, _COLUMNS, strict=True)]
-            self._chunks.append((*columns, np.full(len(columns[0]), now)))
+            rows, slots, ends = (np.array(some, np.int64) for some in self.open[:3])
+            self.log(rows, slots, ends, np.array(self.open[3], np.uint64), now)
             for some in self.open:
                 some.clear()
 
-    def log(
-        self, rows: Ints, slots: Ints, starts: Ints, ends: Ints, sequences: Ints, stamps: Ints, now: Instant
-    ) -> None:
+    def log(self, rows: Ints, slots: Ints, ends: Ints, words: Words, now: Instant) -> None:
         """These packets came at `now`."""
-        self._chunks.append((rows, slots, starts, ends, sequences, stamps, np.full(len(rows), now)))
+        at = np.empty(len(rows))
+        at.fill(now)
+        self._chunks.append((rows, slots, ends, words, at))
 
     @property
     def waiting(self) -> bool:
@@ -64,62 +65,101 @@ class Account:
 
     def last_of(self, row: int) -> Octets | None:
         """The payload of the row's last packet in `recent`."""
-        for rows, slots, starts, ends, *_ in reversed(self.recent):
+        for rows, slots, ends, words in reversed(self.recent):
             if len(found := np.flatnonzero(rows == row)):
                 last = found[-1]
-                return self._arena.octets[slots[last], starts[last] : ends[last]]
+                return self._arena.octets[slots[last], int(words[last]) >> 48 : ends[last]]
         return None
 
     def fully(self, to_play: Instant) -> None:
         """Account for all, and nothing is put off: the routes are about to change."""
         self.close(to_play)
-        while self._chunks:
-            self(to_play)
+        self._all(to_play, put_off=False)
 
     def __call__(self, to_play: Instant) -> None:
-        """Statistics and jitter buffers of all packets since the last time. `to_play`: when the next tick plays."""
+        """Statistics and jitter buffers of all packets since the last time. `to_play`: when the next tick plays. The
+        few second packets of rows may wait for the next time, where they are not needed before: a round costs the same
+        for one packet as for a hundred."""
+        self._all(to_play, put_off=True)
+
+    def _all(self, to_play: Instant, *, put_off: bool) -> None:
         if not self._chunks:
             return
         chunks, self._chunks = self._chunks, []
-        merged = chunks[0] if len(chunks) == 1 else tuple(map(np.concatenate, zip(*chunks, strict=True)))
-        self.recent.append(merged)
-        rows, slots, starts, ends, sequences, stamps, at = merged
-        rounds = _rounds(rows)
-        if len(rounds) > 1:
-            rounds = self._put_off(rounds, merged)
-        for part in rounds:
-            some = rows[part]
-            sizes = ends[part] - starts[part]
-            state = self._legs.received.take(some)
-            self._relay.account(state["relay"], sequences[part], stamps[part], sizes, at[part])
-            count(state, sequences[part], stamps[part], sizes, at[part])
-            self._legs.received[some] = state
-            decode = state["decode"]
-            if not decode.all():
-                part = part[decode] if isinstance(part, np.ndarray) else np.flatnonzero(decode)
-                if not len(part):
-                    continue
-                some, state = rows[part], state[decode]
-            spare = (to_play - at[part]).astype(np.float32)
-            np.maximum(spare, 0.0, out=spare)
-            self._buffer(some, slots[part], starts[part], ends[part], stamps[part], state["codec"], spare)
+        rows, slots, ends, words, at = chunks[0] if len(chunks) == 1 else map(np.concatenate, zip(*chunks, strict=True))
+        self.recent.append((rows, slots, ends, words))
+        first = self._firsts(rows)
+        if np.count_nonzero(first) == len(rows):
+            self._round(rows, slots, ends, words, at, to_play)
+            return
+        again: Ints = (~first).nonzero()[0]
+        if put_off and len(again) <= min(_FEW, len(rows) // 2):
+            again = self._put_off(again, rows, slots, ends, words, at)
+        part: Ints = first.nonzero()[0]
+        while True:
+            self._round(rows[part], slots[part], ends[part], words[part], at[part], to_play)
+            if not len(again):
+                return
+            first = self._firsts(rows[again])
+            part, again = again[first], again[~first]
 
-    def _put_off(self, rounds: list[slice | Ints], merged: tuple[np.ndarray, ...]) -> list[slice | Ints]:
-        """A round costs the same for one packet as for a hundred, so the few second packets of rows that nobody
-        decodes wait for the next time. Returns the rounds to be done now."""
-        rows = merged[0]
-        later = np.concatenate([np.arange(len(rows))[part] for part in rounds[1:]])
-        if len(later) > min(_FEW, len(rows) // 2) or self._legs.received["decode"][rows[later]].any():
-            return rounds
-        later.sort()
-        self._chunks.insert(0, tuple(column[later] for column in merged))
-        return rounds[:1]
+    def _firsts(self, rows: Ints) -> NDArray[np.bool_]:
+        """Which packets are the first of their rows."""
+        order = np.arange(len(rows))
+        self._first[rows[::-1]] = order[::-1]  # of equal rows the last one written stays: the first
+        firsts: NDArray[np.bool_] = self._first.take(rows) == order
+        return firsts
+
+    def _put_off(self, again: Ints, rows: Ints, slots: Ints, ends: Ints, words: Words, at: Times) -> Ints:
+        """Let packets wait that the next tick does not play; their memory is given away, so their sound is kept in the
+        spare slots. Returns the others."""
+        received, buffer = self._legs.received, self._legs.buffer
+        waits: list[int] = []
+        kept: list[int] = []
+        for i, row, word in zip(again.tolist(), rows[again].tolist(), words[again].tolist(), strict=True):
+            if received["decode"][row]:
+                if not buffer(row).later(row, word & 0xFFFFFFFF):
+                    continue
+                kept.append(i)
+            waits.append(i)
+        if not waits:
+            return again
+        if kept:
+            first = self._arena.spare + self._half * _FEW
+            self._half ^= 1
+            places = slice(first, first + len(kept))
+            self._arena.octets[places] = self._arena.octets[slots[kept]]
+            slots = slots.copy()
+            slots[kept] = np.arange(places.start, places.stop)
+        self._chunks.insert(0, (rows[waits], slots[waits], ends[waits], words[waits], at[waits]))
+        return np.setdiff1d(again, waits, assume_unique=True) if len(waits) < len(again) else again[:0]
+
+    def _round(self, rows: Ints, slots: Ints, ends: Ints, words: Words, at: Times, to_play: Instant) -> None:
+        """One packet of each of `rows`."""
+        halves = words.view(np.uint16).reshape(-1, 4)
+        starts, sequences, stamps = halves[:, 3].astype(np.int64), halves[:, 2], words.view(np.uint32)[::2]
+        sizes = ends - starts
+        legs = self._legs
+        state = legs.received.take(rows)
+        self._relay.account(state["relay"], sequences, stamps, sizes, at)
+        count(state, sequences, stamps, sizes, at)
+        legs.received_items[rows] = columns.items(state)
+        decode = state["decode"]
+        spare = (to_play - at).astype(np.float32)
+        np.maximum(spare, 0.0, out=spare)
+        if (decoded := np.count_nonzero(decode)) == len(rows):
+            self._buffer(rows, slots, starts, ends, stamps, state["codec"], spare)
+        elif decoded:
+            some = decode.nonzero()[0]
+            self._buffer(
+                rows[some], slots[some], starts[some], ends[some], stamps[some], state["codec"][some], spare[some]
+            )
 
     def _buffer(
         self, rows: Ints, slots: Ints, starts: Ints, ends: Ints, stamps: Ints, laws: Ints, spare: Floats
     ) -> None:
         """Decode into the jitter buffer, packets of one shape at a time; `rows` are distinct."""
-        if (other := laws >= LINEAR).any():
+        if np.count_nonzero(other := laws >= LINEAR):
             at = np.flatnonzero(other)
             self._others(rows[at], slots[at], starts[at], ends[at], stamps[at], laws[at], spare[at])
             at = np.flatnonzero(~other)
@@ -133,11 +173,7 @@ class Account:
             if not size:
                 continue
             octets = self._arena.octets[slots[part], start : start + size]
-            law = laws[part]
-            if (law == law[0]).all():
-                samples = g711.DECODE[int(law[0])].take(octets)
-            else:
-                samples = g711.DECODE.reshape(-1).take(octets + (law.astype(np.int64) * 256)[:, None])
+            samples = g711.decode_rows(octets, laws[part])
             self._legs.jitter.put(rows[part], stamps[part], samples, spare[part])
 
     def _others(
@@ -164,7 +200,7 @@ class Account:
 
 def _shapes(starts: Ints, ends: Ints) -> list[tuple[int, int, slice | Ints]]:
     """The packets by where their payloads begin and end."""
-    if (starts == starts[0]).all() and (ends == ends[0]).all():
+    if np.count_nonzero((starts != starts[0]) | (ends != ends[0])) == 0:
         return [(int(starts[0]), int(ends[0]), slice(None))]
     return [
         (start, end, np.flatnonzero((starts == start) & (ends == end)))
@@ -172,23 +208,10 @@ def _shapes(starts: Ints, ends: Ints) -> list[tuple[int, int, slice | Ints]]:
     ]
 
 
-def _rounds(rows: Ints) -> list[slice | Ints]:
-    """The packets in groups that hold each row once, in order of arrival."""
-    order = np.argsort(rows, kind="stable")
-    ordered = rows[order]
-    again = ordered[1:] == ordered[:-1]
-    if not again.any():
-        return [slice(None)]
-    position = np.arange(len(rows))
-    first = np.concatenate(([True], ~again))
-    turn = position - np.maximum.accumulate(np.where(first, position, 0))
-    return [np.sort(order[turn == n]) for n in range(int(turn.max()) + 1)]
-
-
 def count(state: columns.Table, sequences: Ints, stamps: Ints, sizes: Ints, at: NDArray[np.float64]) -> None:
     """Statistics of RFC 3550 A.1, A.3, A.8 for one packet of each row in `state`."""
     step = (sequences - state["highest"].astype(np.uint16)).view(np.int16)
-    if (step == 1).all():
+    if np.count_nonzero(step == 1) == len(step):
         state["highest"] += 1
         state["seen"] = state["seen"] << _ONE | _ONE
         state["packets"] += 1

@@ -61,7 +61,10 @@ class Backend(Protocol):
         """The row's only source is known, or open again."""
 
     def send(self, packets: Packets) -> None:
-        """Send all; the memory may change once this returns."""
+        """Send all, at the latest with the next `flush`, `recycle` or `wait`, until which the memory must stay."""
+
+    def flush(self) -> None:
+        """What was to be sent leaves now."""
 
     def send_one(self, row: int, data: bytes) -> None:
         """Send one RTP packet."""

@@ -21,6 +21,7 @@ RECEIVED: Final = np.dtype(
         ("octets", "i8"),
         ("heard", "f8"),  # instant of the last packet
         ("jitter", "f4"),  # clock units (RFC 3550 A.8)
+        ("max_jitter", "f4"),  # its highest, looked at once a second
         ("transit", "u4"),
         ("duplicate", "i4"),
         ("losses", "i4"),  # gaps in the sequence, of any length
@@ -53,3 +54,9 @@ SENT: Final = np.dtype(
 def table(dtype: np.dtype[np.void], rows: int) -> Table:
     """All zero; untouched rows cost no memory."""
     return np.zeros(rows, dtype)
+
+
+def items(rows: Table) -> Table:
+    """The same rows as opaque items: numpy writes structures to chosen rows field by field (32 µs for 200 rows), items
+    at once (0.7 µs)."""
+    return rows.view(np.dtype(("V", rows.dtype.itemsize)))

@@ -214,6 +214,9 @@ class EpollBackend:
                 self.dropped += 1
         self.sent += done
 
+    def flush(self) -> None:
+        """See `Backend`: nothing waits here."""
+
     def send_one(self, row: int, data: bytes) -> None:
         """See `Backend`."""
         self._to(self._ports.rtp[row], data, self._aims[row])

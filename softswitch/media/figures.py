@@ -45,7 +45,7 @@ def statistics(legs: Legs, leg: Leg) -> LegStats:
         mos=quality.mos(quality.rating(loss, delay, codec, bursts)) if packets else 0.0,
         expected=expected,
         concealed_ms=10 * int(learned["concealed"]),
-        max_jitter_ms=max(leg.max_jitter * 1000 / rate, jitter_ms),
+        max_jitter_ms=max(float(received["max_jitter"]) * 1000 / rate, jitter_ms),
         buffer_ms=1000 * now_held,
         buffer_mean_ms=1000 * mean_held,
         burst_ratio=bursts,

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from softswitch.kernel.clock import Duration
 from softswitch.media import conceal, stretch
 from softswitch.media.arena import BLOCK, Floats, Ints, Samples
-from softswitch.media.columns import Table, table
+from softswitch.media.columns import Table, items, table
 from softswitch.media.placing import AHEAD, BLOCKS, FRAME, LEAD_IN, LEARNED, NEVER, STATE, TIGHT, move, place_odd
 
 _MASK = BLOCKS - 1
@@ -34,12 +34,16 @@ NOISE: Final = 48
 """Blocks in the loop of comfort noise."""
 
 _WINDOW = 50  # ticks
+_TOGETHER = 5  # ticks whose rows learn in one of them
 _ENOUGH = 3  # windows after a start before the delay shrinks
 _ROOMY = 0.010  # spare time that must be left when it shrinks, seconds
 _FEW = 8  # packets in a window that is too short to have a quantile
 _HASTE = 0.1  # spare time from which on shrinking does not wait for good places
 _REST = 3  # ticks from one step forward to the next
+_MOVERS = 64  # rows that may step forward in one tick
 _TWO = np.arange(2, dtype=np.int64)
+# Arrays without dimensions: numpy takes longer for numbers.
+_BLOCK_TIME, _FRAME_TIME = np.array(0.01, np.float32), np.array(FRAME, np.float32)
 
 
 class JitterBuffer:
@@ -51,6 +55,7 @@ class JitterBuffer:
         "_frames",
         "_item",
         "_items",
+        "_learned_items",
         "_margins",
         "_noise",
         "_noises",
@@ -59,6 +64,8 @@ class JitterBuffer:
         "_pulls",
         "_rate",
         "_rises",
+        "_sample_time",
+        "_state_items",
         "_tags",
         "_touched",
         "block",
@@ -69,9 +76,11 @@ class JitterBuffer:
     def __init__(self, rows: int, block: int = BLOCK) -> None:
         self.block = block
         self._rate = 100 * block
+        self._sample_time = np.array(1 / self._rate, np.float32)
         self.state: Table = table(STATE, rows)
         self.state["unit"] = block
         self.learned: Table = table(LEARNED, rows)
+        self._state_items, self._learned_items = items(self.state), items(self.learned)
         self._item = np.dtype(f"V{2 * block}")  # a block of int16 samples moved as one item
         self._items = np.zeros(rows * _LINE + 2, self._item)
         self._flat: Samples = self._items.view(np.int16)
@@ -149,8 +158,8 @@ class JitterBuffer:
         """Packets of one length: `samples` is [n, k·block], `rows` are distinct, `timestamps` are RTP's.
         `spare`: seconds from each packet's arrival to the next tick."""
         numbers = self.place(rows, timestamps, spare)
-        if (numbers < 0).any():
-            keep = np.flatnonzero(numbers >= 0)
+        keep = (numbers >= 0).nonzero()[0]
+        if len(keep) < len(numbers):
             if not len(keep):
                 return
             rows, samples, numbers = rows[keep], samples[keep], numbers[keep]
@@ -167,43 +176,51 @@ class JitterBuffer:
         unit = state["unit"].astype(np.int32)
         ahead = (stamps - state["ts"]).view(np.int32) // unit
         good = state["on"] & (ahead >= 0) & (ahead < AHEAD)
-        if good.all():
+        if np.count_nonzero(good) == len(good):
             state["late_run"] = 0
         else:
-            odd = np.flatnonzero(~good)
-            part, learned = state[odd], self.learned.take(rows[odd])
+            odd = (~good).nonzero()[0]
+            part, learned = state.take(odd), self.learned.take(rows[odd])
             good[odd] = place_odd(part, learned, stamps[odd], ahead[odd], spare[odd], self.block)
-            state[odd] = part
-            self.learned[rows[odd]] = learned
+            items(state)[odd] = items(part)
+            self._learned_items[rows[odd]] = items(learned)
             ahead = (stamps - state["ts"]).view(np.int32) // unit
             state["late_run"] = np.where(good, 0, state["late_run"])
-        held = ahead * np.float32(0.01) + state["back"] * np.float32(1 / self._rate) + spare
-        in_time = (ahead >> 1) * np.float32(FRAME) + spare
-        if not good.all():
+        back = state["back"]
+        held = ahead.astype(np.float32) * _BLOCK_TIME + back.astype(np.float32) * self._sample_time + spare
+        in_time = (ahead >> 1).astype(np.float32) * _FRAME_TIME + spare
+        if np.count_nonzero(good) < len(good):
             held, in_time = np.where(good, held, 0), np.where(good, in_time, np.float32(NEVER))
         state["second"] = np.minimum(state["second"], np.maximum(state["least"], in_time))
         state["least"] = np.minimum(state["least"], in_time)
-        state["offset"] = np.minimum(state["offset"], (ahead & 1) * self.block + state["back"])
+        state["offset"] = np.minimum(state["offset"], (ahead & 1) * self.block + back)
         state["held"] += held
         state["placed"] += good
-        state["newest"] = np.where(good & ((stamps - state["newest"]).view(np.int32) > 0), stamps, state["newest"])
-        self.state[rows] = state
+        newer = (good & ((stamps - state["newest"]).view(np.int32) > 0)).nonzero()[0]
+        state["newest"][newer] = stamps[newer]
+        self._state_items[rows] = items(state)
         numbers: Ints = np.where(good, state["block"] + ahead, -1)
         return numbers
+
+    def later(self, row: int, timestamp: int) -> bool:
+        """Whether a packet is for a frame after the next one, and may as well be `put` after that."""
+        state = self.state[row]
+        ahead = timestamp - int(state["ts"]) & 0xFFFFFFFF
+        return bool(state["on"]) and 2 * int(state["unit"]) <= ahead < 0x80000000
 
     def fill(self, rows: Ints, numbers: Ints, samples: Samples) -> None:
         """Sound for the blocks from `numbers` on: `samples` is [n, k·block], `rows` are distinct. What has begun to be
         played is left alone."""
         width = samples.shape[1] // self.block
         block = numbers[:, None] + (_TWO if width == 2 else np.arange(width))
-        items = np.ascontiguousarray(samples).view(self._item).reshape(-1)
+        blocks = np.ascontiguousarray(samples).view(self._item).reshape(-1)
         ring = block & _MASK
         at, tag = (rows * _LINE + 1)[:, None] + ring, (rows * BLOCKS)[:, None] + ring
         first = self.state["block"].take(rows)
-        if (numbers < first).any():
+        if np.count_nonzero(numbers < first):
             open_ = block >= first[:, None]
-            at, tag, block, items = at[open_], tag[open_], block[open_], items[open_.reshape(-1)]
-        self._items[at.reshape(-1)] = items
+            at, tag, block, blocks = at[open_], tag[open_], block[open_], blocks[open_.reshape(-1)]
+        self._items[at.reshape(-1)] = blocks
         self._tags[tag.reshape(-1)] = block.reshape(-1)
 
     # ------------------------------------------------------------------------------------------------------ playing
@@ -218,36 +235,36 @@ class JitterBuffer:
         state = self.state.take(rows)
         self._pulls += 1
         on = state["on"]
-        moving = np.flatnonzero(state["want"])
+        moving = state["want"].nonzero()[0]
         if len(moving):
             self._splice(rows, state, moving)
         number = state["block"][:, None] + _TWO
         there = self._tags.take((rows * BLOCKS)[:, None] + (number & _MASK)) == number
-        fine = there.all(axis=1) & (state["gap"] == 0)
-        if not fine.all():
-            odd = np.flatnonzero(on & ~fine)
+        fine = there[:, 0] & there[:, 1] & (state["gap"] == 0)
+        if np.count_nonzero(fine) < len(fine):
+            odd = (on & ~fine).nonzero()[0]
             if len(odd):
                 self._repair(rows, state, odd, there)
         if self._noises:
             self._end_noise(rows, state, there)
         frames = self._gather(rows, state)
-        if not on.all():
-            self._rest(rows, state, np.flatnonzero(~on), frames)
+        if np.count_nonzero(on) < len(on):
+            self._rest(rows, state, (~on).nonzero()[0], frames)
         state["block"] += 2
         state["ts"] += state["unit"] * np.uint32(2)
-        turn = rows % _WINDOW == self._pulls % _WINDOW  # each row once a window, not all in one tick
-        if turn.any():
-            self._learn(rows, state, np.flatnonzero(turn & on))
-        self.state[rows] = state
+        if self._pulls % _TOGETHER == 0:  # each row once a window, not all in one tick, nor a few in each
+            turn = rows % _WINDOW // _TOGETHER == self._pulls % _WINDOW // _TOGETHER
+            self._learn(rows, state, (turn & on).nonzero()[0])
+        self._state_items[rows] = items(state)
         return frames
 
     def _gather(self, rows: Ints, state: Table) -> Samples:
         place = state["block"] & _MASK
         line = rows * _LINE
-        wrapped = np.flatnonzero((place == 0) & (state["back"] > 0))
+        wrapped = ((place == 0) & (state["back"] > 0)).nonzero()[0]
         if len(wrapped):
             self._items[line[wrapped]] = self._items[line[wrapped] + BLOCKS]
-        wrapped = np.flatnonzero(place == BLOCKS - 1)
+        wrapped = (place == BLOCKS - 1).nonzero()[0]
         if len(wrapped):
             self._items[line[wrapped] + BLOCKS + 1] = self._items[line[wrapped] + 1]
         at = (line + 1 + place) * self.block - state["back"]
@@ -262,7 +279,7 @@ class JitterBuffer:
 
     def _repair(self, rows: Ints, state: Table, odd: Ints, there: NDArray[np.bool_]) -> None:
         """Put a patch into the ring where blocks are missing, and fade from the patch into what comes after."""
-        part, own = state[odd], rows[odd]
+        part, own = state.take(odd), rows[odd]
         concealed = np.zeros(len(odd), np.int32)
         for half in (0, 1):
             here, gap = there[odd, half], part["gap"]
@@ -292,7 +309,7 @@ class JitterBuffer:
             concealed[change] += np.where(ended, gap[change], 0)
             gap[change] = np.where(missing, np.maximum(gap[change], 0) + 1, 0)
         part["on"] = (part["gap"] < 2 * GIVE_UP) | (part["gap"] >= LEAD_IN)
-        state[odd] = part
+        items(state)[odd] = items(part)
         self.learned["concealed"][own] += concealed
         for row in own[~part["on"]].tolist():
             self._hush(row)
@@ -325,7 +342,7 @@ class JitterBuffer:
         turn = turn[state["placed"][turn] > 0]
         if not len(turn):
             return
-        part, learned = state[turn], self.learned.take(rows[turn])
+        part, learned = state.take(turn), self.learned.take(rows[turn])
         low = learned["low"]
         low[:, 1:] = low[:, :-1]
         low[:, 0] = np.where(part["placed"] < _FEW, part["least"], part["second"])
@@ -344,13 +361,15 @@ class JitterBuffer:
         part["offset"] = 2 * self.block
         part["least"] = part["second"] = NEVER
         part["held"] = part["placed"] = 0
-        state[turn] = part
-        self.learned[rows[turn]] = learned
+        items(state)[turn] = items(part)
+        self._learned_items[rows[turn]] = items(learned)
 
     def _splice(self, rows: Ints, state: Table, moving: Ints) -> None:
         """Move play points as far as it cannot be heard."""
         moving = moving[state["on"][moving] & (state["gap"][moving] == 0)]
-        turn = (rows[moving] + self._pulls) % _REST == 0
+        beat = self._pulls % _REST
+        few = len(moving) <= _MOVERS
+        turn = beat == 0 if few else (rows[moving] + beat) % _REST == 0
         moving = moving[turn | (state["want"][moving] < 0)]  # more delay is urgent
         for faster in (False, True):
             some = moving[(state["want"][moving] > 0) == faster]
@@ -362,7 +381,7 @@ class JitterBuffer:
 
     def _move(self, rows: Ints, state: Table, some: Ints, faster: bool) -> None:
         block, reach = self.block, stretch.reach(self.block)
-        part, own = state[some], rows[some]
+        part, own = state.take(some), rows[some]
         learned = self.learned.take(own)
         play = part["block"] * block - part["back"]
         sound = self._flat[self._index(own, play + reach + block, 2 * reach + block)].astype(np.float32)
@@ -384,8 +403,8 @@ class JitterBuffer:
         done = left < block // 4 if faster else left >= 0
         part["want"] = np.where(done, 0, left)
         move(part, learned, moves, self.block)
-        state[some] = part
-        self.learned[own] = learned
+        items(state)[some] = items(part)
+        self._learned_items[own] = items(learned)
 
     def newest(self, row: int) -> Samples | None:
         """The 20 ms before the end of what has come, played or not; None when there is no such thing."""

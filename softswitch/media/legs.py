@@ -7,7 +7,7 @@ import numpy as np
 
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.media import columns, comfort
-from softswitch.media.arena import BLOCK, RATE, Address, Ints, Samples
+from softswitch.media.arena import BLOCK, RATE, Address, Ints, Samples, Times
 from softswitch.media.codecs import CODECS, FOREIGN, NARROW, WIDE
 from softswitch.media.coded import Coded
 from softswitch.media.columns import Table
@@ -43,7 +43,6 @@ class Leg:
         "last_sr_at",
         "locked",
         "locked_at",
-        "max_jitter",
         "opened",
         "outlet",
         "packets_base",
@@ -102,7 +101,6 @@ class Leg:
         self.last_sr_at: Instant = 0.0
         self.bye_ssrc = -1
         self.judged = False  # the peer has told how it hears us
-        self.max_jitter = 0.0  # clock units, looked at once a second
         self.packets_base = 0  # packets of earlier streams
         self.remote_fraction = 0.0
         self.reports = 0
@@ -115,10 +113,11 @@ class Legs:
     """All legs by id and by row. `kind` numbers a row's codec, 0 when unknown: equal kinds may be relayed when the
     source's `packet_ms` is within the sink's `longest_ms` (ptime is a wish, maxptime is not: RFC 8866 §6.4, §6.5);
     `sendable` are rows that may send; `listened` are pulled although nobody hears them; `flows` let common
-    packets pass without a closer look.
+    packets pass without a closer look; `look_at` is when the leg is to be looked at although packets come.
 
     `plane` says at which rate a row is decoded and mixed (−1: not at all): in the buffer `jitter` at 8 kHz, or `wide`
-    at 16 kHz, where the payloads of some wait as `coded`."""
+    at 16 kHz, where the payloads of some wait as `coded`. `received_items` and `sent_items` are those tables to be
+    written to many rows at a time (`columns.items`)."""
 
     __slots__ = (
         "_kinds",
@@ -133,11 +132,14 @@ class Legs:
         "kind",
         "listened",
         "longest_ms",
+        "look_at",
         "packet_ms",
         "plane",
         "received",
+        "received_items",
         "sendable",
         "sent",
+        "sent_items",
         "wide",
     )
 
@@ -148,6 +150,7 @@ class Legs:
         self.by_row: list[Leg | None] = [None] * capacity
         self.received: Table = columns.table(columns.RECEIVED, capacity)
         self.sent: Table = columns.table(columns.SENT, capacity)
+        self.received_items, self.sent_items = columns.items(self.received), columns.items(self.sent)
         self.jitter = JitterBuffer(capacity)
         self.wide = JitterBuffer(capacity, 2 * BLOCK)
         self.coded = Coded(capacity, self.wide, self._refuse)
@@ -159,6 +162,7 @@ class Legs:
         self.longest_ms: Ints = np.zeros(capacity, np.int64)
         self.listened = np.zeros(capacity, bool)
         self.sendable = np.zeros(capacity, bool)
+        self.look_at: Times = np.full(capacity, np.inf)
         self._kinds: dict[tuple[str, str, int], int] = {}
 
     def __iter__(self) -> Iterator[Leg]:
@@ -169,7 +173,7 @@ class Legs:
         leg = Leg(id, row, spec, now)
         self.by_id[id] = self.by_row[row] = leg
         bits = self.dice.getrandbits(80)
-        self.received[row] = (0, 0, 0, 0, 0, now, 0.0, 0, 0, 0, columns.NOTHING, RATE, FOREIGN, False)
+        self.received[row] = (0, 0, 0, 0, 0, now, 0.0, 0.0, 0, 0, 0, columns.NOTHING, RATE, FOREIGN, False)
         self.sent[row] = (
             now,
             0,
@@ -195,6 +199,7 @@ class Legs:
         self.received["decode"][row] = False
         self.sendable[row] = self.listened[row] = False
         self.kind[row] = 0
+        self.look_at[row] = np.inf
         self.changed.add(row)
         self.coded.reset(row)
 
@@ -240,6 +245,7 @@ class Legs:
         self.sent["head"][row] = PLAIN | spec.payload_type
         self.kind[row] = self._kind(spec)
         self.packet_ms[row] = spec.packet_ms
+        self.look_at[row] = 0.0
         self.longest_ms[row] = spec.max_packet_ms if spec.max_packet_ms and codec is not None else _NO_BOUND
         self.received["rate"][row] = spec.clock or CLOCK_RATES.get(spec.codec, RATE)
         leg.kinds = {(other.payload_type if other.arrives < 0 else other.arrives): other for other in spec.also}

@@ -2,7 +2,7 @@
 
 Is it the common packet of its row (source, SSRC, payload type, plain header), and is the row relayed: then its header
 is rewritten where it lies and it goes on. A few packets are looked at one by one, about 0.6 µs each; from `_BULK` on
-all at once in numpy, about 15 µs for the batch and 0.02 µs each.
+all at once in numpy, about 10 µs for the batch and 0.02 µs each.
 
 All other packets take the slow way through `_examine`: first packets, telephone-events, strangers, junk. Junk is
 counted and nothing else.
@@ -21,17 +21,34 @@ from softswitch.media import columns
 from softswitch.media.account import Account, count
 from softswitch.media.arena import SIZE, Address, Arena, Batch, Ints, Packets
 from softswitch.media.effects import SendOne
+from softswitch.media.flows import (
+    FIRST,
+    FLIP_FIRST,
+    FLIP_SECOND,
+    KEY,
+    LOOK_FIRST,
+    LOOK_SECOND,
+    SECOND,
+    SEQUENCE,
+    SINK,
+    TIMESTAMP,
+)
 from softswitch.media.latch import CARRY_ON, may_take_over
 from softswitch.media.legs import Leg, Legs
 from softswitch.media.relay import Relay
 from softswitch.wire import dtmf, rtp
 from softswitch.wire.control import DATAGRAMS, LegHeard, LegLatched, Other, Report
-from softswitch.wire.rtp import HEADER, HEADER_DTYPE, MARKER, PLAIN
+from softswitch.wire.rtp import HEADER, MARKER, PLAIN
 
 _MISORDER: Final = 100  # RFC 3550 A.1, MAX_MISORDER
 _BULK: Final = 16  # packets from which on numpy is the cheaper way
 _FLOOD: Final = 32  # odd packets of one row in a batch that are looked at
 _FLOOD_OF_FRAMES: Final = 256  # the same for video, whose large frames may change between SSRCs
+# Constants are arrays without dimensions: numpy takes 0.2 µs longer for a number of Python's.
+_NUMBERS = np.array(0xFFFF_FFFF_FFFF, np.uint64)  # sequence and timestamp of a packet's first word
+_LEAST = np.array(HEADER + 1)  # octets of a packet that says anything
+_SLOT_SIZE = np.array(SIZE)
+_FIRST_ROW = np.array(0)
 _header = struct.Struct("!HHII")
 
 
@@ -43,7 +60,10 @@ class Receiver:
     __slots__ = (
         "_arena",
         "_legs",
+        "_offset",
         "_relay",
+        "_room",
+        "_start",
         "account",
         "control",
         "listening",
@@ -58,6 +78,9 @@ class Receiver:
         self._legs = legs
         self._relay = relay
         self._arena = arena
+        self._offset = np.array(arena.offset)
+        self._room = np.array(arena.room - (HEADER + 1), np.uint64)
+        self._start = np.array((arena.offset + HEADER) << 48, np.uint64)  # of a common payload, for `Account.log`
         self.account = Account(legs, relay, arena)
         self.reports: list[Report] = []
         self.pressed: list[tuple[Leg, dtmf.Pressed]] = []
@@ -82,47 +105,42 @@ class Receiver:
         arena = self._arena
         slots, rows = np.asarray(batch.slots), np.asarray(batch.rows)
         lengths, keys = np.asarray(batch.lengths), np.asarray(batch.keys)
-        heads = arena.headers[slots].view(HEADER_DTYPE)
-        flows = self._legs.flows.bulk.take(rows)
-        head = heads["head"].astype(np.uint16)
-        common = (
-            (keys == flows["key"])
-            & (head & 0xFF7F == flows["head"])
-            & (heads["ssrc"] == flows["ssrc"])
-            & (lengths > HEADER)
-            & (lengths < arena.room)
-        )
+        heads = arena.heads[slots].view(np.uint64).reshape(-1, 2) if batch.heads is None else batch.heads
+        first, second = heads[:, 0], heads[:, 1]
+        flows = self._legs.flows.take(rows)
+        common = keys.view(np.uint64) == flows[:, KEY]
+        common &= first & LOOK_FIRST == flows[:, FIRST]
+        common &= second & LOOK_SECOND == flows[:, SECOND]
+        common &= (lengths - _LEAST).view(np.uint64) < self._room
         apart = None
-        if not common.all():
-            odd_rows = np.unique(rows[~common])
-            odd = np.isin(rows, odd_rows)
+        if np.count_nonzero(common) < len(rows):
+            odd = np.isin(rows, np.unique(rows[~common]))
             apart = self._each(batch, self._spare_from_floods(rows, odd, common).tolist(), now)
             if odd.all():
                 return apart
             keep = ~odd
-            slots, rows, lengths, heads, flows, head = (
-                slots[keep], rows[keep], lengths[keep], heads[keep], flows[keep], head[keep],
+            slots, rows, lengths, first, second, flows = (
+                slots[keep], rows[keep], lengths[keep], first[keep], second[keep], flows[keep],
             )  # fmt: skip
-        starts = np.full(len(rows), arena.offset + HEADER)
-        ends = lengths + arena.offset
-        sequences, stamps = heads["seq"].astype(np.uint16), heads["ts"].astype(np.uint32)
-        self.account.log(rows, slots, starts, ends, sequences, stamps, now)
-        sinks = flows["sink"]
-        on = sinks >= 0
-        if not on.all():
-            if not on.any():
+        words = first.byteswap()  # first octets (16 bits), sequence (16), timestamp (32)
+        self.account.log(rows, slots, lengths + self._offset, words & _NUMBERS | self._start, now)
+        sinks = flows[:, SINK].view(np.int64)
+        on = (sinks >= _FIRST_ROW).nonzero()[0]
+        if len(on) < len(sinks):
+            if not len(on):
                 return apart
-            slots, ends, head, sequences, stamps, sinks, flows = (
-                slots[on], ends[on], head[on], sequences[on], stamps[on], sinks[on], flows[on],
+            slots, lengths, words, second, sinks, flows = (
+                slots[on], lengths[on], words[on], second[on], sinks[on], flows[on],
             )  # fmt: skip
-        fresh = np.empty(len(slots), HEADER_DTYPE)
-        fresh["head"] = flows["to_head"] | (head & MARKER)
-        fresh["seq"] = sequences + flows["seq_shift"]
-        fresh["ts"] = stamps + flows["ts_shift"]
-        fresh["ssrc"] = flows["to_ssrc"]
-        arena.headers[slots] = fresh.view(arena.headers.dtype)
-        base = slots * SIZE
-        packets = Packets(arena.flat, base + arena.offset, base + ends, sinks)
+        words ^= flows[:, FLIP_FIRST]
+        words.view(np.uint32)[::2] += flows.view(np.uint32)[:, TIMESTAMP]
+        words.view(np.uint16)[2::4] += flows.view(np.uint16)[:, SEQUENCE]
+        fresh = np.empty((len(slots), 2), np.uint64)
+        fresh[:, 0] = words.byteswap()
+        np.bitwise_xor(second, flows[:, FLIP_SECOND], out=fresh[:, 1])
+        arena.heads[slots] = fresh.view(arena.heads.dtype)[:, 0]
+        starts = slots * _SLOT_SIZE + self._offset
+        packets = Packets(arena.flat, starts, starts + lengths, sinks)
         return packets if apart is None else _both(packets, apart)
 
     def _spare_from_floods(self, rows: Ints, odd: np.ndarray, common: np.ndarray) -> Ints:
@@ -153,7 +171,7 @@ class Receiver:
         slots, rows, lengths, keys = batch.slots, batch.rows, batch.lengths, batch.keys
         if isinstance(rows, np.ndarray):
             slots, rows, lengths, keys = (np.asarray(some).tolist() for some in (slots, rows, lengths, keys))
-        log_row, log_slot, log_start, log_end, log_sequence, log_stamp = (some.append for some in self.account.open)
+        log_row, log_slot, log_end, log_word = (some.append for some in self.account.open)
         starts: list[int] = []
         ends: list[int] = []
         sinks: list[int] = []
@@ -177,10 +195,8 @@ class Receiver:
                 head |= fresh * MARKER
             log_row(row)
             log_slot(slot)
-            log_start(start + offset)
             log_end(end + offset)
-            log_sequence(sequence)
-            log_stamp(stamp)
+            log_word(start + offset << 48 | sequence << 32 | stamp)
             sink = flow[3]
             if sink >= 0:
                 if many and row in many:

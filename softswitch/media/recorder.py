@@ -71,14 +71,20 @@ class Recorders:
         """The sound before `tick` that was not handed over yet, channels interleaved. What was skipped is silence."""
         frames = max(tick - recorder.flushed, 0)
         kept = min(frames, _RING)
-        first = tick - kept
-        order = np.arange(first, tick) % _RING
         ring = self._samples[recorder.place]
-        sound = ring[: recorder.channels, order].reshape(recorder.channels, kept * FRAME)
-        ring[:, order] = 0
+        sound = np.empty((kept, FRAME, recorder.channels), "<i2")
+        begin, done = (tick - kept) % _RING, 0
+        for part in (slice(begin, min(begin + kept, _RING)), slice(0, max(begin + kept - _RING, 0))):
+            count = part.stop - part.start
+            for channel in range(recorder.channels):
+                sound[done : done + count, :, channel] = ring[channel, part]
+            ring[:, part] = 0
+            done += count
         recorder.flushed = max(tick, recorder.flushed)
-        silence = bytes((frames - kept) * FRAME * 2 * recorder.channels)
-        return silence + np.ascontiguousarray(sound.T).astype("<i2").tobytes()
+        whole = sound.tobytes()
+        if kept == frames:
+            return whole
+        return bytes((frames - kept) * FRAME * 2 * recorder.channels) + whole
 
     def _make_room(self, places: int) -> None:
         old = getattr(self, "_samples", np.zeros((0, CHANNELS, _RING, FRAME), np.int16))

@@ -8,8 +8,8 @@ from typing import Final
 import numpy as np
 
 from softswitch.kernel.clock import Instant
-from softswitch.media.arena import RATE, Floats, Ints
-from softswitch.media.columns import NOTHING
+from softswitch.media.arena import RATE, Ints, Times
+from softswitch.media.columns import NOTHING, items
 from softswitch.media.effects import Effect, SendOne
 from softswitch.media.legs import Leg, Legs
 from softswitch.wire import dtmf, rtp
@@ -51,20 +51,20 @@ class Relay:
         for sink in self.routes.get(row, ()):
             self._legs.sent["feed"][sink] = NOTHING
 
-    def account(self, sinks: Ints, sequences: Ints, stamps: Ints, sizes: Ints, at: Floats) -> None:
+    def account(self, sinks: Ints, sequences: Ints, stamps: Ints, sizes: Ints, at: Times) -> None:
         """Bring the sinks' rows up to date with packets that were forwarded: one of each source, `sinks` its table
         entry, the numbers those of the source."""
         relayed = sinks >= 0
-        if not relayed.all():
-            keep = np.flatnonzero(relayed)
-            if not len(keep):
+        if (count := np.count_nonzero(relayed)) < len(sinks):
+            if not count:
                 return
+            keep = relayed.nonzero()[0]
             sinks, sequences, stamps, sizes, at = sinks[keep], sequences[keep], stamps[keep], sizes[keep], at[keep]
         state = self._legs.sent.take(sinks)
         sequences = sequences + state["seq_shift"]
         stamps = stamps + state["ts_shift"]
         newer = (sequences - state["seq"]).view(np.int16) > 0
-        if newer.all():
+        if np.count_nonzero(newer) == len(newer):
             state["seq"], state["ts"], state["at"] = sequences, stamps, at
         else:
             state["seq"] = np.where(newer, sequences, state["seq"])
@@ -72,7 +72,7 @@ class Relay:
             state["at"] = np.where(newer, at, state["at"])
         state["packets"] += 1
         state["octets"] += sizes
-        self._legs.sent[sinks] = state
+        self._legs.sent_items[sinks] = items(state)
 
     def beside(self, leg: Leg, packet: rtp.Packet, payload: bytes, now: Instant) -> None:
         """Comfort noise and telephone-events go the sound's way, where the sink knows them."""

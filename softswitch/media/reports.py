@@ -79,7 +79,6 @@ class Reporter:
 
     def wake(self, leg: Leg, now: Instant) -> None:
         """Call about once a second: reports when it is time and anything was sent or heard."""
-        leg.max_jitter = max(leg.max_jitter, float(self._legs.received["jitter"][leg.row]))
         if leg.spec.transparent:
             return  # the ends report to each other
         if leg.report_at == 0.0:

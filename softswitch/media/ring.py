@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from softswitch.kernel.clock import Duration
-from softswitch.media.arena import Ints
+from softswitch.media.arena import Ints, Words
 
 _SETUP, _ENTER, _REGISTER = 425, 426, 427  # asm-generic/unistd.h: the same on every architecture
 
@@ -58,6 +58,7 @@ SQE: Final = np.dtype(
     ]
 )
 OPAQUE: Final = np.dtype(("V", SQE.itemsize))
+SQE_WORDS, SQE_ADDRESS, SQE_LENGTH = 8, 2, 3  # in words of 64 bits: all of it, `addr`, and `len`, its lower half
 CQE: Final = np.dtype([("user_data", "u8"), ("res", "i4"), ("flags", "u4")])
 _BUFFER = np.dtype([("addr", "u8"), ("len", "u4"), ("bid", "u2"), ("tail", "u2")])
 
@@ -167,7 +168,7 @@ class Ring:
         order[:] = np.arange(self.entries)
         self.sqes: Entries = np.frombuffer(self._sqe_map, SQE, self.entries)
         self._opaque = self.sqes.view(OPAQUE)
-        self._cqes: Entries = np.frombuffer(self._map, CQE, parameters.cq_entries, cq.cqes)
+        self._cqes: Words = np.frombuffer(self._map, np.uint64, 2 * parameters.cq_entries, cq.cqes).reshape(-1, 2)
         self._tail = words[self._sq_tail]
         self.queued = 0
         self._timespec = _Timespec()
@@ -231,12 +232,11 @@ class Ring:
         if left := (self._tail - self._words[self._sq_head]) & 0xFFFFFFFF:  # interrupted, or short of memory
             _syscall(*self._enter, _long(left), _long(0), *self._without)
 
-    def completions(self) -> Entries:
-        """What has completed since the last call, as a copy."""
+    def completions(self) -> Words:
+        """What has completed since the last call, as a copy: [n, 2], the words of `CQE`."""
         head, tail = self._words[self._cq_head], self._words[self._cq_tail]
-        count = (tail - head) & 0xFFFFFFFF
         at = head & self._cq_mask
-        end = at + count
+        end = at + ((tail - head) & 0xFFFFFFFF)
         found = self._cqes[at:end].copy()
         if end > len(self._cqes):
             found = np.concatenate((found, self._cqes[: end - len(self._cqes)]))

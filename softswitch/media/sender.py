@@ -7,7 +7,7 @@ import numpy as np
 
 from softswitch.kernel.clock import Instant
 from softswitch.media.arena import FRAME, Ints, Octets, Packets, Samples
-from softswitch.media.columns import EVENTS, MIXED, Table
+from softswitch.media.columns import EVENTS, MIXED, Table, items
 from softswitch.media.effects import Effect, SendOne
 from softswitch.media.legs import Leg, Legs
 from softswitch.media.outlet import Outlet
@@ -102,7 +102,7 @@ class Sender:
         """The headers of one packet of each of `rows`, whose state goes on by `units` of the clock."""
         state = self._legs.sent.take(rows)
         head = state["head"]
-        if (fresh := state["feed"] != MIXED).any():
+        if np.count_nonzero(fresh := state["feed"] != MIXED):
             rates = self._legs.received["rate"][rows]
             for i in np.flatnonzero(fresh).tolist():
                 forward = elapsed(float(state["at"][i]), now, int(rates[i]))
@@ -116,7 +116,7 @@ class Sender:
         state["at"] = now
         state["packets"] += 1
         state["octets"] += sizes
-        self._legs.sent[rows] = state
+        self._legs.sent_items[rows] = items(state)
         headers = np.empty(len(rows), HEADER_DTYPE)
         headers["head"], headers["seq"], headers["ts"], headers["ssrc"] = head, state["seq"], state["ts"], state["ssrc"]
         return headers

@@ -17,7 +17,7 @@ import numpy as np
 from softswitch.kernel.clock import Duration
 from softswitch.kernel.errors import LocalError
 from softswitch.media import ring as kernel
-from softswitch.media.arena import SIZE, Address, Arena, Batch, Ints, Octets, Packets
+from softswitch.media.arena import SIZE, Address, Arena, Batch, Ints, Octets, Packets, Words
 from softswitch.media.ports import Ports
 from softswitch.media.ring import Buffers, Ring
 from softswitch.wire.control import Slot
@@ -31,15 +31,22 @@ _NOTE: Final = 16  # struct io_uring_recvmsg_out
 _MAPPED: Final = bytes(10) + b"\xff\xff"  # RFC 4291 §2.5.5.2
 _NAME: Final = 16, 32  # room for a source address: IPv4, IPv6
 
-_RTP, _TWIN, _RTCP, _WATCH, _SENT, _OTHER = range(6)  # what a completion belongs to: the top octet of user_data
-_ROW = np.uint64(0xFFFFFFFF)
-_SLOT = np.uint64(48)  # of a buffer's number in a completion's second word
-_PLAIN_BELOW = np.uint64(_RTCP << 56)
+_RTP, _TWIN, _RTCP, _WATCH, _SENT, _OTHER = range(6)  # what a completion belongs to
+_KIND: Final = 56  # where `user_data` holds it, inverted: the bits of `_PLAIN_KIND` are set for RTP and twins alone
+_TURN: Final = 40
+_PLAIN_KIND: Final = 0xFE << _KIND
+_PLAIN_FLAGS: Final = (kernel.F_BUFFER | kernel.F_MORE) << 32
+_LOW = np.array(0xFFFFFFFF, np.uint64)  # of a completion's words: row; result
+_SLOT = np.array(48, np.uint64)  # of a buffer's number in a completion's second word
 _WITH_PACKET = np.uint64(kernel.F_BUFFER << 32)
-_PLAIN_FLAGS = np.uint64((kernel.F_BUFFER | kernel.F_MORE) << 32)
 _DONTWAIT = 0x40  # MSG_DONTWAIT
 _POLLIN = 1
 _MEMORIES: Final = 16  # that packets lie in: the arena, the banks of the sender
+_SINGLES: Final = 64  # packets sent one by one that may wait to be handed over
+
+
+def _mark(kind: int, turn: int, row: int) -> int:
+    return (0xFF ^ kind) << _KIND | turn << _TURN | row
 
 
 _FAMILY, _PORT, _PORT_FLOW = struct.Struct("=H"), struct.Struct("!H"), struct.Struct("!HI")
@@ -112,7 +119,11 @@ class UringBackend:
         except OSError as error:
             raise LocalError(f"io_uring cannot be used: {kernel.why_not() or error.strerror}") from error
         self._message = _Message(name_len=name)
-        self._words = self.arena.octets[:, _NOTE : self.arena.offset].view(np.uint64)
+        # The source's address and the packet's first octets, as one item: a row of a view would be copied word by word.
+        front = np.dtype(("V", name + self.arena.heads.itemsize))
+        self._fronts = self.arena.octets[:, _NOTE : _NOTE + front.itemsize].view(front)[:, 0]
+        self._offset = np.array(self.arena.offset)
+        self._front_words = front.itemsize // 8
         self.sent = self.dropped = 0
         self.full = False
         self._arming: list[int] = []  # rows whose twin is not read yet
@@ -123,11 +134,12 @@ class UringBackend:
         self._turns = np.zeros((3, capacity), np.int64)  # of the receive request that runs: RTP, twin, RTCP
         self._rtp: Ints = np.zeros(capacity, np.int32)  # descriptors, by row
         self._rtcp: Ints = np.zeros(capacity, np.int32)
-        self._names = np.zeros((capacity + 1, 32), np.uint8)  # where rows send to: sockaddr; the last is for reports
+        self._names = np.zeros((capacity + _SINGLES, 32), np.uint8)  # where rows send to: sockaddr; then reports
         self._names_base = self._names.ctypes.data
-        self._sends = np.zeros(capacity + 1, kernel.SQE)  # what is the same in all of a row's submissions
+        self._name_octets = self._names.data.cast("B")
+        self._sends = np.zeros(capacity + _SINGLES, kernel.SQE)  # what is the same in all of a row's submissions
         self._sends["opcode"], self._sends["flags"] = kernel.OP_SEND, kernel.SKIP_SUCCESS
-        self._sends["op_flags"], self._sends["user_data"] = _DONTWAIT, _SENT << 56
+        self._sends["op_flags"], self._sends["user_data"] = _DONTWAIT, _mark(_SENT, 0, 0)
         self._opaque = self._sends.view(kernel.OPAQUE)
         self._aimed: set[int] = set()
         self._bases: dict[int, tuple[Octets, int]] = {}  # id of a memory → itself, its address
@@ -135,7 +147,9 @@ class UringBackend:
         self._unarmed: set[int] = set()
         self._batch: Batch | None = None
         self._reports: list[tuple[int, bytes, Address]] = []
-        self._one = np.zeros(SIZE, np.uint8)
+        self._singles = np.zeros(_SINGLES * SIZE, np.uint8)
+        self._single = 0  # the next to be used
+        self._spelled: dict[Address, bytes] = {}
         dice = SystemRandom()
         self._salt = np.array([dice.getrandbits(63) * 2 + 1 for _ in range(3)], np.uint64)
         self._name_len = 28 if self._wide else 16
@@ -162,9 +176,9 @@ class UringBackend:
         return head + socket.inet_pton(family, host) + bytes(8)
 
     def _keys(self, names: np.ndarray) -> Ints:
-        """`names` [n, 2 or 4] 64-bit words of socket addresses; the last word is not part of them."""
+        """`names` [n, 2 or more]: 64-bit words, first those of a socket address."""
         if not self._wide:
-            plain: Ints = names[:, 0].view(np.int64)
+            plain: Ints = names.view(np.int64)[:, 0]
             return plain
         mixed = (names[:, 0] & np.uint64(0xFFFFFFFF)) * self._salt[0]
         mixed ^= names[:, 1] * self._salt[1]
@@ -199,7 +213,7 @@ class UringBackend:
         entry["ioprio"] = kernel.MULTISHOT
         entry["fd"] = self._descriptor(kind, row)
         entry["addr"], entry["len"] = ctypes.addressof(self._message), 1
-        entry["user_data"] = kind << 56 | self._turn << 40 | row
+        entry["user_data"] = _mark(kind, self._turn, row)
 
     def _cancel(self, kind: int, row: int) -> None:
         turn = int(self._turns[kind, row])
@@ -209,11 +223,12 @@ class UringBackend:
         entry = self._ring.place()[0]
         entry["opcode"], entry["flags"] = kernel.OP_ASYNC_CANCEL, kernel.SKIP_SUCCESS
         entry["fd"] = -1
-        entry["addr"] = kind << 56 | turn << 40 | row
-        entry["user_data"] = _OTHER << 56
+        entry["addr"] = _mark(kind, turn, row)
+        entry["user_data"] = _mark(_OTHER, 0, 0)
 
     def aim(self, row: int, address: Address | None) -> None:
         """See `Backend`. Who has no aim has no name either, and the kernel refuses."""
+        self._ring.submit()  # what waits was for the old one
         if address is None:
             self._aimed.discard(row)
         else:
@@ -253,7 +268,7 @@ class UringBackend:
             return
         entry = self._ring.place()[0]
         entry["opcode"], entry["flags"], entry["fd"] = kernel.OP_ASYNC_CANCEL, kernel.SKIP_SUCCESS, -1
-        entry["addr"], entry["user_data"] = _WATCH << 56 | fd, _OTHER << 56
+        entry["addr"], entry["user_data"] = _mark(_WATCH, 0, fd), _mark(_OTHER, 0, 0)
         self._ring.submit()
 
     # ------------------------------------------------------------------------------------------------------ receiving
@@ -263,7 +278,7 @@ class UringBackend:
         for fd in self._unarmed:
             entry = self._ring.place()[0]
             entry["opcode"], entry["fd"], entry["op_flags"] = kernel.OP_POLL_ADD, fd, _POLLIN
-            entry["user_data"] = _WATCH << 56 | fd
+            entry["user_data"] = _mark(_WATCH, 0, fd)
         self._unarmed.clear()
         # With a small wanted count the kernel handles about 20 packets a call: ask for more than can come, also when we
         # are behind and have no time to gather.
@@ -286,30 +301,40 @@ class UringBackend:
                 self._receive(_TWIN, row)
         self._arming.clear()
 
-    def _sort(self, found: np.ndarray) -> list[int]:
+    def _sort(self, found: Words) -> list[int]:
         """Take the completions apart. Returns the watched descriptors that are readable."""
         self._batch = None
         if not len(found):
             return []
-        words = found.view(np.uint64).reshape(-1, 2)  # user_data; res, and flags above it
-        user, rest = words[:, 0], words[:, 1]
-        plain = (user < _PLAIN_BELOW) & (rest & _PLAIN_FLAGS == _PLAIN_FLAGS) & (found["res"] >= self.arena.offset)
         readable: list[int] = []
-        if not plain.all():
-            plain = (user < _PLAIN_BELOW) & (rest & _WITH_PACKET != 0) & (found["res"] >= self.arena.offset)
-            odd = found[~plain | (rest & _PLAIN_FLAGS != _PLAIN_FLAGS)].tolist()
-            for mark, result, flag in odd:
-                self._odd(mark >> 56, mark >> 40 & 0xFFFF, mark & 0xFFFFFFFF, result, flag, readable)
-            if len(odd) == len(found) and not plain.any():
+        every = np.bitwise_and.reduce
+        if (
+            int(every(found[:, 0])) & _PLAIN_KIND != _PLAIN_KIND
+            or int(every(found[:, 1])) & _PLAIN_FLAGS != _PLAIN_FLAGS
+        ):
+            found = self._plain(found, readable)
+            if not len(found):
                 return readable
-            user, rest = user[plain], rest[plain]
-        if len(user):
-            slots: Ints = (rest >> _SLOT).view(np.int64)
-            self._use(slots)
-            rows: Ints = (user & _ROW).view(np.int64)
-            lengths: Ints = (rest & _ROW).view(np.int64) - self.arena.offset
-            self._batch = Batch(slots, rows, lengths, self._keys(self._words[slots]), _Names(self.arena, slots))
+        user, rest = found[:, 0], found[:, 1]
+        slots: Ints = (rest >> _SLOT).view(np.int64)
+        self._use(slots)
+        rows: Ints = (user & _LOW).view(np.int64)
+        lengths: Ints = (rest & _LOW).view(np.int64) - self._offset
+        fronts = self._fronts[slots].view(np.uint64).reshape(-1, self._front_words)
+        names = _Names(self.arena, slots)
+        self._batch = Batch(slots, rows, lengths, self._keys(fronts), names, fronts[:, -2:])
         return readable
+
+    def _plain(self, found: Words, readable: list[int]) -> Words:
+        """Those that are packets on RTP sockets; all that is more or less than that is seen to."""
+        user, rest = found[:, 0], found[:, 1]
+        long = (rest & _LOW).astype(np.uint32).view(np.int32) >= self.arena.offset
+        plain = (user >= np.uint64(_PLAIN_KIND)) & (rest & _WITH_PACKET != 0) & long
+        ended = rest & np.uint64(_PLAIN_FLAGS) != np.uint64(_PLAIN_FLAGS)
+        for mark, result, flags in found[~plain | ended].view(kernel.CQE)[:, 0].tolist():
+            self._odd(mark >> _KIND ^ 0xFF, mark >> _TURN & 0xFFFF, mark & 0xFFFFFFFF, result, flags, readable)
+        packets: Words = found[plain]
+        return packets
 
     def _odd(self, kind: int, turn: int, row: int, result: int, flags: int, readable: list[int]) -> None:
         """A completion that is not a packet on an RTP socket, or the last of its request."""
@@ -366,9 +391,11 @@ class UringBackend:
 
     def send(self, packets: Packets) -> None:
         """See `Backend`."""
-        rows = np.asarray(packets.rows)
         starts, ends = np.asarray(packets.starts), np.asarray(packets.ends)
-        self._queue(rows, starts + self._base(packets.memory), ends - starts)
+        self._queue(np.asarray(packets.rows), starts + self._base(packets.memory), ends - starts)
+
+    def flush(self) -> None:
+        """See `Backend`."""
         self._ring.submit()
 
     def _base(self, memory: Octets) -> int:
@@ -382,13 +409,14 @@ class UringBackend:
 
     def _queue(self, rows: Ints, addresses: Ints, lengths: Ints) -> None:
         done, count = 0, len(rows)
-        sends = self._opaque[rows].view(kernel.SQE)  # numpy copies structures field by field, opaque items at once
-        sends["addr"], sends["len"] = addresses, lengths
-        items = sends.view(kernel.OPAQUE)
         while done < count:
             entries = self._ring.places(count - done)
-            entries[:] = items[done : done + len(entries)]
-            done += len(entries)
+            part = slice(done, done + len(entries))
+            entries[:] = self._opaque[rows[part]]  # numpy copies structures field by field, opaque items at once
+            words = entries.view(np.int64).reshape(-1, kernel.SQE_WORDS)
+            words[:, kernel.SQE_ADDRESS] = addresses[part]
+            words[:, kernel.SQE_LENGTH] += lengths[part]
+            done = part.stop
         self.sent += count
 
     def send_one(self, row: int, data: bytes) -> None:
@@ -398,14 +426,26 @@ class UringBackend:
 
     def send_report(self, row: int, data: bytes, address: Address, mux: bool) -> None:
         """See `Backend`."""
-        via = self.capacity
-        self._names[via] = np.frombuffer(self._sockaddr(address).ljust(32, b"\0"), np.uint8)
+        if (name := self._spelled.get(address)) is None:
+            if len(self._spelled) > self.capacity:
+                self._spelled.clear()
+            name = self._spelled[address] = self._sockaddr(address).ljust(32, b"\0")
+        via = self.capacity + self._single
+        self._name_octets[32 * via : 32 * via + 32] = name
         self._sends["fd"][via] = (self._rtp if mux else self._rtcp)[row]
         self._sends["addr2"][via] = self._names_base + 32 * via
         self._sends["addr_len"][via] = self._name_len
         self._send_bytes(via, data)
 
     def _send_bytes(self, row: int, data: bytes) -> None:
-        self._one[: len(data)] = np.frombuffer(data, np.uint8)
-        self._queue(np.array([row]), np.array([self._base(self._one)]), np.array([len(data)]))
-        self._ring.submit()
+        at = self._single * SIZE
+        self._singles.data[at : at + len(data)] = data
+        entry = self._ring.places(1)
+        entry[0] = self._opaque[row]
+        words = entry.view(np.int64)
+        words[kernel.SQE_ADDRESS] = self._base(self._singles) + at
+        words[kernel.SQE_LENGTH] += len(data)
+        self.sent += 1
+        self._single = (self._single + 1) % _SINGLES
+        if not self._single:
+            self._ring.submit()  # before their memory is used again

@@ -133,8 +133,7 @@ class Worker:
         engine, backend = self._engine, self._backend
         timeout = self._timeout(self._now())
         ready = backend.wait(timeout, self._gather(timeout))
-        now = self._now()
-        self._gathered = now
+        self._gathered = now = self._now()
         self._measure(now)
         if not engine.busy:
             engine.skip(int(now / TICK) + 1)  # what begins now begins with the next frame
@@ -146,9 +145,13 @@ class Worker:
                 backend.recycle()
         for row, data, source in backend.reports():
             engine.receive_report(row, data, source, now)
+        due = now >= self._next_wake or now >= self._next_tick * TICK
+        if due or ready or engine.effects:
+            backend.flush()  # else the next wait does it in the same breath
         if engine.effects:
             self._perform()
-        self._clock()
+        if due:
+            self._clock()
         for fd in ready:
             self._readable(fd)
         if engine.effects:
@@ -389,6 +392,7 @@ class Worker:
         """Close the recordings, tell control, and go."""
         self._engine.stop_all_recordings()
         self._perform()
+        self._backend.flush()
         self._writer.close()
         for recorder, reason, frames in self._writer.outcomes():
             if reason:

@@ -76,3 +76,10 @@ def test_silence_octets():
     assert g711.encode(np.zeros(1, np.int16), g711.ULAW)[0] == g711.ULAW_SILENCE
     assert g711.encode(np.zeros(1, np.int16), g711.ALAW)[0] == g711.ALAW_SILENCE
     assert np.array_equal(g711.decode(ALL_OCTETS[:4], 0).shape, (4,))
+
+
+def test_rows_of_both_laws_decode_at_once():
+    octets = np.stack([ALL_OCTETS, ALL_OCTETS, ALL_OCTETS[::-1]])
+    for laws in ([0, 1, 0], [1, 1, 1]):
+        expected = [g711.decode(row, law) for row, law in zip(octets, laws, strict=True)]
+        assert np.array_equal(g711.decode_rows(octets, np.array(laws, np.uint8)), expected)
