@@ -75,11 +75,10 @@ class Lines:
         if time.monotonic() - self._told < self._every:
             return
         self._told = time.monotonic()
-        queues = ", ".join(f"{queue['name']} {queue['waiting']} waiting" for queue in snapshot.queues)
+        queues = ", ".join(f"{queue['name']} waiting {queue['waiting']}" for queue in snapshot.queues)
         talking = sum(agent["state"] == "talking" for agent in snapshot.agents)
-        self.say(
-            f"-- {snapshot.status['calls']} calls, {queues}, {talking} agents talking; {self._load.text(snapshot)}"
-        )
+        load = self._load.text(snapshot)  # nothing, the first time
+        self.say(f"-- calls {snapshot.status['calls']}, {queues}, agents talking {talking}{load and f'; {load}'}")
 
 
 class Screen:

@@ -29,6 +29,12 @@ def test_commands_are_found_in_the_pages() -> None:
     assert len([one for page in PAGES for one in commands(page)]) > 50
 
 
+def test_the_readme_names_every_command() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").replace("```", "`")
+    code = " ".join(re.findall(r"`([^`]+)`", text))
+    assert set(cli.list_commands(click.Context(cli))) <= set(re.findall(r"[a-z]+", code))
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_documented_commands_are_there(page: Path) -> None:
     context = click.Context(cli)
