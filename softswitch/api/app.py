@@ -4,6 +4,8 @@ from typing import Annotated
 
 import structlog
 from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
@@ -103,7 +105,13 @@ def create_app(operator: Operator, token: str) -> FastAPI:
     app.include_router(admin.open_router)
     app.add_exception_handler(LocalError, _our_fault)
     app.add_exception_handler(PeerError, _their_fault)
+    app.add_exception_handler(RequestValidationError, _malformed)
     return app
+
+
+async def _malformed(_request: Request, error: Exception) -> Response:
+    """As FastAPI does it, but for numbers that JSON has no word for: its own answer to NaN is status 500."""
+    return json({"detail": jsonable_encoder(getattr(error, "errors", list)())}, 422)
 
 
 async def _their_fault(_request: Request, error: Exception) -> Response:

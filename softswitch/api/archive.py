@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from softswitch.api.replies import Limit, TheOperator, Time, json
+from softswitch.api.replies import MOST_SEQ, Limit, TheOperator, Time, json
 from softswitch.services.rows import LedgerEntry
 from softswitch.shell.trace import TraceRow
 from softswitch.switch.records import CallRecord, Outcome
@@ -60,7 +60,7 @@ async def record(call: str, operator: TheOperator) -> Response:
 async def ledger(
     operator: TheOperator,
     limit: Limit = 100,
-    after: Annotated[int, Query(ge=0, description="Entries with a higher number only")] = 0,
+    after: Annotated[int, Query(ge=0, le=MOST_SEQ, description="Entries with a higher number only")] = 0,
     since: Time = None,
     call: str | None = None,
     queue: str | None = None,

@@ -46,6 +46,7 @@ async def _holder(request: Request) -> Holder:
 
 TheHolder = Annotated[Holder, Depends(_holder)]
 TheOperator = Annotated[Operator, Depends(_operator)]
-Time = Annotated[float | None, Query(description="Seconds since 1970, UTC")]
+Time = Annotated[float | None, Query(ge=0, le=1e10, description="Seconds since 1970, UTC")]
+MOST_SEQ = 2**63 - 1  # that a database counts to
 Limit = Annotated[int, Query(ge=1, le=1000, description="Rows at most")]
 Offset = Annotated[int, Query(ge=0, description="Rows to leave out")]

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query
 from fastapi.responses import StreamingResponse
 
-from softswitch.api.replies import TheOperator
+from softswitch.api.replies import MOST_SEQ, TheOperator
 from softswitch.services.rows import LedgerEntry
 from softswitch.shell.operator import Operator
 from softswitch.wire.plain_text import encode
@@ -14,6 +14,7 @@ from softswitch.wire.plain_text import encode
 router = APIRouter(prefix="/api/v1", tags=["live"])
 
 _KEEP_ALIVE = 15.0
+_PAGE = 500  # entries that are read at once, 5 ms of the loop: calls must not wait for who was away for a month
 
 
 def _event(entry: LedgerEntry) -> bytes:
@@ -24,7 +25,7 @@ def _event(entry: LedgerEntry) -> bytes:
 async def events(
     operator: TheOperator,
     kind: Annotated[list[str] | None, Query(description="Only these kinds")] = None,
-    last_event_id: Annotated[int | None, Header()] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, le=MOST_SEQ)] = None,
 ) -> StreamingResponse:
     """Live ledger entries. A client that comes back with `Last-Event-ID` gets what it missed first."""
     kinds = frozenset(kind or ())
@@ -41,10 +42,12 @@ async def _stream(operator: Operator, kinds: frozenset[str], last: int | None) -
         seen = 0
         if last is not None:
             await operator.store.writer.flush()
-            for missed in await operator.store.ledger_entries(after=last):
-                seen = missed.seq
-                if not kinds or missed.kind in kinds:
-                    yield _event(missed)
+            seen = last
+            while page := await operator.store.ledger_entries(_PAGE, after=seen):
+                for missed in page:
+                    seen = missed.seq
+                    if not kinds or missed.kind in kinds:
+                        yield _event(missed)
         while True:
             try:
                 entry = await subscription.next(_KEEP_ALIVE)

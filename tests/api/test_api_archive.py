@@ -1,8 +1,12 @@
 """The HTTP API over a real store: recordings, reports, metrics, the stream of events."""
 
+from typing import Any
+
 import pytest
 
 from softswitch.acd.model import Fact
+from softswitch.api import stream
+from softswitch.services.rows import LedgerEntry
 from softswitch.switch.quality import quality
 from softswitch.switch.records import SavedRecording
 from softswitch.wire.control import LegStats
@@ -147,30 +151,67 @@ async def test_metrics_show_how_well_legs_fared(rig: Rig) -> None:
 
 async def test_events_are_streamed_and_resumed(rig: Rig) -> None:
     """WHATWG HTML §9.2: a client that comes back names the last event it saw."""
-    from softswitch.api.stream import _stream
-
     rig.store.ledger.append(Fact("agent.login", 1.0, agent="alice"))
     rig.store.ledger.append(Fact("agent.pause", 2.0, agent="alice"))
-    stream = _stream(rig.operator, frozenset(), 2)  # `switch.started` is the first
-    assert await anext(stream) == b": connected\n\n"
-    assert (await anext(stream)).startswith(b"id: 3\nevent: agent.pause\ndata: {")
+    events = stream._stream(rig.operator, frozenset(), 2)  # `switch.started` is the first
+    assert await anext(events) == b": connected\n\n"
+    assert (await anext(events)).startswith(b"id: 3\nevent: agent.pause\ndata: {")
     rig.operator.command_agent("bob", "login")
-    assert b"event: agent.login" in await anext(stream)
+    assert b"event: agent.login" in await anext(events)
     rig.operator.bus.close()
-    rest = [line async for line in stream]
+    rest = [line async for line in events]
     assert all(line.startswith(b"id: ") for line in rest)
     assert not rig.operator.bus.listeners
 
 
-async def test_a_filter_keeps_other_kinds_away(rig: Rig) -> None:
-    from softswitch.api.stream import _stream
+async def test_what_was_missed_is_read_in_pages(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was away for a month misses nothing, and holds nobody up."""
+    monkeypatch.setattr(stream, "_PAGE", 3)
+    asked: list[object] = []
+    entries = rig.store.ledger_entries
 
-    stream = _stream(rig.operator, frozenset({"agent.logout"}), None)
-    await anext(stream)
+    async def counted(limit: int | None = None, **filters: Any) -> list[LedgerEntry]:
+        asked.append(limit)
+        return await entries(limit, **filters)
+
+    monkeypatch.setattr(rig.store, "ledger_entries", counted)
+    for number in range(7):
+        rig.store.ledger.append(Fact("agent.login", float(number), agent=f"a{number}"))
+    events = stream._stream(rig.operator, frozenset({"agent.login"}), 0)
+    await anext(events)
+    told = [await anext(events) for _ in range(7)]
+    assert [f'"agent":"a{number}"' in text.decode() for number, text in enumerate(told)] == [True] * 7
+    assert set(asked) == {3}
+    await events.aclose()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("records?since=nan", "records?until=inf", "ledger?since=-1", "recordings?since=1e300"),
+        *("reports/queues?since=-inf", "reports/queues?since=0&until=1e300", f"ledger?after={2**63}"),
+    ],
+)
+async def test_times_and_numbers_that_nobody_can_mean(rig: Rig, query: str) -> None:
+    assert (await rig.http.get(f"/api/v1/{query}")).status_code == 422
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+async def test_a_number_that_json_has_no_word_for(rig: Rig, number: str) -> None:
+    """RFC 8259 §6; Python's reader takes it, its writer then broke on the answer."""
+    body = f'{{"seconds": {number}}}'.encode()
+    answer = await rig.http.put("/api/v1/bans/203.0.113.9", content=body, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["body", "seconds"]
+
+
+async def test_a_filter_keeps_other_kinds_away(rig: Rig) -> None:
+    events = stream._stream(rig.operator, frozenset({"agent.logout"}), None)
+    await anext(events)
     rig.operator.command_agent("bob", "login")
     rig.operator.command_agent("bob", "logout")
-    assert b"event: agent.logout" in await anext(stream)
-    await stream.aclose()
+    assert b"event: agent.logout" in await anext(events)
+    await events.aclose()
     assert not rig.operator.bus.listeners
 
 
