@@ -19,15 +19,12 @@ class Client:
     API's own words when it refuses."""
 
     def __init__(self, url: str, token: str, hint: str = "") -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise LocalError(f"{url}: not an address of an API, such as http://127.0.0.1:8080")
+        secure, host, port, path = _parts(url)
         self._url = url
         self._hint = hint
-        self._prefix = parts.path.rstrip("/") + "/api/v1"
+        self._prefix = path.rstrip("/") + "/api/v1"
         self._token = token
-        kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=_TIMEOUT)
+        self._connection = (HTTPSConnection if secure else HTTPConnection)(host, port, timeout=_TIMEOUT)
 
     def __enter__(self) -> "Client":
         return self
@@ -42,8 +39,7 @@ class Client:
     def query(self, path: str, pairs: list[tuple[str, str]], *, timeout: float) -> Any:
         """A view that takes its time; parameters may be given more than once."""
         self._connection.timeout = timeout
-        response = self._send("GET", f"{self._prefix}{path}?{urlencode(pairs)}", None, {})
-        return json.loads(response.read())
+        return self._read(self._send("GET", f"{self._prefix}{path}?{urlencode(pairs)}", None, {}))
 
     def all(self, path: str) -> list[dict[str, Any]]:
         """Every row of a live list."""
@@ -93,8 +89,15 @@ class Client:
     ) -> Any:
         given = {name: value for name, value in parameters.items() if value is not None}
         query = f"?{urlencode(given)}" if given else ""
-        response = self._send(method, self._prefix + path + query, body, {})
-        return json.loads(response.read())
+        return self._read(self._send(method, self._prefix + path + query, body, {}))
+
+    def _read(self, response: HTTPResponse) -> Any:
+        try:
+            return json.loads(response.read())
+        except (OSError, HTTPException) as error:
+            raise OutOfReach(f"the switch at {self._url} went away: {error}") from error
+        except ValueError as error:
+            raise LocalError(f"what answers at {self._url} is no softswitch") from error
 
     def _send(self, method: str, target: str, body: dict[str, Any] | None, headers: dict[str, str]) -> HTTPResponse:
         headers = headers | {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
@@ -112,6 +115,18 @@ class Client:
             hint = f"; {self._hint}" if self._hint else ""
             raise OutOfReach(f"no switch answers at {self._url} ({error}){hint}") from error
         raise LocalError(_refusal(response.status, text))
+
+
+def _parts(url: str) -> tuple[bool, str, int | None, str]:
+    """Whether by TLS, host, port and path."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise LocalError(f"{url}: not an address of an API, such as http://127.0.0.1:8080 ({error})") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise LocalError(f"{url}: not an address of an API, such as http://127.0.0.1:8080")
+    return parts.scheme == "https", parts.hostname, port, parts.path
 
 
 def part(text: str) -> str:

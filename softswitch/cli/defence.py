@@ -9,6 +9,7 @@ from softswitch.cli.client import part
 from softswitch.cli.output import emit_json, emit_table
 from softswitch.cli.target import json_option, needs_switch
 from softswitch.cli.words import duration, moment
+from softswitch.kernel.errors import LocalError
 
 if TYPE_CHECKING:
     from softswitch.cli.client import Client
@@ -34,6 +35,7 @@ def bans(client: "Client", as_json: bool) -> None:
 @needs_switch
 def ban(client: "Client", address: str, seconds: float, reason: str, as_json: bool) -> None:
     """Ban ADDRESS (IPv4, or IPv6: its whole /64). Phones, trunks and allowed networks cannot be banned."""
+    _address(address)
     _show(client.put(f"/bans/{part(address)}", {"seconds": seconds, "reason": reason}), as_json)
 
 
@@ -43,7 +45,14 @@ def ban(client: "Client", address: str, seconds: float, reason: str, as_json: bo
 @needs_switch
 def unban(client: "Client", address: str, as_json: bool) -> None:
     """Take what comes from ADDRESS again, and look at its passwords."""
+    _address(address)
     _show(client.delete(f"/bans/{part(address)}"), as_json)
+
+
+def _address(text: str) -> None:
+    """A network, which would be a path of the API's. The switch looks at the rest."""
+    if "/" in text:
+        raise LocalError(f"{text} is not an IP address")
 
 
 def _show(found: dict[str, Any], as_json: bool) -> None:

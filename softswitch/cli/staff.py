@@ -284,9 +284,12 @@ def _read(config: Path | None, ledger: str | None, queue: str, last: str, minute
     return weekly
 
 
+_MOST_DAYS: Final = 50 * 366  # there is nothing before 1970
+
+
 def _days(last: str) -> int:
     count = last.strip().removesuffix("d").removesuffix("w")
-    if not count.isdecimal() or not int(count):
+    if not count.isdecimal() or not 0 < int(count) <= _MOST_DAYS:
         raise click.BadParameter(f'"{last}" is not a number of days or weeks, such as 28d or 8w', param_hint="--last")
     return int(count) * (7 if last.strip().endswith("w") else 1)
 

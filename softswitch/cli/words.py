@@ -9,6 +9,7 @@ import click
 
 _SPAN: Final = re.compile(r"(\d+(?:\.\d+)?)([smhdw])")
 _UNITS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_LONGEST: Final = 50 * 366 * 86400.0  # there is nothing before 1970
 _EPOCH: Final = re.compile(r"\d{9,}(\.\d+)?")
 _CLOCKS: Final = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M")
 _DATES: Final = (*_CLOCKS, "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
@@ -55,7 +56,7 @@ def size(count: int) -> str:
 def span(text: str) -> float:
     """A length of time as an option says it: `30m`, `8h`, `7d`, `4w`; seconds. Raises `BadParameter`."""
     found = _SPAN.fullmatch(text.strip())
-    if found is None or not float(found[1]):
+    if found is None or not 0 < float(found[1]) * _UNITS[found[2]] <= _LONGEST:
         raise click.BadParameter(f'"{text}" is not a length of time; write for example 30m, 8h, 7d, 4w')
     return float(found[1]) * _UNITS[found[2]]
 
@@ -65,7 +66,7 @@ def past(text: str, zone: tzinfo | None = None) -> float:
     `2026-08-01 14:30`, `14:30` today, or `2h` ago. Raises `BadParameter`."""
     text = text.strip()
     if span := _SPAN.fullmatch(text):
-        return time.time() - float(span[1]) * _UNITS[span[2]]
+        return max(0.0, time.time() - float(span[1]) * _UNITS[span[2]])
     if _EPOCH.fullmatch(text):
         return float(text)
     for form in _DATES:

@@ -29,6 +29,7 @@ def test_bans_are_listed_made_and_lifted(switch) -> None:
     assert "1 banned" in run("status", *config)
     assert "is not banned" in run("ban", "127.0.0.1", *config, code=1)
     assert "is not an IP address" in run("ban", "somewhere", *config, code=1)
+    assert "203.0.113.0/24 is not an IP address" in run("ban", "203.0.113.0/24", *config, code=1)
     assert json.loads(run("unban", "203.0.113.9", "--json", *config))["total"] == 0
     assert "neither banned nor locked out" in run("unban", "203.0.113.9", *config, code=1)
 

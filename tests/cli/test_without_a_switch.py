@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -14,7 +15,7 @@ from softswitch.cli.archive import ledger_cells
 from softswitch.cli.main import cli
 from softswitch.cli.output import plain_table
 from softswitch.cli.trace import ladder
-from softswitch.cli.words import duration, past, size
+from softswitch.cli.words import duration, past, size, span
 from tests.cli.conftest import free_port
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "config.example.toml"
@@ -236,6 +237,17 @@ def test_times_as_people_say_them():
     assert past("2026-08-01 14:30") - past("2026-08-01") == 14.5 * 3600
     clock = time.localtime(past("14:30"))
     assert (clock.tm_hour, clock.tm_min, clock.tm_yday) == (14, 30, time.localtime().tm_yday)
+
+
+@pytest.mark.parametrize("text", ["0d", "999999999d", "1e3d", "7", "-1d"])
+def test_lengths_of_time_that_nobody_can_mean(text):
+    with pytest.raises(click.BadParameter):
+        span(text)
+
+
+def test_nothing_was_before_1970():
+    assert past("99999d") == 0.0
+    assert run("staff", "--from-ledger", "--queue", "q", "--last", "99999999d", "--config", str(EXAMPLE)).exit_code == 2
 
 
 def test_plain_tables_are_aligned():
