@@ -29,8 +29,9 @@ class Person:
         self._first = beside is None
         self.took = 0.0  # when it last answered
 
-    def another_line(self) -> "Person":
-        return Person(self.name, self.host, self.hertz, self._switch, beside=self)
+    def another_line(self, hertz: float | None = None) -> "Person":
+        """With the same tone, or as somebody else at that phone."""
+        return Person(self.name, self.host, hertz or self.hertz, self._switch, beside=self)
 
     def body(self, version: int = 1, direction: str = "sendrecv") -> bytes:
         text = sdp(direction, version, self.rtp.port).replace("IP[local_ip_type] [local_ip]", f"IP4 {self.host}")

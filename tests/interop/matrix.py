@@ -31,7 +31,7 @@ ASKED = {
     "baresip": ("baresip", "-h"),
     "linphone": ("linphonec", "--version"),
     "Chromium": ("chromium", "--version"),
-    "JsSIP": ("node", "-p", "require('./.peers/node_modules/jssip/package.json').version"),
+    "JsSIP": ("node", "-p", "try{require('./.peers/node_modules/jssip/package.json').version}catch{''}"),
 }
 PACKAGES = {"pjsua": "pjsua2-python", "pyVoIP": "pyVoIP"}
 CANNOT = {

@@ -1,8 +1,5 @@
 """The services of RFC 5359. Who does something in the middle of a call is a person of ours with more lines than one;
 the others are SIPp. What a proxy or a server does there, and what most phones do for themselves, the switch does.
-
-Not here: §2.11, a third party joins (the Join header: 420 for who requires it), and §2.18, click to dial (there is no
-such order).
 """
 
 from collections.abc import Iterator
@@ -12,7 +9,7 @@ import pytest
 
 from tests.interop import sipp
 from tests.interop.floor import Person
-from tests.interop.flows import HOSTS, Flows, field_of, music_in, received, tables
+from tests.interop.flows import HOSTS, TONES, Flows, field_of, music_in, received, tables
 from tests.interop.scenario import Scenario
 from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
 
@@ -229,12 +226,20 @@ def test_2_10_a_third_party_is_added(flows: Flows) -> None:
     end(flows, alice, carol)
 
 
-def test_2_11_join_is_not_known(flows: Flows) -> None:
-    """RFC 3911: who requires it is told (RFC 3261 §8.2.2.3)."""
-    caller = Scenario().invite(headers="Require: join\nJoin: 1@2;to-tag=3;from-tag=4\n").receive(420)
-    alice = flows.calls("alice", caller.ack(failure=True), "1002")
+@pytest.mark.flow("RFC 5359 §2.11", "3-way conference, third party joins")
+def test_2_11_a_third_party_joins(flows: Flows) -> None:
+    """Who comes is somebody at another line of bob's; in the switch a stranger may not (RFC 3911 §4: 603 or 403)."""
+    alice, bob = alice_and_bob(flows)
+    dialog = bob.sip.replaces()
+    stranger = Scenario().invite(headers=f"Join: {dialog}\n").receive(100, optional=True).receive(403)
+    flows.well(flows.calls("carol", stranger.ack(failure=True), "1002"))
+    second = flows.join(bob.another_line(TONES["dan"]), "dan")
+    second.call("1002", f"Join: {dialog}")
+    flows.hear(alice="bd", bob="ad", dan="ab")
+    bob.sip.hang_up()
+    flows.hear(alice="d", dan="a")
+    second.sip.hang_up()
     flows.well(alice)
-    assert field_of(received(alice, "SIP/2.0 420")[0], "Unsupported") == "join"
 
 
 @pytest.mark.flow("RFC 5359 §2.12", "find-me")
@@ -310,6 +315,22 @@ def test_2_17_automatic_redial(flows: Flows) -> None:
     line.take()
     line.sip.hang_up()
     flows.well(second)
+
+
+@pytest.mark.flow("RFC 5359 §2.18", "click to dial")
+def test_2_18_click_to_dial(flows: Flows) -> None:
+    """A program orders that alice calls bob: her phone rings first, then his."""
+    alice = flows.waits("alice", answering(flows, "alice"))
+    bob = flows.person("bob")
+    made = flows.switch.api.post("/api/v1/calls", json={"from": "1001", "to": "1002"})
+    assert made.status_code == 202, made.text
+    bob.take()
+    flows.speaks("alice", alice)
+    flows.hear(alice="b", bob="a")
+    assert bob.sip.invite is not None
+    assert "1001" in str(bob.sip.invite.headers.get("From"))
+    bob.sip.hang_up()
+    flows.well(alice)
 
 
 def cancelled() -> Scenario:
