@@ -171,7 +171,8 @@ class Description:
     def later_answer(self, offer: bytes, far: "Description | None") -> tuple[bytes, Negotiated | None]:
         """Our answer to a later offer: the codec stays if it can; what passes from end to end must stay. It counts
         once `said`. None: images go on without sound. Raises `PeerError`."""
-        if self.silent and fax_media.KIND in self._relayable(offer) and not fax_media.has_sound(offer):
+        alone = self.silent or (far is not None and far.silent)
+        if alone and fax_media.KIND in self._relayable(offer) and not fax_media.has_sound(offer):
             sections = self._answer_sections(offer, None if far is None else far.streams)
             if sections:
                 capable, version = self._capabilities(), self._version + 1
@@ -193,9 +194,12 @@ class Description:
             reply()  # raises before anything has changed
         return reply(sections=self._answer_sections(offer, None if far is None else far.streams))
 
-    def later_offer(self, far: Counterpart) -> bytes:
-        """A later offer of ours, made for `far`. It counts once `said`."""
+    def later_offer(self, far: Counterpart, *, images: bool = True) -> bytes:
+        """A later offer of ours, made for `far`, with the images that there are unless told otherwise. It counts once
+        `said`."""
         sections = [] if self.streams is None else self.streams.again()
+        if not images:
+            sections = [section for section in sections if not section.startswith(f"m={fax_media.KIND} ")]
         return make_offer(
             self._capabilities(), self._origin, self._version + 1, far=far, previous=self.sdp, sections=sections
         )

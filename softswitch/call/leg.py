@@ -19,7 +19,6 @@ from softswitch.kernel.errors import PeerError
 from softswitch.sip.codec_table import match
 from softswitch.sip.counterpart import SWITCH, Counterpart
 from softswitch.sip.events import Output
-from softswitch.sip.fax_media import KIND
 from softswitch.sip.offer_answer import Negotiated
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire import info
@@ -326,10 +325,11 @@ class Leg:
             return []
         if not said.silent:
             return [] if self.negotiated is None else self._offer_again(said.as_said(), now)
-        if said.streams is not None and (self.far is None or not self.far.description.images):
-            said.streams.end(KIND)
         far = None if self.far is None else self.far.negotiated
-        return self._offer_again(SWITCH if far is None else Counterpart((far.format,), far.format.mixed), now)
+        wanted = SWITCH if far is None else Counterpart((far.format,), far.format.mixed)
+        images = self.far is not None and self.far.description.images
+        said.reoffered = offer = said.later_offer(wanted, images=images)  # without them they end once it is answered
+        return self.ua.reinvite(self.session, offer, now)
 
     def refresh(self, now: Instant) -> list[Output]:
         """The session is due (RFC 4028 §7.4): a re-INVITE with what we said last, which changes nothing."""

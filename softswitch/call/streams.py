@@ -109,11 +109,6 @@ class Streams:
                 self._fabric.connect(self._worker, Edge(wanted, stream.id))
             stream.sees = wanted
 
-    def end(self, kind: str) -> None:
-        """That stream is over."""
-        if kind in self.by_kind:
-            self._drop(kind)
-
     def close(self) -> None:
         """The leg is over."""
         for kind in tuple(self.by_kind):

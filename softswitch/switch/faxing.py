@@ -61,6 +61,8 @@ class Faxes:
             image = fax_media.image_in(offer)
             if image is None or (leg.description.images and (sound or leg.description.silent)):
                 return False
+            if leg.far is not None and leg.far.description.silent and not sound:
+                return False  # images are what the other has
             far = self._far(leg, call)
             fax = Fax(self, call, leg, far)
             self._office.drive(fax.begin(image, offer, now))

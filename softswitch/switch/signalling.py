@@ -297,7 +297,10 @@ class Signalling:
         leg, call = self.find(session)
         if leg is None or call is None:
             return
+        was_silent = leg.description.silent
         leg.reanswered(body, now)
+        if was_silent is not leg.description.silent:
+            call.stage.on_renegotiated(leg, now)  # the other may have gone back to images meanwhile
         if leg.adrift:
             self._office.log("warning", "stream could not be moved, hanging up", call=call.id, peer=leg.peer)
             if leg is call.leg:

@@ -199,6 +199,32 @@ def test_sound_after_the_fax(who: str) -> None:
     site.over(line)
 
 
+def test_a_machine_that_wants_no_sound_keeps_its_images() -> None:
+    """And when the other comes back to them, they pass as before."""
+    site, line = images_alone()
+    happened, refused = site.fax._happened, []
+
+    def refuse(event: object) -> None:
+        if type(event).__name__ == "Reinvited":
+            refused.append(event.request.body)  # type: ignore[attr-defined]
+            site.fax.perform(site.fax.ua.reject_offer(event.session, 488, site.site.now))  # type: ignore[attr-defined]
+        else:
+            happened(event)  # type: ignore[arg-type]
+
+    site.fax._happened = refuse  # type: ignore[method-assign]
+    site.carrier.resume(line, version=9)
+    site.site.run(1.0)
+    assert [kind for kind, _ in lines(refused[0])] == ["audio"]
+    assert set(site.images()) == {"192.0.2.10"}
+    site.carrier.reoffer(line, image("198.51.100.10", 4700, *T38, version=10))
+    site.site.run(1.0)
+    assert told(line)[0] == 200
+    assert set(site.images()) == {"192.0.2.10", "198.51.100.10"}
+    assert site.joined()
+    assert len(refused) == 1
+    site.over(line)
+
+
 def test_and_images_again() -> None:
     """Sound that came after images gives way to images like any other."""
     site, line = images_alone()
