@@ -1,11 +1,12 @@
 """Changes of how calls are distributed while the switch runs: queues, agents, waiting calls."""
 
 from dataclasses import asdict
+from json import dumps
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, HTTPException
 from fastapi.responses import Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from softswitch.api.replies import TheOperator, json
 from softswitch.kernel.errors import LocalError
@@ -22,8 +23,17 @@ class Order(BaseModel):
     by: By = "operator"
 
 
+def _unicode(value: Any) -> Any:
+    """A file could not say anything else; of texts by themselves pydantic sees to it."""
+    try:
+        dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ValueError("text that is no Unicode") from None
+    return value
+
+
 class NewValue(Order):
-    value: Any = Field(description="As the configuration file would say it")
+    value: Annotated[Any, AfterValidator(_unicode)] = Field(description="As the configuration file would say it")
 
 
 class Closing(Order):

@@ -4,10 +4,12 @@ The parser keeps bytes that are not UTF-8 as lone surrogates (PEP 383), so that 
 line, a row or a page cannot hold them: there they become U+FFFD.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _encode: Final = msgspec.json.Encoder().encode
 _encode_any: Final = msgspec.json.Encoder(enc_hook=repr).encode
 
@@ -16,7 +18,10 @@ def plain(text: str) -> str:
     """`text` as UTF-8 can hold it."""
     if text.isascii():
         return text
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    except UnicodeEncodeError:  # a lone surrogate that stands for no byte: JSON can write one (RFC 8259 §8.2)
+        return _SURROGATE.sub("\ufffd", text)
 
 
 def encode(value: object) -> bytes:

@@ -205,6 +205,20 @@ async def test_a_number_that_json_has_no_word_for(rig: Rig, number: str) -> None
     assert answer.json()["detail"][0]["loc"] == ["body", "seconds"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("bans/203.0.113.9", r'{"reason": "\ud800"}'),
+        ("queues/support/settings/music", r'{"value": "\udfff"}'),
+        ("queues/support/settings/wrap_up", r'{"value": {"\ud800": ["\ud800"]}}'),
+    ],
+)
+async def test_text_that_is_no_unicode(rig: Rig, path: str, body: str) -> None:
+    """RFC 8259 §8.2: half of a pair."""
+    kind = {"Content-Type": "application/json"}
+    assert (await rig.http.put(f"/api/v1/{path}", content=body, headers=kind)).status_code == 422
+
+
 async def test_a_filter_keeps_other_kinds_away(rig: Rig) -> None:
     events = stream._stream(rig.operator, frozenset({"agent.logout"}), None)
     await anext(events)

@@ -28,6 +28,11 @@ def test_two_halves_of_a_character_are_put_together() -> None:
     assert plain(b"\xc5\xbd".decode("ascii", "surrogateescape")) == "Ž"
 
 
+def test_surrogates_that_stand_for_no_byte_are_replaced() -> None:
+    """RFC 8259 §8.2: a text of JSON may have them by an escape."""
+    assert plain(json.loads(r'"a\ud800b\udc41"')) == "a\ufffdb\ufffd"
+
+
 @pytest.mark.parametrize("value", [{BAD: [BAD, 1, None]}, View(BAD, (BAD,))])
 def test_broken_text_becomes_json(value: object) -> None:
     assert json.loads(encode(value)) == json.loads(encode_any(value))
