@@ -2,7 +2,9 @@
 
 1. `signalled`: only the signalled address is heard.
 2. `learn`: the first source heard is locked. Afterwards everyone else is a stranger: dropped and counted, except that
-   * the signalled address takes the lock over whenever it speaks (it is what the peer told us by SIP), and
+   * the signalled address takes the lock over whenever it speaks (it is what the peer told us by SIP),
+   * so does, from whoever is neither that nor there, a source at the host that the peer's SIP messages come from (a
+     phone behind NAT signals an address that nobody can speak from, and a stranger may have been the first), and
    * after the locked source was silent for `RELATCH` seconds, a source that carries on its SSRC and sequence, or any
      source when SIP gave a new address meanwhile, takes the lock over (a peer behind NAT whose binding moved).
 3. Sound goes to the lock; before there is one, to the signalled address. Wildcard, multicast and port 0 are never
@@ -26,14 +28,23 @@ NOBODY: Final = 0
 
 
 def may_take_over(
-    *, learn: bool, locked: int, signalled: int, key: int, silent: Duration, continues: bool, resignalled: bool
+    *,
+    learn: bool,
+    locked: int,
+    signalled: int,
+    key: int,
+    silent: Duration,
+    continues: bool,
+    resignalled: bool,
+    at_home: bool = False,
 ) -> bool:
-    """Whether the source `key`, which does not hold the lock, gets it. Keys name addresses, `NOBODY` none."""
+    """Whether the source `key`, which does not hold the lock, gets it. Keys name addresses, `NOBODY` none. `at_home`:
+    it is where the peer's SIP messages come from, and who holds the lock is not."""
     if key == signalled:
         return True
     if not learn:
         return False
-    if locked == NOBODY:
+    if locked == NOBODY or (at_home and locked != signalled):
         return True
     return silent >= RELATCH and (continues or resignalled)
 

@@ -345,6 +345,7 @@ class Receiver:
             silent=now - float(self._legs.received["heard"][leg.row]),
             continues=continues,
             resignalled=leg.resignalled,
+            at_home=source[0] == leg.spec.host and (leg.locked is None or leg.locked[0] != source[0]),
         )
         if allowed:
             leg.key, leg.locked, leg.locked_at, leg.resignalled = key, source, now, False

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from ipaddress import IPv6Address
+from itertools import islice
 
 import msgspec
 
@@ -15,6 +16,7 @@ from softswitch.wire.sdp import Attribute, Direction, Media, RtpMap
 
 # beside a codec: keys, comfort noise, and wrappings that name other payload types
 _NO_CODECS = frozenset(("telephone-event", "tone", "cn", "red", "rtx", "ulpfec", "flexfec", "parityfec", "t140"))
+_READABLE = 20  # codecs in a message, and letters of each: a peer may offer thousands
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -49,8 +51,9 @@ def terms_in(media: Media) -> Terms:
 
 
 def encodings(maps: Iterable[RtpMap], media: Media) -> str:
-    """For messages: what was offered."""
-    return ", ".join(f"{entry.encoding}/{entry.clock}" for entry in maps) or " ".join(media.formats)
+    """For messages: what was offered, as far as anybody wants to read that."""
+    named = [f"{entry.encoding[:_READABLE]}/{entry.clock}" for entry in islice(maps, _READABLE)]
+    return ", ".join(named) or " ".join(one[:_READABLE] for one in media.formats[:_READABLE])
 
 
 HELD = ("", 0)  # hold in the manner of RFC 2543: c=0.0.0.0 (RFC 3264 §8.4)

@@ -301,6 +301,11 @@ class UserAgent:
         one = self._sessions.get(session)
         return None if one is None else one.flow
 
+    def host(self, session: SessionId) -> str:
+        """The address that the peer's messages come from, as far as is known; empty when the session is over."""
+        one = self._sessions.get(session)
+        return "" if one is None else (one.flow if one.dialog is None else one.dialog.flow).remote[0]
+
     def reinvite(self, session: SessionId, body: bytes, now: Instant, headers: Fields = ()) -> list[Output]:
         """Offer anew within the session; without a body the peer is asked for an offer. Waits while another offer is
         open or the session not established; a later `reinvite` takes the place of one that still waits. A

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from softswitch.switch.call import Call
     from softswitch.switch.office import Office
 
+_MOST_NUMBER: Final = 128  # characters, as of a number that is dialled
+_MOST_NAME: Final = 256
 _MOST_UUI: Final = 512  # characters of User-to-User: four times what ISDN carries
 _VERSTAT: Final = {  # ATIS-1000074 §5.3.1
     "tn-validation-passed": "TN-Validation-Passed",
@@ -137,13 +139,16 @@ def _from_trunk(office: "Office", name: str, request: Request, kinds: frozenset[
         uui = ""
     if not user or user.lower() == ANONYMOUS or hidden:
         return Caller(ANONYMOUS, "", hidden, False, None, verstat, diversions, uui)
+    if len(user) > _MOST_NUMBER or len(display) > _MOST_NAME:
+        office.log("warning", "identity is too long", trunk=name, characters=len(user) + len(display))
+        readable, user, display = False, user[:_MOST_NUMBER], display[:_MOST_NAME]
     number = office.directory.normal(name, user)
     vouched = trusted and readable and verstat != "TN-Validation-Failed" and _is_number(number)
     return Caller(number, display, False, vouched, None, verstat, diversions, uui)
 
 
 def _normal(office: "Office", trunk: str, one: Diversion, private: bool) -> Diversion:
-    return one._replace(who=office.directory.normal(trunk, one.who), private=one.private or private)
+    return one._replace(who=office.directory.normal(trunk, one.who[:_MOST_NUMBER]), private=one.private or private)
 
 
 def _is_number(number: str) -> bool:

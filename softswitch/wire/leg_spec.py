@@ -83,6 +83,7 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     `keys`: whether keys of those whom this leg hears are passed on to it as events or tones. False: control does it.
     `security`: None is plain RTP; otherwise nothing goes out and nothing is believed without it.
     `event_clock`: Hz in which telephone-events count, 0 for that of the sound.
+    `host`: where the peer's SIP messages come from; a source there is no stranger, with `learn`.
     """
 
     codec: str = ""
@@ -106,3 +107,4 @@ class LegSpec(msgspec.Struct, frozen=True, array_like=True):
     keys: bool = True
     security: Security | None = None
     event_clock: int = 0
+    host: str = ""

@@ -121,3 +121,47 @@ def test_host_names_are_refused(stage):
     assert stage.of(control.Failed)[0].what == "OpenLeg"
     stage.command(control.AskInventory())
     assert stage.of(control.Inventory)[-1].legs == ()
+
+
+HOME = "198.51.100.4"  # the public address of a phone behind NAT, which signals 192.168.1.5
+
+
+def at_home(stage):
+    return Peer(stage, 1, 0, remote=("192.168.1.5", 4000), host=HOME)
+
+
+def test_who_speaks_from_the_phones_own_address_takes_the_sound_back_from_a_stranger(stage):
+    """A stranger that sprays packets at all ports is heard first, and would get all the sound."""
+    peer = at_home(stage)
+    peer.say(QUIET, source=STRANGER)
+    assert aims(stage)[-1] == STRANGER
+    peer.say(QUIET, source=(HOME, 31000))
+    assert aims(stage)[-1] == (HOME, 31000)
+    for _ in range(3):
+        peer.say(QUIET, source=STRANGER)
+    assert rejected(stage, peer) == 3
+    assert aims(stage)[-1] == (HOME, 31000)
+
+
+def test_another_port_there_is_a_stranger_like_any(stage):
+    peer = at_home(stage)
+    peer.say(QUIET, source=(HOME, 31000))
+    peer.ssrc = 99
+    peer.say(QUIET, source=(HOME, 31002))
+    assert rejected(stage, peer) == 1
+    assert aims(stage)[-1] == (HOME, 31000)
+
+
+def test_a_media_gateway_that_was_signalled_is_not_displaced_by_its_proxy(stage):
+    peer = Peer(stage, 1, 0, host=HOME)
+    peer.say(QUIET)
+    peer.say(QUIET, source=(HOME, 31000))
+    assert rejected(stage, peer) == 1
+    assert aims(stage)[-1] == peer.address
+
+
+def test_with_signalled_the_host_counts_for_nothing(stage):
+    peer = Peer(stage, 1, 0, host=HOME, latch="signalled")
+    peer.say(QUIET, source=(HOME, 31000))
+    assert rejected(stage, peer) == 1
+    assert not stage.of(control.LegHeard)

@@ -175,6 +175,14 @@ def test_what_does_not_fit_is_488_with_the_reason(theirs: bytes, reason: str) ->
     assert caught.value.status == 488
 
 
+def test_a_refused_offer_of_thousands_is_told_in_a_line() -> None:
+    maps = [f"rtpmap:{96 + number % 32} X{'x' * 50}{number}/8000" for number in range(2000)]
+    formats = " ".join(str(96 + number % 32) for number in range(2000))
+    with pytest.raises(PeerError, match="no codec in common") as caught:
+        answer(offer(f"audio 40000 RTP/AVP {formats}", *maps), OURS, 5, 1)
+    assert len(str(caught.value)) < 1000
+
+
 def test_an_unreadable_offer_is_400() -> None:
     with pytest.raises(PeerError) as caught:
         answer(b"nonsense", OURS, 5, 1)

@@ -119,6 +119,21 @@ def test_an_identity_that_cannot_be_read_is_none() -> None:
     place.over()
 
 
+def test_a_number_that_goes_on_for_ever_is_cut_and_not_vouched_for() -> None:
+    """Else it would stand in records, in the ledger, and in an INVITE that no datagram holds."""
+    place = Place(settings())
+    long, name = "5" * 20_000, "x" * 20_000
+    identity = ("P-Asserted-Identity", f'"{name}" <sip:+37{long}@c.test>')
+    diverted = ("Diversion", f"<sip:+37{long}@c.test>;reason=user-busy")
+    place.carrier.call("052000001", headers=(identity, diverted))
+    from_ = invited(place.alice).from_
+    assert (len(from_.uri.username), len(from_.display)) == (128, 256)
+    (call,) = place.site.switch.calls.values()
+    assert not call.vouched
+    (record,) = place.over()
+    assert (len(record.caller), len(record.collected["diverted_from"])) == (128, 128)
+
+
 def test_a_critical_privacy_that_we_do_not_know_is_500() -> None:
     """RFC 3323 §5."""
     place = Place(settings())

@@ -154,6 +154,17 @@ def test_a_phone_that_roams_proves_itself_once() -> None:
     site.nothing_left()
 
 
+def test_media_is_told_where_a_party_speaks_from() -> None:
+    """A source there is no stranger (`media/latch.py`); when the phone roams, so does that."""
+    site = Site(settings())
+    ann, line, bob = talking(site)
+    assert {spec.host for spec in site.media.legs.values()} == {"192.0.2.11", "192.0.2.12"}
+    site.parties[STRANGER], ann.remote = ann, STRANGER
+    ann.reoffer(line, make_offer(ann.caps(), 1, 2))
+    assert {spec.host for spec in site.media.legs.values()} == {STRANGER[0], "192.0.2.12"}
+    bob.hang_up(bob.line)
+
+
 def test_a_phone_that_registers_from_its_new_address_is_not_asked() -> None:
     site = Watched(settings())
     ann, line, bob = talking(site)
