@@ -10,6 +10,7 @@ asks for or nothing. Policies that the RFC leaves open:
   the request came from (RFC 3327).
 - A contact that registered over TLS or WebSocket is reached by that connection alone: phones have no certificate that
   we could check, browsers cannot be called (RFC 7118 §5, RFC 5626).
+- A phone that asks for GRUUs (RFC 5627) has a public and a temporary one in each answer.
 - A connection's end takes the contacts with it that can be reached by no other.
 """
 
@@ -23,12 +24,14 @@ from msgspec.structs import asdict, replace
 from softswitch.kernel.clock import Duration, Instant
 from softswitch.kernel.deadlines import Deadlines
 from softswitch.kernel.errors import PeerError
-from softswitch.sip import outbound
+from softswitch.sip import gruu, outbound
 from softswitch.sip.flow import Flow
+from softswitch.sip.gruu import Mint
 from softswitch.sip.transports import KEPT, SECURE, port_of, transport_of
 from softswitch.wire.sip import NameAddr, Request, Uri
 
 _MOST_NAMED = 50  # contacts of one request, those to be removed included: each is compared with each
+_OURS = ("expires", "pub-gruu", "temp-gruu")  # parameters of a Contact that are the registrar's to say
 _EXPIRES = re.compile(r">[^<>]*;\s*expires\s*=\s*([0-9]{1,10})\s*(?:;|$)", re.IGNORECASE)
 
 
@@ -47,7 +50,8 @@ class Binding(msgspec.Struct, frozen=True):
     """One contact of an address of record. `destination` is the Request-URI for it, `route` the Route values before it
     (from Path), `flow` where the request goes. `contact` is the Contact value as registered, without `expires`; `q`
     its preference. `nat`: it is reached only by the way that its REGISTER came. `outbound`: the phone keeps that way
-    open (RFC 5626); it may have several, told apart by `reg_id`."""
+    open (RFC 5626); it may have several, told apart by `reg_id`. `gruu`: the key of its temporary GRUUs; empty: it has
+    none."""
 
     aor: str
     destination: str
@@ -65,6 +69,7 @@ class Binding(msgspec.Struct, frozen=True):
     nat: bool = False
     user_agent: str = ""
     outbound: bool = False
+    gruu: str = ""
 
     def as_row(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts for a store; back by `from_row`."""
@@ -141,8 +146,10 @@ class _Wish(msgspec.Struct, frozen=True):
 class Registrar:
     """All bindings of one switch. Deadlines are kept in heaps; nothing is ever scanned but one user's contacts."""
 
-    def __init__(self, settings: RegistrarSettings = RegistrarSettings()) -> None:
+    def __init__(self, settings: RegistrarSettings = RegistrarSettings(), secret: bytes = b"") -> None:
         self._settings = settings
+        self._mint = Mint(secret)
+        self._temporary: dict[bytes, int] = {}  # the entries that temporary GRUUs stand for
         self._users: dict[str, list[_Entry]] = {}
         self._entries: dict[int, _Entry] = {}
         self._connections: dict[int, set[int]] = {}
@@ -166,6 +173,8 @@ class Registrar:
         (out of order, RFC 3261 §10.3 step 7). Raises `PeerError` when a header that it needs cannot be read.
         """
         outcome = self._register(aor, request, flow, now)
+        if outcome.status == 200 and gruu.wanted(request):
+            outcome = replace(outcome, headers=self._with_gruus(outcome.headers, aor, request, now))
         if outcome.status == 200 and outbound.wanted(request):
             bound = (change.binding for change in outcome.changes if not isinstance(change, Removed))
             if any(binding.outbound for binding in bound):
@@ -196,6 +205,8 @@ class Registrar:
         if entry is None or ">" not in written:
             return None
         binding = entry.binding
+        if binding.instance and bool(binding.gruu) is not gruu.wanted(request):
+            return None
         cseq = request.cseq.number
         if entry.arrival != flow or entry.path != path or binding.call_id != request.call_id or cseq <= binding.cseq:
             return None
@@ -218,6 +229,8 @@ class Registrar:
         other = ""
         for written in values:
             contact = NameAddr.parse(written)
+            if "gr" in contact.uri.params and contact.uri.host.lower() == request.to.uri.host.lower():
+                return Outcome(403, "A GRUU is no contact")  # RFC 5627 §5.1
             if contact.uri.scheme not in ("sip", "sips"):
                 other = contact.uri.scheme
                 continue  # no INVITE goes there (RFC 3261 §20.10 has a mailto: beside a sip:)
@@ -277,6 +290,32 @@ class Registrar:
         headers += [("Path", value) for value in path]
         return Outcome(200, "", tuple(headers), changes)
 
+    def _with_gruus(
+        self, headers: tuple[tuple[str, str], ...], aor: str, request: Request, now: Instant
+    ) -> tuple[tuple[str, str], ...]:
+        """With the GRUUs of each contact that has any (RFC 5627 §5.1)."""
+        uri, turn = request.to.uri, request.cseq.number
+        contacts = []
+        for entry in self._users.get(aor, ()):
+            binding = entry.binding
+            if binding.expires_at <= now:
+                continue
+            text = f"{binding.contact};expires={round(binding.expires_at - now)}"
+            if binding.gruu:
+                temporary = self._mint.temporary(uri, self._number_of(binding), turn)
+                text += f';pub-gruu="{gruu.public(uri, binding.instance)}";temp-gruu="{temporary}"'
+            contacts.append(("Contact", text))
+        return (*contacts, *(field for field in headers if field[0] != "Contact"))
+
+    def _number_of(self, binding: Binding) -> bytes:
+        return self._mint.number(binding.aor, binding.instance, binding.reg_id, binding.call_id)
+
+    def hidden(self, uri: Uri, now: Instant) -> Binding | None:
+        """The live contact for which a temporary GRUU stands (RFC 5627 §5.1); None: it is not good (any more)."""
+        number = self._mint.read(uri)
+        entry = self._entries.get(self._temporary.get(number or b"", 0))
+        return entry.binding if entry is not None and entry.binding.expires_at > now else None
+
     # ---------------------------------------------------------------------------------------------------- bindings
 
     def _binding(
@@ -289,7 +328,8 @@ class Registrar:
         flow, nat = _way(uri, arrival, "rport" in request.via.params, bool(path))
         if keeps:
             flow, nat = arrival, True
-        params = {name: value for name, value in contact.params.items() if name != "expires"}
+        params = {name: value for name, value in contact.params.items() if name not in _OURS}
+        instance = params.get("+sip.instance") or ""
         old = wish.old
         return Binding(
             aor=aor,
@@ -303,11 +343,12 @@ class Registrar:
             expires_at=now + wish.expires,
             route=path,
             q=_q(params.get("q")),
-            instance=params.get("+sip.instance") or "",
+            instance=instance,
             reg_id=number,
             nat=nat,
             outbound=keeps,
             user_agent=request.headers.get("User-Agent") or "",
+            gruu=self._mint.key.hex() if instance and gruu.wanted(request) else "",
         )
 
     def _bind(self, wish: _Wish, binding: Binding, arrival: Flow, path: tuple[str, ...], now: Instant) -> Change:
@@ -359,11 +400,15 @@ class Registrar:
             self._expiries.set(entry.number, entry.binding.expires_at)
 
     def _link(self, entry: _Entry) -> None:
+        if entry.binding.gruu:
+            self._temporary[self._number_of(entry.binding)] = entry.number
         flow = entry.binding.flow
         if flow.reliable and flow.connection:
             self._connections.setdefault(flow.connection, set()).add(entry.number)
 
     def _unlink(self, entry: _Entry) -> None:
+        if entry.binding.gruu:
+            self._temporary.pop(self._number_of(entry.binding), None)
         numbers = self._connections.get(entry.binding.flow.connection)
         if numbers is not None:
             numbers.discard(entry.number)
@@ -394,6 +439,9 @@ class Registrar:
     def restore(self, bindings: tuple[Binding, ...], now: Instant) -> None:
         """Take back what a former process had. Expired ones stay away, and so do those that only a connection of
         the former process reached."""
+        key = next((binding.gruu for binding in bindings if binding.gruu), "")
+        if key:
+            self._mint = Mint(bytes.fromhex(key))
         for binding in bindings:
             if binding.flow.reliable:
                 if binding.nat:
@@ -442,6 +490,7 @@ class Registrar:
             else:
                 self._unlink(entry)
                 entry.binding = replace(entry.binding, flow=_reopened(entry.binding))
+                self._link(entry)
         return gone
 
 

@@ -91,6 +91,7 @@ class Call:
         self.waited_since: Instant | None = None  # it overflowed from a queue that keeps the place
         self.sent_by = ""  # who passed it on to where it goes now, as `phone:1001`: answers for what that costs
         self.ordered_by = ""  # the API token that had it begun
+        self.instance: tuple[str, str] | None = None  # a phone, and which of its instances is meant (RFC 5627)
         self.callback = ""  # this call is an attempt of that call-back
         self.vouched = False  # the number is the caller's own as far as a trunk or a digest can tell
         self.diversions: tuple[Diversion, ...] = ()  # who passed it on before it came here, or here

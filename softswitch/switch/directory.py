@@ -13,6 +13,7 @@ from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError
 from softswitch.sip.digest import Credentials
 from softswitch.sip.flow import Flow
+from softswitch.sip.gruu import bare
 from softswitch.sip.numbers import e164
 from softswitch.sip.privacy import ANONYMOUS
 from softswitch.sip.relayed_media import KINDS
@@ -371,7 +372,8 @@ class Directory:
         to = NameAddr(phone.name or "", Uri("sip", phone.number or name, None, self._settings.sip.domain))
         contact_user = from_.uri.user or ANONYMOUS
         terms = self.terms(Target("phone", name))
-        if phone.contact is not None:
+        meant = call.instance[1] if call.instance is not None and call.instance[0] == name else ""
+        if phone.contact is not None and not meant:
             uri = Uri.parse(phone.contact)
             flow = self._office.next_hops.flow(
                 self._office.next_hops.order(f"phone:{name}", uri, now)[0], phone.listener
@@ -381,6 +383,8 @@ class Directory:
             stream = self.phone_stream(name, flow.remote[0])
             return (Destination(peer, uri, flow, from_, to, stream, contact_user, headers=headers, terms=terms),)
         bindings = self._office.registrations.bindings(name, now)
+        if meant:  # RFC 5627 §5.2
+            bindings = tuple(binding for binding in bindings if bare(binding.instance) == meant)
         if call.secured:  # RFC 5630 §5.3
             bindings = tuple(binding for binding in bindings if binding.flow.transport in SECURE)
         return by_phone(

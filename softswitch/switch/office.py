@@ -78,7 +78,8 @@ class Office:
         self.seats = Seats(settings)
         self.addressing = addressing
         self.dice = dice
-        self.ua = UserAgent(addressing, dice, supported=(*OPTIONS, "outbound", "path"), judge=self._judge)
+        self.secret = (vault or dice).randbytes(32)  # of what we give out and recognise later
+        self.ua = UserAgent(addressing, dice, supported=(*OPTIONS, "gruu", "outbound", "path"), judge=self._judge)
         self.fabric = Fabric(now, vault or dice)
         self.engine = Engine(settings.queues, settings.agents, now, dice, settings.acd, find_strategy)
         self.outbox: list[Effect] = []

@@ -187,13 +187,16 @@ def _wanted(
     if replaces:
         staying = talk.callee if leg is call.leg else call.leg
         return _replaced(office, unescape(replaces), leg.peer, call, staying)
-    target = office.directory.dialled(phone, uri.number, now)
+    meant = office.registrations.named(uri, now) if "gr" in uri.params else None
+    number = uri.number if meant is None else office.settings.phones[meant[0]].number or meant[0]
+    target = office.directory.dialled(phone, number, now)
     if target is None:
         raise PeerError(f"{uri} leads nowhere", status=404)
     if why := office.parked.refusal(parse_target(target)):
         raise PeerError(why, status=486)
-    if parse_target(target).kind == "phone" and _rings_the_same(office, target, call, talk):
+    if meant is None and parse_target(target).kind == "phone" and _rings_the_same(office, target, call, talk):
         raise PeerError(f"{target} is in this call", status=482)
+    call.instance = meant
     return target, None
 
 

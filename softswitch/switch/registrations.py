@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import PeerError
+from softswitch.sip import gruu
 from softswitch.sip.flow import Flow, Send
 from softswitch.sip.registrar import Binding, Expired, Refreshed, Registered, Registrar, RegistrarSettings, Removed
 from softswitch.switch.admission import Challenge, Refusal
@@ -15,6 +16,7 @@ from softswitch.switch.records import ForgottenBinding, SavedBinding
 from softswitch.switch.settings import Settings
 from softswitch.switch.views import RegistrationRow
 from softswitch.wire.sip import Headers, Request, Uri
+from softswitch.wire.sip.grammar import unescape
 
 if TYPE_CHECKING:
     from softswitch.switch.office import Office
@@ -27,7 +29,7 @@ class Registrations:
 
     def __init__(self, settings: Settings, office: "Office") -> None:
         self._office = office
-        self._registrar = Registrar(_bounds(settings))
+        self._registrar = Registrar(_bounds(settings), office.secret)
         self._saved: dict[tuple[str, str], tuple[Instant, Instant, Flow]] = {}  # expiry as stored, when, by which flow
         self._behind: dict[tuple[str, int], str] = {}  # whose phone sends from there
         self._hosts: Counter[str] = Counter()
@@ -101,6 +103,19 @@ class Registrations:
 
     def bindings(self, phone: str, now: Instant) -> tuple[Binding, ...]:
         return self._registrar.bindings(phone, now)
+
+    def named(self, uri: Uri, now: Instant) -> tuple[str, str]:
+        """The phone and the instance of it for which a GRUU stands (RFC 5627 §5.2), registered now or not. Raises
+        `PeerError` (404)."""
+        if gruu.is_temporary(uri):
+            binding = self._registrar.hidden(uri, now)
+            if binding is not None and binding.aor in self._office.settings.phones:
+                return binding.aor, gruu.bare(binding.instance)
+        else:
+            phone, instance = self._office.plan.extension(uri.username), unescape(uri.params.get("gr") or "")
+            if phone is not None and instance:
+                return phone, instance
+        raise PeerError("no such GRUU", status=404)
 
     def reachable(self, phone: str, now: Instant) -> bool:
         """Whether the phone can be rung."""

@@ -130,6 +130,7 @@ class Signalling:
             stream = directory.phone_stream(source.name, remote_host)
         try:
             who = calling_party(office, source, request)
+            meant = office.registrations.named(request.uri, now) if "gr" in request.uri.params else None
         except PeerError as error:
             office.log("warning", "call refused", peer=str(source), status=error.status, reason=str(error))
             self._refuse(event.session, error.status, now)
@@ -138,7 +139,7 @@ class Signalling:
         leg = Leg(id, str(source), worker, stream, office.ua, office.fabric)
         leg.invited(event.session, request, request.body)
         leg.record_aware = knows_recording(request)
-        number = request.uri.number
+        number = request.uri.number if meant is None else office.settings.phones[meant[0]].number or meant[0]
         if source.kind == "trunk" and office.trunks.by_contact_user(number) is not None:
             number = request.to.uri.number  # carriers call the contact that we registered; To has the number
         language = office.settings.server.language
@@ -153,6 +154,7 @@ class Signalling:
             language=language, max_forwards=office.settings.sip.max_forwards if hops is None else hops, now=now,
         )  # fmt: skip
         take(call, who)
+        call.instance = meant
         call.secured = request.uri.scheme == "sips"
         office.fact("call.started", now, id, source=str(source), caller=call.caller, called=called)
         try:

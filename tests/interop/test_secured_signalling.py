@@ -207,6 +207,29 @@ def test_jssip_calls_a_phone(site: Site, browser: Chromium) -> None:
     assert [bool(leg["srtp"]) for leg in record["legs"]] == [True, False]
 
 
+@pytest.mark.shows(peer="JsSIP", feature="GRUU")
+def test_jssip_has_gruus_and_is_reached_by_them(site: Site, browser: Chromium) -> None:
+    """RFC 5627: given with its registration; its Contact in the calls that it makes, and good to call it by."""
+    public, temporary = (browser.run(f"String(ua.contact.{name})") for name in ("pub_gruu", "temp_gruu"))
+    assert public.startswith("sip:browser@pbx.test;gr=urn:uuid:")
+    assert temporary.startswith("sip:tgruu.")
+    browser.run('call("1000")')
+    site.plain.expect("CALL_ESTABLISHED")
+    until(browser, "confirmed")
+    site.plain.do("hangup")
+    until(browser, "ended Terminated")
+    site.over(site.plain)
+    for uri in (public, temporary):
+        site.begun = time.time()
+        site.plain.do("dial", uri)
+        until(browser, "session incoming")
+        browser.run("answer()")
+        until(browser, "confirmed")
+        site.plain.expect("CALL_ESTABLISHED")
+        browser.run("session.terminate()")
+        assert site.over(site.plain)["called"] == "1002"
+
+
 @pytest.mark.shows(peer="JsSIP", feature="keys (RFC 4733)")
 def test_jssip_presses_a_key_in_a_menu(site: Site, browser: Chromium) -> None:
     """RFC 4733 from the browser; the call then goes to the plain phone."""

@@ -124,7 +124,7 @@ class TalkStage(Stage):
         self.agent = self.agent or call.next_agent(callee, self.at, now)
         if self.agent:
             facts.agent = self.agent
-        call.forwarded_by = ()
+        call.forwarded_by, call.instance = (), None
         self._watch_keys()
         self.wire(now)
         if call.office.settings.media.align:
