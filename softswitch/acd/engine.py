@@ -169,6 +169,12 @@ class Engine:
         agent = self._state.agents.get(name)
         return None if agent is None else views.agent_view(agent, now)
 
+    def agent_said(self, name: AgentName) -> tuple[bool, str | None, str] | None:
+        """Whether the agent is logged in, the reason of its pause (None: ready), and its phone: what `agent_view` says
+        of its own will, at a tenth of the cost. None for an unknown one."""
+        agent = self._state.agents.get(name)
+        return None if agent is None else (agent.logged_in, agent.pause, agent.phone)
+
     def waiting(self, name: QueueName, now: Instant) -> list[views.WaitingView]:
         """The queue's callers in their order, offered ones included."""
         queue = self._state.queues.get(name)

@@ -15,6 +15,8 @@ from softswitch.acd.tally import AgentTotals, QueueTotals, Sums, SurveyTotals, T
 from softswitch.kernel.clock import Duration, Instant
 
 _RESUMABLE: Final = 10_000  # dropped callers whose visit may still be taken back
+_LOGGED_OUT: Final = AgentState.LOGGED_OUT.value
+_PAUSED: Final = AgentState.PAUSED.value
 _FOREVER: Final = float("inf")
 _NOBODY: Final = frozenset(("", "anonymous", "unavailable", "unknown", "restricted", "private", "withheld"))
 
@@ -130,7 +132,7 @@ class Fold:
 
     def _spend(self, agent: AgentName, state: str, reason: str, since: Instant, until: Instant) -> None:
         """An agent was in `state`: each interval gets its seconds; nobody asks how long people were away."""
-        if state == AgentState.LOGGED_OUT.value:
+        if state == _LOGGED_OUT:
             return
         while since < until:
             totals = self.at(since)
@@ -488,7 +490,7 @@ class Fold:
             reason, since = "", fact.at - _seconds(fact, "lasted")
         self._spend(fact.agent, was, reason, since, fact.at)
         state = str(fact.data.get("state"))
-        if state == AgentState.LOGGED_OUT.value:
+        if state == _LOGGED_OUT:
             self._states.pop(fact.agent, None)
         else:
             self._states[fact.agent] = (state, str(fact.data.get("reason") or ""), fact.at)
@@ -541,7 +543,7 @@ def _seconds(fact: FactLike, name: str) -> Duration:
 
 def _lasted(totals: AgentTotals, state: str, reason: str, seconds: Duration) -> None:
     totals.states[state] = totals.states.get(state, 0.0) + seconds
-    if state == AgentState.PAUSED.value:
+    if state == _PAUSED:
         totals.pauses[reason] = totals.pauses.get(reason, 0.0) + seconds
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import ClassVar, Final, Literal, TypeAlias
 
+import msgspec
+
 from softswitch.kernel.clock import Instant
 
 CallId: TypeAlias = str
@@ -224,8 +226,7 @@ class QueueSettings:
 # ------------------------------------------------------------------------------------------------------- events in
 
 
-@dataclass(frozen=True, slots=True)
-class CallQueued:
+class CallQueued(msgspec.Struct, frozen=True):
     """A caller enters `queue`. `head_start` adds to the queue's own; `arrived` keeps an older place (transfer,
     call-back). `needs` go beside the queue's. `sticky`: kept for that agent of the queue for `sticky_seconds` (None:
     the queue's), unless the agent is not logged in. `without`: not to be offered to that agent, who has just passed it
@@ -314,8 +315,7 @@ class CallPrioritised:
     by: str = "operator"
 
 
-@dataclass(frozen=True, slots=True)
-class OfferAnswered:
+class OfferAnswered(msgspec.Struct, frozen=True, gc=False):
     """The agent's phone answered the offer."""
 
     offer: OfferId
@@ -358,8 +358,7 @@ class CallPickedUp:
     agent: AgentName
 
 
-@dataclass(frozen=True, slots=True)
-class TalkEnded:
+class TalkEnded(msgspec.Struct, frozen=True, gc=False):
     """The conversation of `call` with `agent` is over (whoever hung up)."""
 
     call: CallId
@@ -474,8 +473,7 @@ AcdEvent: TypeAlias = (
 # ------------------------------------------------------------------------------------------------------ effects out
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(msgspec.Struct, frozen=True, gc=False):
     """Ring the agent's phone for `call`; answer with `OfferAnswered` or `OfferFailed` within `ring_seconds`
     (the engine withdraws the offer by itself when they pass). `callback`: the call has no line yet, it is an attempt of
     that call-back."""
@@ -499,8 +497,7 @@ class Withdraw:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bridge:
+class Bridge(msgspec.Struct, frozen=True, gc=False):
     """The offer holds: join caller and agent."""
 
     offer: OfferId
@@ -518,8 +515,7 @@ class Refuse:
     agent: AgentName
 
 
-@dataclass(frozen=True, slots=True)
-class Announce:
+class Announce(msgspec.Struct, frozen=True, gc=False):
     """Tell the waiting caller: `position` (1 = next) and, unless None, the `estimate` in seconds when kind is
     `position`, or one of the queue's prompts (`periodic`)."""
 
@@ -548,8 +544,7 @@ class CallbackEnded:
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class AgentChanged:
+class AgentChanged(msgspec.Struct, frozen=True, gc=False):
     """An agent's derived state changed."""
 
     agent: AgentName
@@ -557,8 +552,7 @@ class AgentChanged:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(msgspec.Struct, frozen=True):
     """One line of the ledger: `kind` is the event's name (`queue.entered`, `offer.made`, `queue.answered`,
     `queue.abandoned`, `agent.state` …); `data` holds plain JSON values."""
 
@@ -567,7 +561,7 @@ class Fact:
     call: CallId = ""
     queue: QueueName = ""
     agent: AgentName = ""
-    data: dict[str, object] = field(default_factory=dict)
+    data: dict[str, object] = {}
 
 
 AcdEffect: TypeAlias = Offer | Withdraw | Bridge | Refuse | Announce | Overflow | CallbackEnded | AgentChanged | Fact

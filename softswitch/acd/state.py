@@ -17,6 +17,7 @@ from softswitch.acd.model import (
     AgentChanged,
     AgentName,
     AgentSettings,
+    AgentState,
     CallId,
     Fact,
     OfferId,
@@ -45,6 +46,7 @@ MORE_PHONES = "more-phones"
 CALLBACK = "callback"
 
 _PAST_CALLS = 2000  # calls that have left and that `why` can tell of
+_WORDS = {state: state.value for state in AgentState}  # asking an enum for its value costs 0.4 µs
 _STAYS = 4  # of one call in queues, before the last
 
 DeadlineKey: TypeAlias = tuple[str, CallId | AgentName | OfferId]
@@ -166,7 +168,7 @@ class State:
         if state is not was or reason != agent.reason:
             lasted = at - agent.since
             self.out.append(AgentChanged(agent.name, state, reason))
-            data: dict[str, object] = {"state": state.value, "reason": reason, "was": was.value, "lasted": lasted}
+            data: dict[str, object] = {"state": _WORDS[state], "reason": reason, "was": _WORDS[was], "lasted": lasted}
             self.out.append(Fact("agent.state", at, "", "", agent.name, data))
             agent.past.append((agent.since, was, agent.reason))
             agent.state = state

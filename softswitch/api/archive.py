@@ -1,11 +1,12 @@
 """What was: call records, the ledger, SIP ladders."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from softswitch.api.described import described
 from softswitch.api.replies import MOST_SEQ, Limit, TheOperator, Time, json
 from softswitch.services.rows import LedgerEntry
 from softswitch.shell.trace import TraceRow
@@ -14,13 +15,16 @@ from softswitch.switch.records import CallRecord, Outcome
 router = APIRouter(prefix="/api/v1", tags=["archive"])
 
 
+_Record: Any = described(CallRecord)
+
+
 class RecordList(BaseModel):
-    items: list[CallRecord]
+    items: list[_Record]
     next: float | None
 
 
 class RecordWithLedger(BaseModel):
-    record: CallRecord
+    record: _Record
     ledger: list[LedgerEntry]
 
 

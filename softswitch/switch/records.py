@@ -1,7 +1,9 @@
 """What the switch wants kept: call records, registrations, agents' states, recordings."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
+
+import msgspec
 
 from softswitch.kernel.clock import Instant
 from softswitch.switch.quality import Quality
@@ -26,8 +28,7 @@ class Speech:
     level: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LegRecord:
+class LegRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One leg as it ended. `call_id` is the SIP Call-ID, `codec` the RTP name (empty: never negotiated). `jitter_ms`
     and `lost` are what we received (RFC 3550 §6.4.1), `mos` by ITU-T G.107 (0: no media), `status` the last final SIP
     status of its INVITE. `speech` is what the party said, where it was measured (see `wire.control.SpeechFacts`).
@@ -56,8 +57,7 @@ class LegRecord:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRecord:
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a call. Instants are seconds since the epoch, lengths seconds. `source` is a target-like word
     (`trunk:carrier`, `phone:1001`), `destination` the final target. `answered` is when a person or machine of the far
     side answered, None if never. `wait_seconds` is time in queues, `ring_seconds` time ringing the one who answered
@@ -84,7 +84,7 @@ class CallRecord:
     reason: str = ""
     hung_up_by: HungUpBy = ""
     language: str = ""
-    collected: dict[str, str] = field(default_factory=dict)
+    collected: dict[str, str] = {}
     recording: str = ""
     legs: tuple[LegRecord, ...] = ()
 

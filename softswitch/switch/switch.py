@@ -270,16 +270,18 @@ class Switch:
 
     def deadline(self) -> Instant | None:
         office = self.office
-        times = (
-            office.ua.deadline(),
+        first = office.ua.deadline()
+        for time in (
             office.engine.deadline(),
             office.deadlines.next(),
             office.registrations.deadline(),
             office.trunks.deadline(),
             office.subscriptions.deadline(),
             office.recording_servers.deadline(),
-        )
-        return min((time for time in times if time is not None), default=None)
+        ):
+            if time is not None and (first is None or time < first):
+                first = time
+        return first
 
     # --------------------------------------------------------------------------------------------------------- events
 
@@ -412,16 +414,13 @@ class Switch:
         self._save_agent(change.agent, now)
 
     def _save_agent(self, agent: str, now: Instant) -> None:
-        view = self.office.engine.agent_view(agent, now)
-        if view is None:
-            return
-        said = (view.logged_in, view.pause, view.phone)
-        if self._agents_saved.get(agent) != said:  # what the phone does is not what the agent said
+        said = self.office.engine.agent_said(agent)
+        if said is not None and self._agents_saved.get(agent) != said:  # what the phone does is not what the agent said
             self._agents_saved[agent] = said
             self.office.subscriptions.agent_changed(agent, now)
-            pause = view.pause
+            logged_in, pause, phone = said
             self.office.outbox.append(
-                Save(records.SavedAgent(agent, view.logged_in, pause is not None, pause or "", now, view.phone))
+                Save(records.SavedAgent(agent, logged_in, pause is not None, pause or "", now, phone))
             )
 
     def _offer(self, offer: Offer, now: Instant) -> None:

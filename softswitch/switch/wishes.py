@@ -5,8 +5,10 @@ Needs that come from outside and that no agent of the queue can meet are left ou
 error in a table of customers must not keep a caller waiting for ever.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from softswitch.acd.model import CallQueued, Needs, QueueSettings
 from softswitch.acd.pools import crew
@@ -70,7 +72,7 @@ def wished(event: CallQueued, call: "Call", queue: QueueSettings, now: Instant) 
     head_start = max(-MOST_HEAD_START, min(MOST_HEAD_START, head_start))
     arrived = call.first_queued if wishes.keep_place and event.arrived is None else event.arrived
     sticky, seconds = _sticky(call, queue, now)
-    return replace(
+    return msgspec.structs.replace(
         event,
         head_start=head_start,
         arrived=arrived,

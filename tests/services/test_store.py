@@ -8,9 +8,9 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import create_engine, event, inspect
 
@@ -485,7 +485,9 @@ async def test_who_talked_last_with_a_number(store: Store) -> None:
     calls = [("a", "+1", "alice", 10.0, 5.0), ("b", "+1", "bob", 20.0, 5.0), ("c", "+1", "carol", 30.0, 0.0)]
     calls += [("d", "+2", "alice", 5.0, 5.0), ("e", "", "alice", 40.0, 5.0), ("f", "+3", "", 50.0, 5.0)]
     for id, caller, agent, at, talk in calls:
-        record = replace(RECORD, id=id, caller=caller, agent=agent, started=at, ended=at + 9, talk_seconds=talk)
+        record = msgspec.structs.replace(
+            RECORD, id=id, caller=caller, agent=agent, started=at, ended=at + 9, talk_seconds=talk
+        )
         store.writer.write(record)
     await store.writer.flush()
     assert await store.last_agents(0.0) == [("+2", "alice", 14.0), ("+1", "bob", 29.0)]
