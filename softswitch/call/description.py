@@ -263,6 +263,12 @@ class Description:
         self._stream, self._worker, self.port = stream, worker, port
         self._capable = self._means = None
 
+    def forget(self) -> None:
+        """The party is gone: what was said is of no use any more."""
+        self.offer = self.pending = self.reoffered = self.sdp = b""
+        self.early, self.known = {}, ()
+        self._capable = self._means = None
+
     # ---------------------------------------------------------------------------------------------------------- within
 
     def _capabilities(self) -> Capabilities:

@@ -7,6 +7,7 @@ known, so a call that nobody answers costs media nothing.
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -35,6 +36,8 @@ from softswitch.wire.control import (
 from softswitch.wire.dtmf import WAIT, Once
 from softswitch.wire.sdp import Media
 from softswitch.wire.sip import Request, Response
+
+_NOTHING: Final[frozenset[int]] = frozenset()  # each one made anew takes 216 bytes
 
 
 class LegState(StrEnum):
@@ -73,7 +76,7 @@ class Leg:
         self.was_open = False  # media owes us `LegClosed`
         self.spec: LegSpec | None = None
         self.far: Leg | None = None  # the party that it is bridged with
-        self.hears: frozenset[int] = frozenset()
+        self.hears = _NOTHING
         self.figures: LegStats | None = None  # what media told last while it lives
         self.stats: LegStats | None = None  # its last word
         self.wishes = policy.detect & ~LISTEN_ANSWER  # what media listens for besides keys: LISTEN_…
@@ -428,7 +431,7 @@ class Leg:
             raise NoPort(f"{self.peer} cannot be moved to media process {worker} now")
         port, far = self.fabric.take(worker), said.as_said()
         self.close_stream()
-        self.id, self.worker, self.hears = self.fabric.new_id(), worker, frozenset()
+        self.id, self.worker, self.hears = self.fabric.new_id(), worker, _NOTHING
         said.moved(self.id, worker, port)
         self._open(self._listened(LegSpec()))  # others may listen from here on; the answer tells what is sent
         return self._offer_again(far, now)
@@ -470,6 +473,13 @@ class Leg:
             self.fabric.give_back(self.port)
         self.description.port = None
         self.opened = False
+
+    def forget(self) -> None:
+        """Its record is written: until the last timer of its session is gone (32 s), only its name and state are asked
+        for, and at 600 calls a second 40,000 such legs wait for that."""
+        if self.over:
+            self.spec, self.hears = None, _NOTHING
+            self.description.forget()
 
     def not_opened(self) -> None:
         """Media could not open the stream, or lost it: it will tell nothing more of it."""
@@ -521,7 +531,7 @@ class Leg:
         self.fabric.open_leg(self, self.port, spec)
         self.opened = self.was_open = True
         self.spec = spec
-        self._rewire(frozenset(), self.hears)
+        self._rewire(_NOTHING, self.hears)
 
     def _rewire(self, old: frozenset[int], new: frozenset[int]) -> None:
         gone, come = old - new, new - old

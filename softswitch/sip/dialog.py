@@ -46,17 +46,19 @@ class Dialog:
             if "lr" not in first.params:
                 # A strict router next (§12.2.1.1): it finds itself in the Request-URI, our target comes last.
                 uri, routes = first, (*routes[1:], f"<{self.target}>")
-            for route in routes:
-                fields.add("Route", route)
-        fields.add("Max-Forwards", str(self.max_forwards))
-        fields.add("From", self.local)
-        fields.add("To", self.remote)
-        fields.add("Call-ID", self.call_id)
-        fields.add("CSeq", f"{number} {method}")
+            fields.extend([("Route", route) for route in routes])
+        fields.extend(
+            (
+                ("Max-Forwards", str(self.max_forwards)),
+                ("From", self.local),
+                ("To", self.remote),
+                ("Call-ID", self.call_id),
+                ("CSeq", f"{number} {method}"),
+            )
+        )
         if method in _TARGET_REFRESH:
             fields.add("Contact", self.contact)
-        for name, value in headers:
-            fields.add(name, value)
+        fields.extend(headers)
         if body:
             fields.add("Content-Type", content_type)
         return Request(method, uri, fields, body)

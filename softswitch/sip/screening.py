@@ -54,4 +54,4 @@ def screen(
 
 def hops_used_up(request: Request) -> bool:
     """Whether a request that would go further may not (§16.3 step 3). Raises `PeerError` (400) on garbage."""
-    return request.max_forwards == 0 and request.method not in _NO_HOPS_NEEDED
+    return request.method not in _NO_HOPS_NEEDED and request.max_forwards == 0

@@ -94,21 +94,21 @@ class SessionLayer:
         session = self._new(uac=True, call_id=call_id, local_tag=tag, flow=flow, contact=contact)
         session.credentials = invitation.credentials
         session.terms = invitation.terms
-        headers = Headers()
-        for route in invitation.route:
-            headers.add("Route", route)
-        headers.add("Max-Forwards", str(invitation.max_forwards))
-        headers.add("From", f"{invitation.from_};tag={tag}")
-        headers.add("To", str(invitation.to))
-        headers.add("Call-ID", call_id)
-        headers.add("CSeq", "1 INVITE")
-        headers.add("Contact", contact)
-        for name, value in invitation.headers:
-            headers.add(name, value)
+        headers = Headers([("Route", route) for route in invitation.route])
+        headers.extend(
+            (
+                ("Max-Forwards", str(invitation.max_forwards)),
+                ("From", f"{invitation.from_};tag={tag}"),
+                ("To", str(invitation.to)),
+                ("Call-ID", call_id),
+                ("CSeq", "1 INVITE"),
+                ("Contact", contact),
+                *invitation.headers,
+            )
+        )
         if "Allow" not in headers:
             headers.add("Allow", self.allow)
-        for name, value in invite_fields(invitation.terms):
-            headers.add(name, value)
+        headers.extend(invite_fields(invitation.terms))
         if invitation.body:
             headers.add("Content-Type", invitation.content_type)
         session.request = request = Request("INVITE", uri, headers, invitation.body)
@@ -469,8 +469,7 @@ class SessionLayer:
                 fields.add("Allow", self.allow)
                 if session.terms is not PLAIN:
                     fields.add("Supported", session.terms.supported)
-        for name, value in headers:
-            fields.add(name, value)
+        fields.extend(headers)
         if body:
             if "Content-Type" not in fields:
                 fields.add("Content-Type", SDP)
@@ -496,8 +495,7 @@ class SessionLayer:
         """ACK for a 2xx (§13.2.2.4), kept for when the 2xx comes again; with the INVITE's credentials (§22.1)."""
         layer = self.transactions
         request = dialog.request("ACK", body=body, content_type=SDP, number=cseq)
-        for name, value in tx.proof:
-            request.headers.add(name, value)
+        request.headers.extend(tx.proof)
         flow = dialog.next_flow()
         branch = COOKIE + token(layer.dice)
         request.headers.prepend("Via", via_value(flow, layer.addressing.signalling(flow), branch))

@@ -185,8 +185,7 @@ class UserAgent:
             return []
         owner = transaction.owner
         response = Response.to_request(transaction.request, status, reason, self._to_tag(transaction, status))
-        for name, value in headers:
-            response.headers.add(name, value)
+        response.headers.extend(headers)
         if body:
             response.headers.set("Content-Type", content_type or SDP)
             response.body = body
@@ -435,8 +434,7 @@ class UserAgent:
         headers: Fields = (),
     ) -> None:
         response = Response.to_request(request, status, reason, self._to_tag(tx, status))
-        for name, value in headers:
-            response.headers.add(name, value)
+        response.headers.extend(headers)
         self._layer.respond(tx, response, now)
 
     def _to_tag(self, tx: ServerTransaction, status: int) -> str | None:

@@ -443,6 +443,8 @@ class Call:
     def part(self) -> None:
         """The record is written: let go of what points back here, so that memory comes back without the collector."""
         del self.stage, self.recording
+        for leg, _ in self.ended_legs:
+            leg.forget()
 
     def record(self) -> CallRecord:
         """The row for the store, once the call is over and its legs are closed."""

