@@ -228,10 +228,13 @@ class Engine:
     def sweep(self, now: Instant) -> None:
         """Once a second: quarantines, and what secures legs."""
         self._now = now
+        rested: list[Slot] = []
         while self._quarantine and self._quarantine[0][0] <= now:
             slot = self._quarantine.popleft()[1]
             self.free[slot] = self._ports[slot]
-            self.reports.append(Grown((Slot(slot, self._ports[slot]),)))
+            rested.append(Slot(slot, self._ports[slot]))
+        if rested:
+            self.reports.append(Grown(tuple(rested)))
         for leg in self.shield.wake(now):
             self._aim(leg, None)
 

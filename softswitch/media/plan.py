@@ -248,6 +248,9 @@ class Plan:
     def _seat(self) -> None:
         """Give each source its row in the sound of each plane where it is heard, and each matrix its order."""
         legs, edges = self._legs, self._edges
+        mixing = any(len(matrix.heard) or len(matrix.spoken) or len(matrix.sinks) for matrix in self.matrices)
+        if not (mixing or legs.listened.any() or self._pulled.any()):
+            return  # all is relayed, and was when this was done last: half of a tick's cost while calls come and go
         capacity = legs.capacity
         nodes = [matrix.sources(edges) for matrix in self.matrices]
         size = max([capacity, *(int(some.max()) + 1 for some in nodes if len(some))])

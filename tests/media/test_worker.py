@@ -110,7 +110,9 @@ def test_a_call_from_music_through_digits_to_a_recording(media, phones, tmp_path
     assert running.of(control.LegClosed).stats.rejected == 0
     assert running.of(control.Inventory) == control.Inventory((), (), ())
     assert not running.all(control.Failed)
-    assert sum(len(report.slots) for report in (running.of(control.Grown), running.of(control.Grown))) == 2
+    rested = 0
+    while rested < 2:  # in one report or in two
+        rested += len(running.of(control.Grown).slots)
     a.listen()
     assert any(isinstance(part, rtcp.Bye) for parts in a.reports for part in parts)
 
