@@ -1,4 +1,4 @@
-"""CPU of the store: microseconds to hand in a row, and to have it in the database (SQLite, batches of 100).
+"""CPU of the store: microseconds to hand in a row, and to have it in the database (SQLite, full batches).
 
 python bench/store.py
 """

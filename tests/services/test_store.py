@@ -481,6 +481,24 @@ async def test_customers_and_live_settings_come_back_and_the_last_change_counts(
     assert await store.live_settings() == [wrap_up]
 
 
+async def test_rows_that_come_steadily_share_transactions(tmp_path: Path, alarms: list[str]) -> None:
+    """One an interval and no more: each costs a hop to the thread and a commit, whatever it writes."""
+    interval = 0.05
+    store = await Store.open("sqlite", tmp_path, alarm=alarms.append, interval=interval)
+    try:
+        loop = asyncio.get_running_loop()
+        begun, written, transactions = loop.time(), 0, 0
+        for number in range(500):
+            store.writer.write(SavedAgent(f"agent{number}", True, False, "", float(number)))
+            await asyncio.sleep(0.001)
+            transactions += store.writer.written != written
+            written = store.writer.written
+        assert 0 < transactions <= (loop.time() - begun) / interval + 1
+    finally:
+        await store.close()
+    assert store.writer.written == 500
+
+
 async def test_who_talked_last_with_a_number(store: Store) -> None:
     calls = [("a", "+1", "alice", 10.0, 5.0), ("b", "+1", "bob", 20.0, 5.0), ("c", "+1", "carol", 30.0, 0.0)]
     calls += [("d", "+2", "alice", 5.0, 5.0), ("e", "", "alice", 40.0, 5.0), ("f", "+3", "", 50.0, 5.0)]
