@@ -15,6 +15,7 @@ from softswitch.acd.model import (
     DeviceReachable,
     TalkEnded,
     TalkMoved,
+    TalkResumed,
     TalkStarted,
     Withdraw,
 )
@@ -166,6 +167,24 @@ def talk_started(state: State, event: TalkStarted, at: Instant) -> None:
     agent.talks[event.call] = Talking(event.call, event.queue, at)
     agent.calls += 1
     state.fact("talk.started", at, event.call, event.queue, agent.name, by=event.by)
+    state.publish(agent, at)
+
+
+def talk_resumed(state: State, event: TalkResumed, at: Instant) -> None:
+    """Nothing begins: offers made meanwhile are withdrawn, and the talk ends like any other."""
+    agent = state.agents.get(event.agent)
+    if agent is None or event.call in agent.talks or event.call in state.calls:
+        state.ignored(event, "no such agent" if agent is None else "not to be talked with", at)
+        return
+    if len(agent.talks) >= agent.settings.capacity:
+        state.ignored(event, "no room for one more", at)
+        return
+    if agent.offer is not None:
+        offering.withdraw(state, agent.offer, "talks on", at)
+    if len(agent.talks) + len(agent.wrap_ups) >= agent.settings.capacity:
+        wrapping.end(state, agent, "call", at)
+    agent.talks[event.call] = Talking(event.call, event.queue, event.since)
+    agent.calls += 1
     state.publish(agent, at)
 
 

@@ -58,6 +58,7 @@ from softswitch.acd.model import (
     Reconfigured,
     TalkEnded,
     TalkMoved,
+    TalkResumed,
     TalkStarted,
 )
 from softswitch.acd.queue import rank_of
@@ -90,6 +91,7 @@ _EVENTS: dict[type, Callable[[State, Any, Instant], None]] = {
     OfferFailed: offering.failed,
     CallPickedUp: offering.picked_up,
     TalkStarted: desk.talk_started,
+    TalkResumed: desk.talk_resumed,
     TalkMoved: desk.talk_moved,
     TalkEnded: desk.talk_ended,
     AgentLogin: desk.login,

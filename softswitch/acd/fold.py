@@ -52,6 +52,7 @@ class Fold:
         self.follow(rules)
         self._visits: dict[CallId, Visit] = {}
         self._talks: dict[CallId, Conversation] = {}
+        self._cut: dict[CallId, tuple[Conversation, list[Work]]] = {}  # lost with a switch, unless the next one goes on
         self._down = False  # the switch has stopped
         self._last_talk: Conversation | None = None  # that has ended
         self._wrapping: dict[tuple[CallId, AgentName], Conversation] = {}
@@ -181,9 +182,12 @@ class Fold:
         for visit in self._visits.values():
             for cell in visit.cells:
                 cell.lost += 1
-        for talk in self._talks.values():
-            for part in (self.at(self.last).agent(talk.agent), self.at(self.last).queue(talk.queue)):
+        self._cut.clear()
+        for call, talk in self._talks.items():
+            parts: list[Work] = [self.at(self.last).agent(talk.agent), self.at(self.last).queue(talk.queue)]
+            for part in parts:
                 part.lost_talks += 1
+            self._cut[call] = (talk, parts)
         if not self._down:
             self._rest(self.last)
         self._down = False
@@ -194,6 +198,17 @@ class Fold:
         self._sources.clear()
         self._transfers.clear()
         self._abandons.clear()
+
+    def _adopted(self, fact: FactLike) -> None:
+        """The next switch goes on with the call: its talk was not lost."""
+        if (cut := self._cut.pop(fact.call, None)) is not None:
+            self._talks[fact.call], parts = cut
+            for part in parts:
+                part.lost_talks -= 1
+
+    def _recovered(self, fact: FactLike) -> None:
+        """What has not been gone on with by now never will."""
+        self._cut.clear()
 
     def _stopped(self, fact: FactLike) -> None:
         """The agents' states end here, but for what is still to come from a switch that stops."""
@@ -550,6 +565,8 @@ def _lasted(totals: AgentTotals, state: str, reason: str, seconds: Duration) -> 
 COUNT: Final[dict[str, Callable[[Fold, FactLike], None]]] = {
     "switch.started": Fold._started,
     "switch.stopped": Fold._stopped,
+    "switch.recovered": Fold._recovered,
+    "call.adopted": Fold._adopted,
     "call.started": Fold._call_started,
     "call.ended": Fold._call_ended,
     "call.held": Fold._held,

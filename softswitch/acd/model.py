@@ -341,6 +341,16 @@ class TalkStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class TalkResumed:
+    """The agent has been talking with `call` since `since`, in a control process that died: the talk goes on."""
+
+    call: CallId
+    agent: AgentName
+    queue: QueueName
+    since: Instant
+
+
+@dataclass(frozen=True, slots=True)
 class TalkMoved:
     """The agent's conversation of `call` goes on in the call `to`: whoever consulted the agent has left its own caller
     there."""
@@ -456,6 +466,7 @@ AcdEvent: TypeAlias = (
     | OfferFailed
     | CallPickedUp
     | TalkStarted
+    | TalkResumed
     | TalkMoved
     | TalkEnded
     | AgentLogin

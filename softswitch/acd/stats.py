@@ -58,6 +58,7 @@ The facts, with their `data` (times in seconds; every fact has `at`, and names i
 `acd.reconfigured`     queues, agents       `acd.ignored`   event, why    `acd.repaired`    invariant, subject, detail
 `switch.started`       what lived before it was cut off; `switch.stopped`: the agents' states end here
 `switch.recovered`     adopted, ended: calls of a control process that died
+`call.adopted`         by, agent (one of them goes on: its talk is not lost, as `switch.started` had it)
 `call.started`         source (`trunk:NAME`), caller, called
 `caller.verified`      verstat, attestation, status (0: good), why, took (STIR)
 `call.held`            by (who holds)       `call.resumed`  by

@@ -13,6 +13,7 @@ from softswitch.call.stream_policy import StreamPolicy
 from softswitch.kernel.clock import Instant
 from softswitch.sip.codec_table import Format
 from softswitch.sip.offer_answer import Negotiated
+from softswitch.sip.secure_media import has_secrets
 from softswitch.sip.session_memory import SessionMemory
 from softswitch.sip.user_agent import UserAgent
 from softswitch.wire.control import LegSpec
@@ -62,7 +63,7 @@ def remembered(leg: Leg) -> LegMemory | None:
     port, spec, said = leg.port, leg.spec, leg.description
     stream = None
     if spec is not None and said.negotiated is not None:
-        secured = spec.security is not None or bool(leg.suite)
+        secured = spec.security is not None or bool(leg.suite) or has_secrets(said.sdp)
         open_offer = bool(said.pending or said.reoffered)
         stream = StreamMemory(
             replace(said.negotiated, security=None) if secured else said.negotiated,

@@ -434,6 +434,11 @@ class Call:
         """The carriers' part in the ledger's last word: name, way, status and seconds since the answer (None: never
         answered) of each leg over a trunk."""
         legs = [
+            [leg.party[6:], "out", leg.status, None if leg.answered is None else (leg.ended or 0.0) - leg.answered]
+            for leg in self.earlier
+            if leg.party.startswith("trunk:")
+        ]
+        legs += [
             [leg.peer[6:], "in" if leg is self.leg else "out", status, _talked(leg)]
             for leg, status in self.ended_legs
             if leg.peer.startswith("trunk:")

@@ -13,10 +13,12 @@ from softswitch.call import leg_memory
 from softswitch.call.leg import Leg
 from softswitch.call.leg_memory import LegMemory
 from softswitch.kernel.clock import Instant
+from softswitch.sip.session_memory import SessionMemory
 from softswitch.switch.facts import Facts
 from softswitch.switch.guards import CostMemory
 from softswitch.switch.recording import RecordingMemory
 from softswitch.switch.records import LegRecord
+from softswitch.switch.stages.queueing import QueueStage
 from softswitch.switch.stages.talking import TalkStage
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class SpokenMemory(msgspec.Struct, frozen=True, array_like=True):
 
 class CallMemory(msgspec.Struct, frozen=True, array_like=True):
     """`own` is the call's own party, `others` the rest, as far as they have answered. `queued` is when it began to wait
-    in a queue, if it waits. `whole`: nothing of it is left out here, so it can be gone on with. Fields are only ever
+    in a queue, if it waits. `whole`: nothing of it is left out here, so it can be gone on with. `orphans` are dialogs
+    that end with this process whatever becomes of the call (with a recording server). Fields are only ever
     added at the end, with a default: a new program reads what an older one wrote."""
 
     id: str
@@ -75,6 +78,7 @@ class CallMemory(msgspec.Struct, frozen=True, array_like=True):
     secrets: tuple[str, ...]
     whole: bool
     ordered_by: str = ""
+    orphans: tuple[SessionMemory, ...] = ()
 
     @property
     def legs(self) -> tuple[LegMemory, ...]:
@@ -99,6 +103,7 @@ def remembered(call: "Call", now: Instant) -> CallMemory | None:
         return None
     talk = _talk(stage) if isinstance(stage, TalkStage) else None
     faxes = call.office.faxes.by_session
+    server = call.office.ua.memory(call.recording.sip_session) if call.recording.sip_session else None
     whole = (
         talk is not None
         and isinstance(stage, TalkStage)
@@ -106,7 +111,6 @@ def remembered(call: "Call", now: Instant) -> CallMemory | None:
         and own is not None
         and len(others) == len(legs) == 1
         and all(memory.stream is not None and memory.stream.whole for memory in (own, *others))
-        and not call.recording.server
         and not (faxes and (call.leg.session in faxes or stage.callee.session in faxes))
         and not call.callback
         and call.passed_on is None
@@ -115,9 +119,9 @@ def remembered(call: "Call", now: Instant) -> CallMemory | None:
         call.id, call.source, call.caller, call.caller_name, call.called, call.number, call.caller_id, call.language,
         call.max_forwards, call.started, replace(call.facts, collected=call.collected()), own, others, talk,
         call.recording.memory(), _spoken(call, (call.leg, *legs)), call.earlier_legs(),
-        call.office.guards.memory(call), call.first_queued if stage.label == "queued" else None, call.first_queued,
+        call.office.guards.memory(call), stage.since if isinstance(stage, QueueStage) else None, call.first_queued,
         call.route_record, call.sent_by, call.vouched, call.private, call.secured,
-        tuple(call.secrets), whole, call.ordered_by,
+        tuple(call.secrets), whole, call.ordered_by, () if server is None else (server,),
     )  # fmt: skip
 
 

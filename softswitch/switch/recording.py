@@ -124,6 +124,11 @@ class CallRecording:
         """The recording server that gets the call, or is asked to; empty: none."""
         return "" if self._session is None else self._session.server
 
+    @property
+    def sip_session(self) -> int:
+        """The SIP session with the recording server; 0: none."""
+        return 0 if self._session is None else self._session.sip_session
+
     def start(self, others: Iterable[Leg], now: Instant) -> None:
         """Record from here on."""
         call = self._call
@@ -235,6 +240,7 @@ class CallRecording:
 
     def _begin(self, now: Instant, box: str = "") -> None:
         call = self._call
+        call.touch()
         settings, fabric, facts = call.office.settings, call.office.fabric, call.facts
         queue = settings.queues.get(facts.queue)
         self._channels = (queue.record_channels if queue is not None else None) or settings.recording.channels
@@ -293,6 +299,7 @@ class CallRecording:
         return True
 
     def _hush(self, paused: bool, now: Instant) -> None:
+        self._call.touch()
         if self._recorder:
             order = PauseRecord(self._recorder) if paused else ResumeRecord(self._recorder)
             self._call.office.fabric.command(self._worker, order)
@@ -305,6 +312,7 @@ class CallRecording:
             self._session.stop(now)
             self._session = None
         if self._recorder:
+            self._call.touch()
             self._call.office.fabric.stop_record(self._worker, self._recorder)
             self._recorder = 0
             self._edges = frozenset()

@@ -191,6 +191,7 @@ class RecordingSession:
         body = session_description(event.response)
         self._servers.deadlines.cancel(self)
         self.state = State.RECORDING
+        self._call.touch()
         self._parties.told()
         self._take_answer(body, now)
         if self.state is not State.RECORDING or self._way is None:
@@ -385,6 +386,11 @@ class RecordingSession:
             elif port is not None:
                 office.fabric.give_back(port)
             stream.opened = False
+
+    @property
+    def sip_session(self) -> int:
+        """The SIP session with the server; 0: none."""
+        return self._session
 
     def _forget(self) -> None:
         self._servers.by_session.pop(self._session, None)

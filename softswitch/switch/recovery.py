@@ -1,17 +1,18 @@
 """After the death of a control process: what becomes of the calls that its journal says were alive.
 
 Media has gone on meanwhile. Once a media process has told what lives in it, each call that it carried is taken up
-again: legs with their dialogs and streams, the recording, costs. Then it is ended in the usual way, so that
-phones get a BYE, streams close, recordings are sealed, and the record says what there was. Calls that nobody had
-answered leave nothing but their beginning in the ledger, and get a record, too.
+again: legs with their dialogs and streams, the recording, costs. Two who talk go on and notice nothing. Any other call
+is ended in the usual way, so that phones get a BYE, streams close, recordings are sealed, and the record says what
+there was. Calls that nobody had answered leave nothing but their beginning in the ledger, and get a record, too.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from softswitch.acd.model import Fact
+from softswitch.acd.model import Fact, TalkResumed
 from softswitch.call import leg_memory
 from softswitch.call.causes import reason_header
 from softswitch.call.leg import Leg
@@ -22,11 +23,11 @@ from softswitch.sip.digest import Credentials
 from softswitch.sip.flow import Flow
 from softswitch.sip.session_memory import SessionMemory
 from softswitch.switch.call import Call
-from softswitch.switch.call_memory import CallMemory
+from softswitch.switch.call_memory import CallMemory, TalkMemory
 from softswitch.switch.events import Recovered, Save
 from softswitch.switch.records import CallRecord, ForgottenLiveCall, SavedLiveCall
 from softswitch.switch.stages.stage import Stage
-from softswitch.switch.targets import parse_target
+from softswitch.switch.stages.talking import TalkStage
 from softswitch.switch.views import RecoveryView
 from softswitch.wire.control import Inventory
 from softswitch.wire.sip import Uri
@@ -65,11 +66,20 @@ class CutStage(Stage):
             if talk.held_since is not None:
                 facts.hold_seconds += max(0.0, moment - talk.held_since)
         if memory.queued is not None:
-            facts.wait_seconds = max(facts.wait_seconds, moment - memory.queued)
+            facts.wait_seconds += max(0.0, moment - memory.queued)
         call.talking((), moment)
         for leg in self._others:
             call.drive(leg.hang_up(now, headers=call.parting))
             call.closed(leg)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreached:
+    """A dialog whose connection died with control. `leg` goes on by the next one; if it is over by then, or there is
+    none, the peer is to hear that."""
+
+    memory: SessionMemory
+    leg: Leg | None
 
 
 class Recovery:
@@ -85,7 +95,7 @@ class Recovery:
         self._at: Instant | None = None
         self._adopted = 0
         self._ended = 0
-        self.unreached: dict[str, list[SessionMemory]] = {}
+        self.unreached: dict[str, list[_Unreached]] = {}
         self._until: Instant = 0.0
         self._office.registrations.came = self.came
 
@@ -201,7 +211,12 @@ class Recovery:
         office = self._office
         if self._at is not None:
             office.fact("switch.recovered", now, adopted=self._adopted, ended=self._ended)
-            office.log("warning", "calls of a dead control process", adopted=self._adopted, ended=self._ended)
+            office.log(
+                "warning" if self._ended else "info",
+                "calls of a dead control process",
+                adopted=self._adopted,
+                ended=self._ended,
+            )
         if self.unreached:
             office.deadlines.set(RECOVERY, self._until)
         else:
@@ -219,14 +234,36 @@ class Recovery:
         if (recording := memory.recording) is not None:
             call.recording.recall(recording, runs=recording.recorder in report.recorders)
         self._office.guards.recall(call, memory.costs, legs)
+        for orphan in memory.orphans:
+            self._hang_up(orphan, "", now)
         others = tuple(legs[leg.id] for leg in memory.others)
-        self._cut(call, others, memory, now if alive else min(self._seen, now), now)
+        if memory.talk is not None and memory.whole and alive and all(leg.session for leg in legs.values()):
+            self._adopt(call, others[0], memory, memory.talk, now)
+        else:
+            self._cut(call, others, memory, now if alive else min(self._seen, now), now)
+
+    def _adopt(self, call: Call, callee: Leg, memory: CallMemory, talk: TalkMemory, now: Instant) -> None:
+        """They talk on."""
+        office = self._office
+        stage = TalkStage(call, callee, talk.at, record=talk.record, music=talk.music, agent=talk.agent)
+        call.stage = stage
+        if talk.agent:
+            office.acd(TalkResumed(call.id, talk.agent, call.facts.queue, talk.since), now)
+        office.fact("call.adopted", now, call.id, by=callee.peer, agent=talk.agent)
+        stage.go_on(talk.since, talk.held_since, now)
+        if talk.agent:
+            office.supervision.began(stage, now)
+        call.recording.serve((callee,), now)
+        for leg, held in zip((call.leg, callee), memory.legs, strict=True):
+            if held.session.flow.reliable:
+                self._remember(held, leg)
+        self._adopted += 1
 
     def _cut(self, call: Call, others: tuple[Leg, ...], memory: CallMemory, moment: Instant, now: Instant) -> None:
         """End it; `moment` is when the parties heard each other last."""
         for held in memory.legs:
             if held.session.flow.reliable:
-                self._remember(held)
+                self._remember(held, None)
         call.stage = CutStage(call, others, memory, moment)
         call.facts.outcome = "interrupted"
         call.facts.cause = 503
@@ -273,16 +310,16 @@ class Recovery:
             return None
 
     def _credentials(self, peer: str) -> Credentials | None:
-        target = parse_target(peer)
-        trunk = self._office.settings.trunks.get(target.name) if target.kind == "trunk" else None
+        kind, _, name = peer.partition(":")
+        trunk = self._office.settings.trunks.get(name) if kind == "trunk" else None
         return Credentials(trunk.username, trunk.password) if trunk and trunk.username and trunk.password else None
 
     # ---------------------------------------------------------------------------------------------------------- phones
 
-    def _remember(self, leg: LegMemory) -> None:
-        """The connection to the phone died with control: it is told once it has another."""
-        for phone in self._phones(leg.peer):
-            self.unreached.setdefault(phone, []).append(leg.session)
+    def _remember(self, memory: LegMemory, leg: Leg | None) -> None:
+        """The connection to the phone died with control: it is spoken to once it has another."""
+        for phone in self._phones(memory.peer):
+            self.unreached.setdefault(phone, []).append(_Unreached(memory.session, leg))
 
     def _phones(self, peer: str) -> tuple[str, ...]:
         kind, _, name = peer.partition(":")
@@ -296,14 +333,22 @@ class Recovery:
         waiting = self.unreached.get(phone)
         if waiting is None:
             return
-        for memory in [memory for memory in waiting if same_place(memory.target, destination)]:
-            waiting.remove(memory)
-            session = self._resume(msgspec.structs.replace(memory, flow=flow), f"phone:{phone}", now)
-            if session is not None:
-                self._office.ua.reroute(session, flow)
-                self._office.drive(self._office.ua.hang_up(session, now, headers=(_REASON,)))
+        for one in [one for one in waiting if same_place(one.memory.target, destination)]:
+            waiting.remove(one)
+            if one.leg is None or one.leg.over:  # a BYE may not have found it; one too many is answered 481
+                self._hang_up(msgspec.structs.replace(one.memory, flow=flow), f"phone:{phone}", now, flow)
+            else:
+                self._office.ua.reroute(one.leg.session, flow)
         if not waiting:
             del self.unreached[phone]
+
+    def _hang_up(self, memory: SessionMemory, peer: str, now: Instant, flow: Flow | None = None) -> None:
+        """End a dialog that belongs to no call any more."""
+        session = self._resume(memory, peer, now)
+        if session is not None:
+            if flow is not None:
+                self._office.ua.reroute(session, flow)
+            self._office.drive(self._office.ua.hang_up(session, now, headers=(_REASON,)))
 
 
 def same_place(one: str, other: str) -> bool:

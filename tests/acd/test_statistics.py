@@ -176,6 +176,32 @@ def test_a_call_that_enters_again_is_no_repeat() -> None:
     assert Totals(facts).queue("q").repeats == 0
 
 
+def test_a_talk_that_the_next_start_takes_over_is_one_talk() -> None:
+    """As long as it was, by its agent, and lost only until it is taken over."""
+    began = [
+        *(Fact("queue.entered", 10.0, call, "q", data={"caller": call}) for call in ("on", "cut")),
+        Fact("queue.answered", 12.0, "on", "q", "a", {"waited": 2.0, "rang": 2.0, "within": True}),
+        Fact("queue.answered", 13.0, "cut", "q", "b", {"waited": 3.0, "rang": 2.0, "within": True}),
+        Fact("switch.started", 20.0),
+    ]
+    assert Totals(began).queue("q").lost_talks == 2
+    goes_on = [
+        Fact("call.adopted", 20.5, "on", data={"by": "agent:a", "agent": "a"}),
+        Fact("switch.recovered", 20.6, data={"adopted": 1, "ended": 1}),
+        Fact("call.adopted", 21.0, "cut", data={"by": "agent:b", "agent": "b"}),  # too late
+        Fact("talk.ended", 42.0, "on", "q", "a", {"talk": 30.0}),
+        Fact("call.ended", 42.0, "on"),
+    ]
+    totals = Totals([*began, *goes_on])
+    queue, agent = totals.queue("q"), totals.agent("a")
+    assert (queue.answered, queue.talks, queue.talk, queue.lost_talks) == (2, 1, 30.0, 1)
+    assert (agent.talks, agent.talk, agent.lost_talks, totals.agent("b").lost_talks) == (1, 30.0, 0, 1)
+    fold = Fold()
+    for fact in (*began, *goes_on):
+        fold.add(fact)
+    assert not fold.open()
+
+
 def test_what_lived_when_the_switch_died_is_cut_off_once() -> None:
     facts = [
         Fact("agent.state", 0.0, agent="a", data={"state": "ready", "reason": "", "was": "logged-out", "lasted": 0.0}),

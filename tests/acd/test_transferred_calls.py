@@ -3,7 +3,7 @@ to leaves the former agent out."""
 
 from acd_shift import Shift
 
-from softswitch.acd.model import AgentState, CallQueued, TalkMoved, TalkStarted
+from softswitch.acd.model import AgentState, CallQueued, TalkMoved, TalkResumed, TalkStarted
 from softswitch.acd.stats import Totals
 
 
@@ -44,6 +44,27 @@ def test_a_conversation_that_goes_on_in_another_call_is_one() -> None:
     assert shift.state("alice") is AgentState.WRAP_UP
     shift.do(TalkMoved("c2", "alice", "c3"))
     assert shift.last("acd.ignored").data["why"] == "no such conversation"
+
+
+def test_a_talk_of_before_a_crash_goes_on() -> None:
+    """The agent is offered nothing meanwhile, and its length is that of all of it."""
+    shift = Shift("alice", wrap_up=10.0)
+    shift.after(100)
+    since = shift.now - 60.0
+    shift.call("other")  # rings already
+    shift.do(TalkResumed("c1", "alice", "support", since))
+    assert shift.last("offer.withdrawn").call == "other"
+    assert shift.state("alice") is AgentState.TALKING
+    shift.do(TalkResumed("c1", "alice", "support", since))
+    assert shift.last("acd.ignored").data["why"] == "not to be talked with"
+    shift.do(TalkResumed("c2", "alice", "support", since))
+    assert shift.last("acd.ignored").data["why"] == "no room for one more"
+    shift.do(TalkResumed("c1", "nobody", "support", since))
+    assert shift.last("acd.ignored").data["why"] == "no such agent"
+    shift.after(30)
+    shift.end("c1", "alice")
+    assert shift.last("talk.ended").data["talk"] == 90.0
+    assert shift.state("alice") is AgentState.WRAP_UP
 
 
 def test_what_rings_for_the_next_agent_is_withdrawn() -> None:

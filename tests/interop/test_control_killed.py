@@ -4,17 +4,22 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
+import soundfile
 
-from softswitch.demo.phone import Account, Phone
+from softswitch.demo import ears
+from softswitch.demo.phone import Account, Phone, PhoneCall
 from softswitch.demo.stream import Metronome
 from softswitch.services.call_journal import FILE, read
+from softswitch.sip.offer_answer import Capabilities, make_offer
 from tests.interop.switch_process import SwitchProcess, running_switch
 
+LATE = 10  # packets that may be on their way, or lost by a busy machine
 TABLES = """
 [phones.1001]
 password = "a-long-enough-secret"
@@ -65,8 +70,9 @@ class People:
         return phone
 
     async def until(self, what: str, test: Callable[[], object], seconds: float = 20.0) -> None:
+        """`test` runs beside the loop: the phones speak on while it waits for an answer."""
         for _ in range(int(seconds / 0.05)):
-            if test():
+            if await asyncio.to_thread(test):
                 return
             await asyncio.sleep(0.05)
         raise TimeoutError(what)
@@ -131,6 +137,126 @@ def test_calls_that_cannot_go_on_are_ended_told_and_recorded(tmp_path: Path) -> 
         assert (recovery["adopted"], recovery["ended"], recovery["waiting"]) == (0, 4, 0)
         assert journalled(switch) == 0
         switch.nothing_left(transactions=False)
+
+
+@dataclass
+class Talk:
+    """Two who hum to each other, each its own pitch."""
+
+    people: People
+    near: PhoneCall
+    far: PhoneCall
+    pitches: tuple[float, float]
+
+    def speak(self) -> None:
+        for call, pitch in zip((self.near, self.far), self.pitches, strict=True):
+            call.stream.say(ears.voice(pitch))
+
+    def counts(self) -> list[tuple[int, int]]:
+        """Packets that each has sent and received."""
+        return [(call.stream.sent, call.stream.received) for call in (self.near, self.far)]
+
+    def heard_all(self, before: list[tuple[int, int]], since: float) -> None:
+        """What one has sent the other has heard, and it was the voice."""
+        now = self.counts()
+        (near_sent, near_heard), (far_sent, far_heard) = (
+            (sent - was_sent, heard - was_heard)
+            for (sent, heard), (was_sent, was_heard) in zip(now, before, strict=True)
+        )
+        assert near_sent > 50
+        assert far_heard >= near_sent - LATE, (near_sent, far_heard)
+        assert near_heard >= far_sent - LATE, (far_sent, near_heard)
+        assert ears.hears(self.far.stream.heard(since=since), self.pitches[0])
+        assert ears.hears(self.near.stream.heard(since=since), self.pitches[1])
+
+
+async def hold(phone: Phone, call: PhoneCall, held: bool, version: int) -> None:
+    """The phone puts the other side on hold by re-INVITE, or takes it back."""
+    capable = Capabilities(("PCMA", "PCMU"), True, phone.address, call.stream.port)
+    call.description = make_offer(capable, 77, version, hold=held)
+    phone.run(phone.agent.reinvite(call.session, call.description, phone.now()))
+
+
+def test_two_who_talk_go_on_talking(tmp_path: Path) -> None:
+    """A phone calls a phone, another a queue that records: no word is lost, hold works afterwards, a BYE from
+    either side ends it, and every book says what would have been without the crash."""
+
+    async def play(switch: SwitchProcess) -> list[tuple[int, int]]:
+        people = People(switch)
+        taken: list[PhoneCall] = []
+
+        async def take(call: PhoneCall) -> None:
+            call.answer()
+            taken.append(call)
+
+        try:
+            anna = await people.phone("1001", "a-long-enough-secret", on_call=take)
+            await people.phone("1002", "another-long-secret", on_call=take)
+            caller = await people.phone("1003", "yet-another-secret-1")
+            talks = []
+            for number, pitches in (("1002", (400.0, 1100.0)), ("100", (500.0, 1300.0))):
+                call = caller.dial(number)
+                assert await call.answered(10.0)
+                await people.until("the other side", lambda: len(taken) > len(talks))
+                talks.append(Talk(people, call, taken[-1], pitches))
+                talks[-1].speak()
+            await people.until("journal", lambda: journalled(switch) == 2)
+            await people.until("a state", lambda: switch.get("agents")["items"][0]["state"] == "talking")
+            for talk in talks:
+                await people.until("sound", lambda talk=talk: all(heard > 20 for _, heard in talk.counts()))
+            await asyncio.sleep(0.4)  # a recording was begun, and that is in the journal, too
+            began, before = asyncio.get_running_loop().time(), [talk.counts() for talk in talks]
+            await people.kill_control()
+            assert len((await asyncio.to_thread(switch.get, "calls"))["items"]) == 2
+            assert (await asyncio.to_thread(switch.get, "agents"))["items"][0]["state"] == "talking"
+            await asyncio.sleep(1.0)
+            for talk, was in zip(talks, before, strict=True):
+                talk.heard_all(was, began)
+            plain, queued = talks
+            await hold(caller, plain.near, True, 2)
+            await people.until("hold", lambda: states(switch, "1002") == ["held", "talking"])
+            await hold(caller, plain.near, False, 3)
+            await people.until("retrieval", lambda: states(switch, "1002") == ["talking", "talking"])
+            began = asyncio.get_running_loop().time() + 0.5
+            await asyncio.sleep(1.5)
+            assert ears.hears(plain.far.stream.heard(since=began), plain.pitches[0])
+            plain.near.hang_up()
+            assert await plain.far.ended(5.0)
+            queued.far.hang_up()
+            assert await queued.near.ended(5.0)
+            assert anna.calls == {}
+            return [(call.stream.sent, call.stream.received) for call in (queued.near, queued.far)]
+        finally:
+            await people.close()
+
+    with running_switch(tmp_path, TABLES) as switch:
+        counts = asyncio.run(play(switch))
+        records = {row["called"]: row for row in switch.records(2)}
+        assert {row["outcome"] for row in records.values()} == {"answered"}
+        assert [records[number]["hung_up_by"] for number in ("1002", "100")] == ["caller", "callee"]
+        assert records["1002"]["hold_seconds"] > 0.0
+        queued = records["100"]
+        assert (queued["queue"], queued["agent"]) == ("support", "anna")
+        assert queued["talk_seconds"] > 3.0
+        for leg, (sent, _) in zip(queued["legs"], counts, strict=True):
+            assert sent - 2 * LATE <= leg["received"] <= sent
+        sound, rate = soundfile.read(switch.data_dir / "recordings" / queued["recording"], dtype="int16")
+        assert len(sound) / rate > queued["talk_seconds"] - 1.0  # from before the crash to the end
+        middle = sound[len(sound) // 4 : 3 * len(sound) // 4]
+        assert ears.hears(middle[:, 0], 500.0)
+        assert ears.hears(middle[:, 1], 1300.0)
+        (row,) = switch.get("reports/queues")["rows"]
+        assert (row["offered"], row["answered"], row["lost"]) == (1, 1, 0)
+        recovery = switch.status()["recovery"]
+        assert (recovery["adopted"], recovery["ended"], recovery["waiting"]) == (2, 0, 0)
+        assert journalled(switch) == 0
+        switch.nothing_left(transactions=False)
+
+
+def states(switch: SwitchProcess, called: str) -> list[str]:
+    """Of the legs of the call to that number, the caller's first."""
+    (call,) = (row for row in switch.get("calls")["items"] if row["called"] == called)
+    return [leg["state"] for leg in call["legs"]]
 
 
 def journalled(switch: SwitchProcess) -> int:

@@ -35,8 +35,9 @@ def crash(site: Site, *, after: float = 2.0, media: bool = True) -> None:
     if not media:
         for process in site.processes:
             process.lose_everything()
+    dice = Random(site.now)  # others than those of the dead one: tags and branches never come again
     site.switch = Switch(
-        old.office.settings, At(HOST, 5060), Random(11), site.now, lambda name, language: f"{language}/{name}"
+        old.office.settings, At(HOST, 5060), dice, site.now, lambda name, language: f"{language}/{name}"
     )
     site.switch.recall(facts)
     site.switch.recovery.finished(finished)

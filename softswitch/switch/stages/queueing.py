@@ -65,6 +65,11 @@ class QueueStage(Stage):
         briefed = () if self._briefing is None else (self._briefing[0],)
         return self._phones.legs() + briefed
 
+    @property
+    def since(self) -> Instant:
+        """When the caller came here."""
+        return self._since
+
     def enter(self, now: Instant) -> None:
         call = self.call
         self._since = now

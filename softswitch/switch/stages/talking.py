@@ -69,8 +69,8 @@ class TalkStage(Stage):
 
     @property
     def plain(self) -> bool:
-        """Two parties and nobody else: no consultation, no supervisor, no tone over the talk."""
-        return self.transfer is None and not self.watchers and not self._notes and not self._given
+        """Two parties and nobody who is consulted. Supervisors have calls of their own."""
+        return self.transfer is None and not self._given
 
     @property
     def records(self) -> bool:
