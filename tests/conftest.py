@@ -1,39 +1,46 @@
-"""Tests of real processes share the machine with strangers: one that fails is run again, at most twice, and the summary
-names it (`--reruns 0` or any other number on the command line takes precedence). Tests of cores run in virtual time and
-get no second try."""
+"""Tests of real processes share the machine with strangers: one that fails is looked at again, alone, when the others
+have ended (`tests/second_look.py`). Tests of cores run in virtual time and get no second try.
 
+Of two processes of pytest's the one with sound goes before the other: what the other does may take its time."""
+
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
-from tests import rooms
+from tests import rooms, second_look
 from tests.interop import showing
-from tests.interop.showing import pytest_runtest_logreport, pytest_sessionfinish
+from tests.interop.showing import pytest_runtest_logreport
 
-__all__ = [
-    "pytest_collection_modifyitems",
-    "pytest_runtest_logreport",
-    "pytest_sessionfinish",
-    "pytest_xdist_make_scheduler",
-]
+__all__ = ["pytest_runtest_logreport"]
 
 HERE = Path(__file__).parent
+_POLITE = 10
 # No deadline: a busy machine is no fault of the code. The same examples each time: a failure tells of the change.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.register_profile("hunt", deadline=None)  # pytest --hypothesis-profile hunt: other examples each time
 settings.load_profile("suite")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rooms.turn(item.path.relative_to(HERE)))
-    for item in items:
-        if config.getoption("reruns") is None and rooms.is_live(item.path.relative_to(HERE)):
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=2))
     showing.remember(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Nice from the first test without sound on; who has sound has it before all else."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not rooms.has_sound(item.path.relative_to(HERE)):
+        os.nice(max(_POLITE - os.nice(0), 0))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> rooms.Sharing:
     config.option.loadscopereorder = False
     return rooms.Sharing(config, log)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    showing.pytest_sessionfinish(session)
+    second_look.pytest_sessionfinish(session)

@@ -1,0 +1,59 @@
+"""Live tests that failed get a second look at the end of the run, alone: what failed because others kept the machine
+busy passes then, and what is broken fails again. The summary names both; only what failed again is a failure.
+
+Nothing of this where a test of a core failed, where a fixture failed at its end (what was left behind is not made again
+by one test alone), where more failed than a busy machine explains, or with `--reruns` on the command line."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import rooms
+
+HERE = Path(__file__).parent
+MOST = 20  # tests
+SECONDS = 300.0
+
+
+def deserves(failures: list[tuple[str, str]]) -> list[str]:
+    """Of (node id, phase) of all that failed, the tests that are run again: all of them, or none."""
+    tests = list(dict.fromkeys(nodeid for nodeid, _ in failures))
+    live = all(rooms.is_live(Path(nodeid.partition("::")[0]).relative_to("tests")) for nodeid in tests)
+    begun = all(phase in ("setup", "call") for _, phase in failures)
+    return tests if live and begun and len(tests) <= MOST else []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Before the summary is written."""
+    config = session.config
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(config, "workerinput") or reporter is None or session.exitstatus != pytest.ExitCode.TESTS_FAILED:
+        return
+    if config.getoption("reruns", None) is not None:
+        return
+    failed = [report for kind in ("failed", "error") for report in reporter.stats.get(kind, [])]
+    tests = deserves([(report.nodeid, getattr(report, "when", "collect")) for report in failed])
+    if not tests:
+        return
+    reporter.write_sep("=", f"a second look at {len(tests)} live tests, alone", yellow=True)
+    if run_alone(tests, config.rootpath) == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.OK
+        session.testsfailed = 0
+        for report in failed:
+            report.outcome, report.rerun = "rerun", 0  # as pytest-rerunfailures has them, which lists them
+        reporter.stats["rerun"] = [*reporter.stats.get("rerun", []), *failed]
+        for kind in ("failed", "error"):
+            reporter.stats.pop(kind, None)
+
+
+def run_alone(tests: list[str], root: Path) -> int:
+    """The exit code of a run of these tests in one process, each at most twice."""
+    sys.stdout.flush()
+    command = [sys.executable, "-m", "pytest", "-n", "0", "--reruns", "1", "--reruns-delay", "2", *tests]
+    try:
+        return subprocess.run(command, cwd=root, timeout=SECONDS, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return int(pytest.ExitCode.TESTS_FAILED)
