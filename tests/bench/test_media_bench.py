@@ -8,6 +8,7 @@ from bench.media.datagrams import Datagrams
 from bench.media.flood import flood
 from bench.media.tally import Tally
 from softswitch_codecs import g711
+from tests.precedence import precedence
 
 PHONES = 4
 SPEAKER = np.array([1, 0, 3, 2])
@@ -146,7 +147,8 @@ def test_datagrams_carry_addresses_and_times():
 def test_junk_at_one_port_leaves_the_calls_beside_it_untouched(record_property):
     """20,000 packets a second of wrong version, length, type, source and size: looked at one by one and rejected, or
     dropped by the kernel, and nobody else loses a packet."""
-    result = flood(calls=10, rate=20_000, seconds=2.0, backend="auto")
+    with precedence():
+        result = flood(calls=10, rate=20_000, seconds=2.0, backend="auto")
     record_property("delay_p99_ms", result["delay_p99_ms"])
     assert result["junk"] >= 40_000
     assert 100 < result["rejected"] <= result["junk"]

@@ -1,7 +1,8 @@
 import pytest
-from harness import Media, free_ports
+from harness import Media, Phone, free_ports
 
 from softswitch.media.ring import why_not
+from tests.precedence import precedence
 
 
 @pytest.fixture(params=["epoll", "uring"])
@@ -13,7 +14,14 @@ def backend(request):
 
 
 @pytest.fixture
-def media(tmp_path, backend):
+def ahead():
+    """Of others, where that is allowed."""
+    with precedence():
+        yield
+
+
+@pytest.fixture
+def media(tmp_path, backend, ahead):
     """Starts media processes on port ranges of their own; all are ended and must have said nothing on stderr."""
     started = []
 
@@ -25,9 +33,13 @@ def media(tmp_path, backend):
         started.append(made)
         return made
 
-    yield start
-    for one in started:
-        assert one.stop() == b""
+    try:
+        yield start
+        for one in started:
+            assert one.stop() == b""
+    finally:
+        while Phone.opened:
+            Phone.opened.pop().close()
 
 
 @pytest.hookimpl(hookwrapper=True)

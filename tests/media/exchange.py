@@ -2,7 +2,6 @@
 have a bad network."""
 
 import gc
-import os
 import random
 import select
 import socket
@@ -166,14 +165,3 @@ def _play(schedule, parties):
         poll.close()
         if collecting:
             gc.enable()
-
-
-def precedence():
-    """In real time (sched(7)), ahead of whatever else the machine does, where that is allowed; processes that are
-    started meanwhile inherit it. Returns what takes it back."""
-    before = os.sched_getscheduler(0), os.sched_getparam(0)
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-    except OSError:
-        return lambda: None
-    return lambda: os.sched_setscheduler(0, *before)

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from softswitch.wire import control, rtcp, rtp
 from softswitch_codecs import g711
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 45.0  # seconds; only a failure is waited for so long
 
 
 def tone(frequency, seconds, level=8000.0):
@@ -31,6 +33,13 @@ def level_of(samples, frequency):
         return 0.0
     at = np.arange(len(samples)) / 8000
     return float(2 * abs(np.mean(samples * np.exp(-2j * np.pi * frequency * at))))
+
+
+def heard_level(samples, frequency):
+    """The same in what was heard in real time: the median of looks of 50 ms, for a packet that a busy machine had no
+    time for costs some of them, and what follows may be out of phase. `frequency`: a multiple of 20 Hz."""
+    looks = [level_of(samples[at : at + 400], frequency) for at in range(0, len(samples) - 399, 400)]
+    return float(np.median(looks)) if looks else 0.0
 
 
 def free_ports(count, address="127.0.0.1"):
@@ -79,7 +88,7 @@ class Media:
     def connect(self):
         if self.link is not None:
             self.link.close()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while True:
             self.link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
@@ -113,7 +122,7 @@ class Media:
         for body in self.frames.feed(data):
             self.reports += control.decode_reports(body)
 
-    def wait(self, wanted: Callable[[object], bool], timeout=8.0):
+    def wait(self, wanted: Callable[[object], bool], timeout=PATIENCE):
         """The first report that is `wanted`, taken out of the reports."""
         deadline = time.monotonic() + timeout
         while True:
@@ -125,12 +134,23 @@ class Media:
                 raise AssertionError(f"not reported; there are {self.reports}")
             self.poll(left)
 
-    def of(self, kind, timeout=8.0):
+    def of(self, kind, timeout=PATIENCE):
         return self.wait(lambda report: isinstance(report, kind), timeout)
 
     def all(self, kind):
         self.poll()
         return [report for report in self.reports if isinstance(report, kind)]
+
+    def figures(self, leg, wanted=lambda figures: True):
+        """Of a leg, once they are as `wanted`, or the latest."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self.send(control.AskStats((leg,)))
+            self.of(control.WorkerStats)
+            found = self.of(control.LegStats)
+            if wanted(found) or time.monotonic() > deadline:
+                return found
+            time.sleep(0.02)
 
     def slot(self):
         return self.free.pop(0)
@@ -141,7 +161,7 @@ class Media:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(10)
+            self.process.wait(PATIENCE)
         finally:
             if self.process.poll() is None:
                 self.process.kill()
@@ -152,7 +172,9 @@ class Media:
 
 
 class Phone:
-    """An RTP end: sends samples, keeps what it hears."""
+    """An RTP end: sends samples, keeps what it hears. The fixture `media` closes all that are open at its end."""
+
+    opened: ClassVar[list["Phone"]] = []
 
     def __init__(self, law=0, address="127.0.0.1", ssrc=None):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -175,6 +197,7 @@ class Phone:
         self.sequence, self.timestamp = 65530, 2**32 - 800  # both wrap at once
         self.to = None
         self.host = address
+        Phone.opened.append(self)
         self.heard = []  # (arrival, packet, payload)
         self.reports = []
 
@@ -213,6 +236,13 @@ class Phone:
                         into.append((time.monotonic(), packet, data[packet.start : packet.end]))
             except BlockingIOError:
                 pass
+
+    def until(self, wanted):
+        """Listen until it is so, or has not become so."""
+        deadline = time.monotonic() + PATIENCE
+        while not wanted() and time.monotonic() < deadline:
+            self.listen()
+            time.sleep(0.01)
 
     def sound(self):
         """All that was heard, placed by timestamp."""

@@ -12,7 +12,7 @@ from softswitch.wire import control
 from softswitch.wire.control import LISTEN_DTMF, LISTEN_SPEECH
 
 
-def test_keys_in_band_and_facts_of_a_real_process(tmp_path):
+def test_keys_in_band_and_facts_of_a_real_process(tmp_path, ahead):
     first = free_ports(16)
     media, phone = Media(tmp_path, (first, first + 15), slots=4), Phone()
     try:

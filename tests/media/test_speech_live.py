@@ -10,8 +10,10 @@ import shutil
 import numpy as np
 import pytest
 import speech
-from exchange import Call, exchange, precedence
+from exchange import Call, exchange
 from harness import Media, free_ports
+
+from tests.precedence import precedence
 
 _SEEDS = 8
 _TOO_LATE = 0.025  # seconds that a packet of ours may be late, and …
@@ -55,14 +57,11 @@ _run = {}
 def run(request, tmp_path_factory):
     """All calls by name; made once, and again after a test that failed."""
     if not _run:
-        back = precedence()
-        try:
+        with precedence():
             for _ in range(_RUNS):
                 made, (late, ticks) = _exchange(tmp_path_factory.mktemp("speech"))
                 if late < _TOO_LATE and ticks < _LATE_TICKS:
                     break
-        finally:
-            back()
         _run.update(made)
     failed = request.session.testsfailed
     yield _run
