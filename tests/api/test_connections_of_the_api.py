@@ -28,14 +28,14 @@ async def test_who_says_nothing_and_who_is_too_many(rig: Rig, monkeypatch: pytes
         for _, writer in opened[1:2]:
             writer.write(HALF)
         opened[0][1].write(HEALTH)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             assert (await opened[0][0].read(12)).startswith(b"HTTP/1.1 ")
             for reader, _ in opened[1:]:
                 with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
                     await reader.readexactly(1)
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(HEALTH)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(45):
             assert (await reader.read(12)).startswith(b"HTTP/1.1 "), "there is room again"
         writer.close()
         for _, opener in opened:

@@ -108,7 +108,7 @@ def switch(tmp_path_factory):
         stdout=output,
         stderr=output,
     )
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 45
     while b"switch.ready" not in (folder / "output").read_bytes():
         if process.poll() is not None or time.monotonic() > limit:
             process.kill()

@@ -92,7 +92,7 @@ def test_ctrl_c_ends_it_cleanly(tmp_path):
     keep = tmp_path / "kept"
     demo = start("--rate", "2", "--agents", "2", "--keep", str(keep))
     lines = []
-    limit = time.monotonic() + 40
+    limit = time.monotonic() + 45
     for line in demo.stdout:
         lines.append(line)
         if "talks with" in line:

@@ -8,6 +8,8 @@ import pytest
 from softswitch.demo import ears
 from softswitch.demo.phone import Account, CallState, Phone
 from softswitch.demo.stream import Metronome
+from tests.interop.callers import until
+from tests.interop.switch_process import PATIENCE
 
 
 @pytest.fixture
@@ -34,22 +36,21 @@ async def test_both_hear_each_other_and_keys_arrive(pair):
         call.ring()
         call.stream.say(ears.voice(1000.0))
         call.answer()
-        await call.ended(10.0)
-        heard["tone"] = ears.hears(call.stream.heard(since=call.answered_at + 0.5), 400.0)
-        heard["keys"] = call.stream.digits_heard
+        heard["call"] = call
+        await call.ended(PATIENCE)
         heard["by"] = call.ended_by
 
     behaviour["take"] = take
     call = caller.dial("1234")
-    assert await call.answered(3.0)
+    assert await call.answered(PATIENCE)
     call.stream.press("1#")
-    await asyncio.sleep(0.7)
+    await until(lambda: heard["call"].stream.digits_heard == "1#")
     call.stream.say(ears.voice(400.0))
-    await asyncio.sleep(1.5)
-    assert ears.hears(call.stream.heard(since=call.answered_at + 0.3), 1000.0)
+    now = asyncio.get_running_loop().time
+    await until(lambda: ears.hears(heard["call"].stream.heard(since=now() - 1.0), 400.0))
+    await until(lambda: ears.hears(call.stream.heard(since=now() - 1.0), 1000.0))
     call.hang_up()
-    await asyncio.sleep(0.1)
-    assert heard["keys"] == "1#"
+    await until(lambda: "by" in heard)
     assert heard["by"] == "peer"
     assert call.state is CallState.ENDED
 
@@ -62,19 +63,18 @@ async def test_a_refusal_and_a_hang_up_while_it_rings(pair):
 
     behaviour["take"] = refuse
     call = caller.dial("1")
-    assert not await call.answered(3.0)
+    assert not await call.answered(PATIENCE)
     assert (call.status, call.ended_by) == (486, "peer")
 
     cancelled = asyncio.Event()
 
     async def ring(call):
         call.ring()
-        if await call.ended(3.0):
+        if await call.ended(PATIENCE):
             cancelled.set()
 
     behaviour["take"] = ring
     call = caller.dial("2")
-    await asyncio.sleep(0.2)
-    assert call.state is CallState.RINGING
+    await until(lambda: call.state is CallState.RINGING)
     call.hang_up()
-    await asyncio.wait_for(cancelled.wait(), 2.0)
+    await asyncio.wait_for(cancelled.wait(), PATIENCE)

@@ -17,7 +17,7 @@ import soxr
 
 from tests.interop import listen
 from tests.interop.sipp import need
-from tests.interop.switch_process import SwitchProcess, free_port, media_ports, wait_until
+from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, media_ports, wait_until
 
 _MODULES = next((path for path in Path("/usr/lib").glob("**/baresip/modules") if path.is_dir()), Path("/nowhere"))
 
@@ -112,7 +112,7 @@ net_interface 127.0.0.1
             )
         self._events: queue.Queue[dict[str, Any]] = queue.Queue()
         try:
-            self._socket = wait_until("baresip's control socket", lambda: _connect(control), 10.0)
+            self._socket = wait_until("baresip's control socket", lambda: _connect(control))
         except TimeoutError:
             self._process.kill()
             self._process.wait()
@@ -124,7 +124,7 @@ net_interface 127.0.0.1
         body = json.dumps({"command": command, "params": parameters, "token": "t"}).encode()
         self._socket.sendall(b"%d:%s," % (len(body), body))
 
-    def expect(self, kind: str, seconds: float = 10.0) -> dict[str, Any]:
+    def expect(self, kind: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next event of a type (`REGISTER_OK`, `CALL_ESTABLISHED` …); others are dropped."""
         end = time.monotonic() + seconds
         while True:
@@ -161,13 +161,13 @@ net_interface 127.0.0.1
     def hang_up(self) -> None:
         self.do("hangup")
 
-    def incoming(self, seconds: float = 10.0) -> None:
+    def incoming(self, seconds: float = PATIENCE) -> None:
         self.expect("CALL_INCOMING", seconds)
 
-    def established(self, seconds: float = 10.0) -> None:
+    def established(self, seconds: float = PATIENCE) -> None:
         self.expect("CALL_ESTABLISHED", seconds)
 
-    def closed(self, seconds: float = 10.0) -> None:
+    def closed(self, seconds: float = PATIENCE) -> None:
         self.expect("CALL_CLOSED", seconds)
 
     def heard(self) -> listen.Samples:

@@ -23,16 +23,17 @@ def told(peer: sipp.Sipp, start: str, part: str = "v=0") -> list[Media]:
                     return list(parse_sdp(text[text.index("v=0") :].strip().encode()).media)
         return None
 
-    found: list[Media] = wait_until(f"{start} with SDP", find, 10.0)
+    found: list[Media] = wait_until(f"{start} with SDP", find)
     return found
 
 
 def call(office: Office, offer: str, answer: str) -> tuple[list[Media], list[Media], sipp.Sipp, sipp.Sipp]:
-    """A call from the carrier to the lobby: what the caller was answered, what the callee was offered."""
+    """A call from the carrier to the lobby: what the caller was answered, what the callee was offered. The
+    caller hangs up when told to (`Sipp.go_on`)."""
     phone = office.phone(
         Scenario().called().reply(180, "Ringing").reply(200, "OK", answer).receive("ACK").receive("BYE").ok()
     )
-    trunk = office.call(Scenario().invite(offer).progress().answered().ack().pause(4000).bye(), "1001")
+    trunk = office.call(Scenario().invite(offer).progress().answered().ack().until_told().bye(), "1001")
     return told(trunk, "SIP/2.0 200"), told(phone, "INVITE"), trunk, phone
 
 

@@ -20,7 +20,7 @@ import soundfile
 from websockets.sync.client import connect
 
 from tests.interop.sipp import need
-from tests.interop.switch_process import wait_until
+from tests.interop.switch_process import PATIENCE, wait_until
 
 _RATE = 48000
 _FLAGS = (
@@ -112,7 +112,7 @@ class Chromium:
         """The answer to `offer`."""
         self.run(f"take({json.dumps(answer.decode())})")
 
-    def connected(self, seconds: float = 15.0) -> None:
+    def connected(self, seconds: float = PATIENCE) -> None:
         """Wait until ICE and DTLS are through."""
         wait_until(
             "Chromium's connection",
@@ -120,7 +120,7 @@ class Chromium:
             seconds,
         )
 
-    def hears(self, hertz: float, seconds: float = 10.0) -> None:
+    def hears(self, hertz: float, seconds: float = PATIENCE) -> None:
         """Wait until the tone is loud, and all else that is heard 20 dB below it."""
 
         def loud() -> bool:

@@ -117,7 +117,7 @@ class Flows:
     def well(self, *running: sipp.Sipp) -> None:
         """Each has seen what it expects, and nothing else."""
         for one in running:
-            one.wait(20.0).all_well(1)
+            one.wait().all_well(1)
 
     def close(self) -> None:
         for running in self._running.values():

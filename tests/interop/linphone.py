@@ -16,7 +16,7 @@ import soxr
 from tests.interop import listen
 from tests.interop.sipp import need
 from tests.interop.softphone import tone_file
-from tests.interop.switch_process import SwitchProcess, free_port, media_ports
+from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, media_ports
 
 _SRTP = {"off": ("none", 0), "optional": ("srtp", 0), "required": ("srtp", 1)}
 _RATES = {"PCMA": (8000, 1), "PCMU": (8000, 1), "G722": (8000, 1), "opus": (48000, 2), "speex": (8000, 1)}
@@ -140,16 +140,16 @@ realm=pbx.test
     def hang_up(self) -> None:
         self._do("terminate")
 
-    def incoming(self, seconds: float = 10.0) -> None:
+    def incoming(self, seconds: float = PATIENCE) -> None:
         self.expect("incoming", seconds)
 
-    def established(self, seconds: float = 10.0) -> None:
+    def established(self, seconds: float = PATIENCE) -> None:
         self.expect("established", seconds)
 
-    def closed(self, seconds: float = 10.0) -> None:
+    def closed(self, seconds: float = PATIENCE) -> None:
         self.expect("closed", seconds)
 
-    def expect(self, event: str, seconds: float = 10.0) -> str:
+    def expect(self, event: str, seconds: float = PATIENCE) -> str:
         """The next line that says so; others are dropped."""
         end = time.monotonic() + seconds
         said = []

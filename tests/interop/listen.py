@@ -68,11 +68,12 @@ def rms(samples: Samples) -> float:
 
 
 def hears(samples: Samples, hertz: float, seconds: float, least_snr: float = 20.0) -> None:
-    """The tone is there for at least so long, that much above all else."""
-    start, length = longest_tone(samples, hertz)
-    assert length >= seconds, f"{hertz} Hz heard for {length:.1f} s of {len(samples) / RATE:.1f} s"
-    heart = samples[int((start + 0.1) * RATE) : int((start + length - 0.1) * RATE)]
-    assert snr(heart, hertz) >= least_snr, f"{hertz} Hz at {snr(heart, hertz):.1f} dB"
+    """The tone is there for at least so long altogether, that much above all else: a program without a sound card
+    stutters on a busy machine."""
+    size = RATE // 10
+    pieces = [samples[start : start + size] for start in range(0, len(samples) - size + 1, size)]
+    there = sum(rms(piece) > 0.02 and snr(piece, hertz) >= least_snr for piece in pieces) / 10
+    assert there >= seconds, f"{hertz} Hz heard for {there:.1f} s of {len(samples) / RATE:.1f} s"
 
 
 def hears_not(samples: Samples, hertz: float) -> None:

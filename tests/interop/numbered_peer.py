@@ -3,13 +3,17 @@
 It writes and reads the packets by itself (struct), so that it can contradict the switch.
 """
 
+import contextlib
 import random
 import socket
 import struct
 import time
 from dataclasses import dataclass
 
-_PACE = 0.004  # seconds between two packets
+from tests.interop.switch_process import wait_until
+
+KNOCK = b"knock, knock"
+_PACE = 0.002  # seconds between two packets
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,20 @@ class NumberedPeer:
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._timestamp = (self._timestamp + step) & 0xFFFFFFFF
 
+    def knock(self, to: tuple[str, int], other: "NumberedPeer", kind: int = 0) -> None:
+        """Send until `other` hears it: media takes what comes once it has opened both legs, maybe after the answer.
+        RTP of that type, or where there is none, datagrams. Nobody counts them."""
+        header = struct.pack("!BBHII", 0x80, kind, self._sequence, self._timestamp, self.ssrc) if kind else b""
+
+        def heard() -> bool:
+            self.rtp.sendto(header + KNOCK, to)
+            time.sleep(0.02)
+            return bool(_drain(other.rtp))
+
+        wait_until("a way from one to the other", heard)
+        if kind:
+            self._sequence = (self._sequence + 1) & 0xFFFF
+
     def datagrams(self, to: tuple[str, int], count: int, sizes: tuple[int, ...]) -> None:
         """`count` datagrams that are no RTP: two octets that count (UDPTL), and random ones; each fifth goes twice."""
         for number in range(count):
@@ -70,22 +88,33 @@ class NumberedPeer:
                 self.rtp.sendto(data, to)
                 time.sleep(_PACE)
 
-    def datagrams_heard(self) -> list[bytes]:
-        """Everything that waits at the port, whatever it is."""
-        return _drain(self.rtp)
+    def datagrams_heard(self, count: int) -> list[bytes]:
+        """Everything that comes to the port, whatever it is, once there are so many."""
+        found: list[bytes] = []
 
-    def heard(self) -> list[Seen]:
-        """Everything that waits at the RTP port."""
+        def enough() -> bool:
+            found.extend(data for data in _drain(self.rtp) if not data.endswith(KNOCK))
+            return len(found) >= count
+
+        with contextlib.suppress(TimeoutError):
+            wait_until("datagrams", enough)
+        return found
+
+    def heard(self, count: int) -> list[Seen]:
+        """Everything that comes to the RTP port, once there are so many packets."""
         found = []
-        for data in _drain(self.rtp):
+        for data in self.datagrams_heard(count):
             first, second, sequence, timestamp, ssrc = struct.unpack_from("!BBHII", data)
             start = 12 if not first & 0x10 else 16 + 4 * int.from_bytes(data[14:16], "big")
             found.append(Seen(first << 8 | second & 0x7F, sequence, timestamp, ssrc, data[start:], data))
         return found
 
-    def reports(self) -> list[bytes]:
-        """Everything that waits at the RTCP port."""
-        return _drain(self.rtcp)
+    def reports(self, count: int = 0) -> list[bytes]:
+        """Everything that comes to the RTCP port, once there are so many."""
+        found: list[bytes] = []
+        with contextlib.suppress(TimeoutError):
+            wait_until("reports", lambda: found.extend(_drain(self.rtcp)) or len(found) >= count)
+        return found
 
     def close(self) -> None:
         self.rtp.close()

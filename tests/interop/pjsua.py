@@ -16,7 +16,7 @@ import soundfile
 
 from tests.interop import listen
 from tests.interop.softphone import tone_file
-from tests.interop.switch_process import SwitchProcess, free_port, media_ports, wait_until
+from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, media_ports, wait_until
 
 HERE = Path(__file__).parent
 
@@ -111,16 +111,16 @@ class Pjsua:
     def message(self, number: str, text: str) -> None:
         self._do("message", uri=f"sip:{number}@pbx.test", text=text)
 
-    def incoming(self, seconds: float = 10.0) -> None:
+    def incoming(self, seconds: float = PATIENCE) -> None:
         self.expect("incoming", seconds)
 
-    def established(self, seconds: float = 10.0) -> None:
+    def established(self, seconds: float = PATIENCE) -> None:
         self.expect("established", seconds)
 
-    def closed(self, seconds: float = 10.0) -> None:
+    def closed(self, seconds: float = PATIENCE) -> None:
         self.expect("closed", seconds)
 
-    def expect(self, event: str, seconds: float = 10.0) -> dict[str, Any]:
+    def expect(self, event: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next such event; others are dropped."""
         end = time.monotonic() + seconds
         while True:
@@ -136,7 +136,7 @@ class Pjsua:
     def heard(self) -> listen.Samples:
         """What came out of the decoder in the latest call, once it is over."""
         path = max(self._directory.glob("heard-*.wav"), key=lambda path: path.stat().st_mtime)
-        wait_until("the end of pjsua's file", lambda: soundfile.info(path).frames, 5.0)
+        wait_until("the end of pjsua's file", lambda: soundfile.info(path).frames)
         return listen.read(path)
 
     def close(self) -> None:

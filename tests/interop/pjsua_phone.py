@@ -197,7 +197,7 @@ class Phone:
         self.latest = None
         self.endpoint.hangupAllCalls()
         self.account.shutdown()
-        until = time.monotonic() + 0.5  # the REGISTER that takes the contact back
+        until = time.monotonic() + 5.0  # the REGISTER that takes the contact back
         while self.registered and time.monotonic() < until:
             self.endpoint.libHandleEvents(10)
         os._exit(0)  # the destructors of the binding run in any order

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.interop import listen
-from tests.interop.switch_process import SwitchProcess, free_port, media_ports
+from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, media_ports
 
 HERE = Path(__file__).parent
 
@@ -54,7 +54,7 @@ class PyVoip:
         self._process.stdin.write(json.dumps({"do": order, **fields}) + "\n")
         self._process.stdin.flush()
 
-    def expect(self, event: str, seconds: float = 10.0) -> dict[str, Any]:
+    def expect(self, event: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next such event; others are dropped. Raises `TimeoutError` with pyVoIP's own complaints."""
         end = time.monotonic() + seconds
         while True:

@@ -12,6 +12,7 @@ import time
 import numpy as np
 
 from tests.interop import listen
+from tests.interop.switch_process import wait_until
 
 _PCMA = 8
 _EVENTS = 101
@@ -91,6 +92,15 @@ class RtpPeer:
         parts = [payload for at, kind, payload in list(self._arrivals) if since <= at <= until and kind == _PCMA]
         codes = np.frombuffer(b"".join(parts), dtype=np.uint8)
         return np.asarray(_DECODE[codes])
+
+    def hears(self, hertz: float) -> None:
+        """Wait until a second of that tone has come, 20 dB above all else."""
+
+        def there() -> bool:
+            heard = self.heard(time.time() - 1.0)
+            return len(heard) > 6000 and listen.snr(heard, hertz) > 20.0
+
+        wait_until(f"{hertz} Hz", there)
 
     def close(self) -> None:
         self._stop.set()

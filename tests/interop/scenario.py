@@ -68,7 +68,7 @@ Contact: <{_CALLER};transport=[transport]>
 Max-Forwards: 70
 {headers}""",
             sdp() if body == "" else body,
-            'retrans="500"',
+            'retrans="4000"',
         )
 
     def ack(self, body: str | None = None, *, failure: bool = False) -> "Scenario":
@@ -98,7 +98,7 @@ CSeq: {self._invite} CANCEL
 Max-Forwards: 70
 """,
             None,
-            'retrans="500"',
+            'retrans="4000"',
         )
 
     def register(
@@ -121,7 +121,7 @@ CSeq: {self._sequence} REGISTER
 Expires: {expires}
 {headers}""",
             None,
-            'retrans="500"',
+            'retrans="4000"',
         )
 
     def subscribe(
@@ -152,7 +152,7 @@ Max-Forwards: 70
 Expires: {expires}
 {headers}""",
             None,
-            'retrans="500"',
+            'retrans="4000"',
         )
 
     def message(self, text: str) -> "Scenario":
@@ -168,7 +168,7 @@ CSeq: {self._sequence} MESSAGE
 Max-Forwards: 70
 """,
             text,
-            'retrans="500"',
+            'retrans="4000"',
             "text/plain",
         )
 
@@ -209,7 +209,7 @@ Max-Forwards: 70
 {cseq}
 {contact}{headers}""",
             body,
-            'retrans="500"' if status >= 200 and body is not None else "",
+            'retrans="4000"' if status >= 200 and body is not None else "",
         )
 
     def reply_later(self, status: int, reason: str, body: str | None = None, headers: str = "") -> "Scenario":
@@ -224,7 +224,7 @@ CSeq:[$cseq]
 Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 {headers}""",
             body,
-            'retrans="500"' if status >= 200 else "",
+            'retrans="4000"' if status >= 200 else "",
         )
 
     def reply_to_invite(self, status: int, reason: str) -> "Scenario":
@@ -325,6 +325,10 @@ Max-Forwards: 70
         self._steps.append(f'<pause milliseconds="{milliseconds}"/>')
         return self
 
+    def until_told(self) -> "Scenario":
+        """As long as the test likes: until `Sipp.go_on`."""
+        return self.receive("OPTIONS")
+
     def play(self, file: str) -> "Scenario":
         """Send the packets of a capture file to the address of the received SDP."""
         self._steps.append(f'<nop><action><exec play_pcap_audio="{file}"/></action></nop>')
@@ -354,7 +358,7 @@ Contact: <sip:[local_ip]:[local_port];transport=[transport]>
 Max-Forwards: 70
 {headers}""",
             body,
-            'retrans="500"',
+            'retrans="4000"',
             kind,
         )
 

@@ -8,6 +8,7 @@ import socket
 import threading
 
 from softswitch.wire.sip import Request, Response, parse
+from tests.interop.switch_process import PATIENCE
 
 
 class SipUser:
@@ -46,7 +47,7 @@ class SipUser:
         """Whether it has had a call, or has one."""
         return bool(self.call_id)
 
-    def call(self, number: str, offer: bytes, seconds: float = 20.0, headers: tuple[str, ...] = ()) -> bytes:
+    def call(self, number: str, offer: bytes, seconds: float = PATIENCE, headers: tuple[str, ...] = ()) -> bytes:
         """INVITE; the answer in the 200, or in an assertion the final response that it was instead."""
         self.dial(number, offer, headers)
         response = self.answered(seconds)
@@ -61,14 +62,14 @@ class SipUser:
         self._remote = f"<sip:{number}@{host}:{port}>"
         self._send("INVITE", offer, headers=headers)
 
-    def progressed(self, status: int, seconds: float = 20.0) -> Response:
+    def progressed(self, status: int, seconds: float = PATIENCE) -> Response:
         """The provisional response of that status."""
         while (response := self._responses.get(timeout=seconds)).status != status:
             assert response.status < 200, f"{response.status} {response.reason}"
         self._remote = str(response.headers.get("To"))
         return response
 
-    def answered(self, seconds: float = 20.0) -> Response:
+    def answered(self, seconds: float = PATIENCE) -> Response:
         """The final response to `dial`, acknowledged."""
         while (response := self._responses.get(timeout=seconds)).status < 200 or response.cseq.method != "INVITE":
             pass
@@ -81,7 +82,7 @@ class SipUser:
         self._send("ACK", number=self._number)
         return response
 
-    def wait(self, seconds: float = 20.0) -> bytes:
+    def wait(self, seconds: float = PATIENCE) -> bytes:
         """The offer of the next call."""
         self.invite = self._next("INVITE", seconds)
         self.call_id = self.invite.call_id
@@ -89,7 +90,7 @@ class SipUser:
         self._target = str(self.invite.contacts[0].uri)
         return self.invite.body
 
-    def answer(self, body: bytes, seconds: float = 10.0) -> None:
+    def answer(self, body: bytes, seconds: float = PATIENCE) -> None:
         """200 to the call that came."""
         assert self.invite is not None
         self._reply(self.invite, 200, body)
@@ -100,7 +101,7 @@ class SipUser:
         assert self.invite is not None
         self._reply(self.invite, status)
 
-    def ask(self, method: str, *headers: str, seconds: float = 10.0, body: bytes = b"") -> int:
+    def ask(self, method: str, *headers: str, seconds: float = PATIENCE, body: bytes = b"") -> int:
         """Another request within the dialog; the status of its final response."""
         self._send(method, body, headers=headers)
         while (response := self._responses.get(timeout=seconds)).status < 200 or response.cseq.method != method:
@@ -109,11 +110,11 @@ class SipUser:
             self._send("ACK", number=self._number, branch="" if response.status < 300 else self._branch)
         return response.status
 
-    def asked(self, method: str, seconds: float = 20.0) -> Request:
+    def asked(self, method: str, seconds: float = PATIENCE) -> Request:
         """The next request of that method, which is answered."""
         return self._next(method, seconds)
 
-    def register(self, domain: str, password: str, seconds: float = 10.0) -> None:
+    def register(self, domain: str, password: str, seconds: float = PATIENCE) -> None:
         """With digest (RFC 2617, MD5)."""
         self._target, self._remote = f"sip:{domain}", f"<sip:{self._user}@{domain}>"
         local, self._local = self._local, f"<sip:{self._user}@{domain}>;tag={self._tag}"
@@ -141,7 +142,7 @@ class SipUser:
     def hang_up(self) -> None:
         assert self.ask("BYE") == 200
 
-    def hung_up(self, seconds: float = 20.0) -> Request:
+    def hung_up(self, seconds: float = PATIENCE) -> Request:
         """The BYE of the other side, which is answered."""
         return self._next("BYE", seconds)
 

@@ -5,14 +5,16 @@ import csv
 import os
 import shutil
 import signal
+import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+
+from tests.interop.switch_process import PATIENCE, wait_until
 
 SIPP = shutil.which("sipp")
 
@@ -60,8 +62,9 @@ class Sipp:
     port: int
     report: Report | None = field(default=None)
     calling: bool = False
+    host: str = "127.0.0.1"
 
-    def wait(self, seconds: float) -> Report:
+    def wait(self, seconds: float = PATIENCE) -> Report:
         """Until it has made its calls. Raises `TimeoutError`."""
         try:
             code = self.process.wait(seconds)
@@ -71,12 +74,31 @@ class Sipp:
         self.report = self._read(code)
         return self.report
 
+    def go_on(self) -> None:
+        """The word of the test's own that `Scenario.until_told` waits for after an ACK: an OPTIONS from nowhere, which
+        SIPp takes by its Call-ID."""
+
+        def acknowledged() -> str:
+            with contextlib.suppress(FileNotFoundError):
+                *_, (_, _, text) = [(0.0, "", ""), *self.messages()]
+                return text if text.startswith("ACK ") else ""
+            return ""
+
+        text: str = wait_until(f"the ACK of {self.name}", acknowledged)
+        call = text.partition("Call-ID:")[2].partition("\n")[0].strip()
+        word = (
+            "OPTIONS sip:sipp SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:9;branch=z9hG4bKgo\r\nFrom: <sip:test>;tag=test\r\n"
+            f"To: <sip:sipp>\r\nCall-ID: {call}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+        )
+        with socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(word.encode(), (self.host, self.port))
+
     def finish(self) -> Report:
         """Ask a called side that waits for more to end, and read what it did."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGUSR1)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(3.0)
+                self.process.wait(PATIENCE)
         self.end()
         self.report = self._read(self.process.returncode)
         return self.report
@@ -188,7 +210,7 @@ def start(
         process = subprocess.Popen(
             [*words, *extra], stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=directory
         )
-    sipp = Sipp(name, directory, process, port, calling=bool(to))
+    sipp = Sipp(name, directory, process, port, calling=bool(to), host=host)
     if not to:
         _wait_listening(sipp, host, "tcp" if transport.startswith("t") else "udp")
     return sipp
@@ -197,11 +219,10 @@ def start(
 def _wait_listening(sipp: Sipp, host: str, transport: str) -> None:
     table = Path(f"/proc/net/{transport}{'6' if ':' in host else ''}")
     wanted = f":{sipp.port:04X} "
-    for _ in range(200):
-        rows = table.read_text().splitlines()[1:]
-        if any(wanted in f"{row.split()[1]} " for row in rows):
-            return
+
+    def listens() -> bool:
         if sipp.process.poll() is not None:
             raise RuntimeError((sipp.directory / f"{sipp.name}.out").read_text()[-2000:])
-        time.sleep(0.02)
-    raise TimeoutError(f"sipp {sipp.name} does not listen")
+        return any(wanted in f"{row.split()[1]} " for row in table.read_text().splitlines()[1:])
+
+    wait_until(f"sipp {sipp.name} at its port", listens, pause=0.01)

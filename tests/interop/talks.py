@@ -116,7 +116,7 @@ class Talks:
             rows = self.switch.get("calls")["items"]
             return next((row for row in rows if row["queue"] == queue and row["state"] == "talking"), None)
 
-        found: dict[str, Any] = wait_until(f"the talk of {queue}", find, 5.0)
+        found: dict[str, Any] = wait_until(f"the talk of {queue}", find)
         return found
 
     def second_line(self, person: Person) -> Person:
@@ -137,7 +137,7 @@ class Talks:
             self.moments.append(Moment(start, end, left, right))
 
     def told(self, kind: str) -> None:
-        wait_until(kind, lambda: self.switch.get("ledger", call=self.call, kind=kind)["items"], 5.0)
+        wait_until(kind, lambda: self.switch.get("ledger", call=self.call, kind=kind)["items"])
 
     def state(self, agent: str) -> str:
         return str(next(row["state"] for row in self.switch.get("agents")["items"] if row["name"] == agent))
@@ -156,7 +156,7 @@ class Talks:
             rows = self.switch.get("records", limit=20, since=self.begun - 1)["items"]
             return [row for row in rows if row["id"] == call]
 
-        (row,) = wait_until("the call record", find, 10.0)
+        (row,) = wait_until("the call record", find)
         found: dict[str, Any] = row
         return found
 
@@ -187,7 +187,7 @@ class Talks:
         facts = [fact for fact in self.facts(call or self.call) if fact.kind.startswith("recording.")]
         assert [fact.kind for fact in facts] == ["recording.started", "recording.ended"], "one recording, not two"
         path = self.switch.data_dir / "recordings" / name
-        wait_until("the recording", lambda: path.exists() and not self.switch.status()["live"]["recordings"], 5.0)
+        wait_until("the recording", lambda: path.exists() and not self.switch.status()["live"]["recordings"])
         begun, ended = (fact.at for fact in facts)
         sides = listen.read(path, 0), listen.read(path, 1)
         assert abs(len(sides[0]) / listen.RATE - (ended - begun)) < CLOSE, "as long as it ran"

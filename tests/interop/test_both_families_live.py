@@ -1,14 +1,12 @@
 """An IPv6 phone talks with an IPv4 one and with an IPv4 carrier: each by the listener that fits, sound both ways."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from softswitch.wire.sdp import parse_sdp
-from tests.interop import listen
 from tests.interop.rtp_peer import RtpPeer
 from tests.interop.scenario import sdp
 from tests.interop.sip_user import SipUser
@@ -94,15 +92,10 @@ def talk(caller: User, callee: User, number: str) -> None:
     thread = threading.Thread(target=take)
     thread.start()
     caller.sends_to(caller.sip.call(number, caller.body()))
-    thread.join(10.0)
+    thread.join()
     callee.sends_to(offers[0])
-    time.sleep(0.5)
-    since = time.time()
-    time.sleep(1.5)
     for hearer, speaker in ((caller, callee), (callee, caller)):
-        sound = hearer.rtp.heard(since)
-        assert len(sound) > 8000
-        assert listen.snr(sound, TONES[speaker.host]) > 20.0
+        hearer.rtp.hears(TONES[speaker.host])
     caller.sip.hang_up()
     callee.sip.hung_up()
 

@@ -14,7 +14,8 @@ import soundfile
 from softswitch.demo import ears
 from softswitch.demo.phone import Account, Phone, PhoneCall
 from softswitch.demo.stream import Metronome
-from tests.interop.switch_process import SwitchProcess, running_switch, wait_until
+from tests.interop import callers
+from tests.interop.switch_process import PATIENCE, SwitchProcess, running_switch, wait_until
 
 PASSWORDS = {"1001": "a-long-enough-secret", "1003": "yet-another-secret-1"}
 TABLES = """
@@ -70,44 +71,37 @@ class Office:
 async def ask(switch: SwitchProcess) -> None:
     async with Office(switch, 1) as office:
         call = office.phones["1003"].dial("100")
-        assert await call.answered(5.0)
-        await asyncio.sleep(0.5)
+        assert await call.answered(PATIENCE)
+        await callers.spoken_to(call)
         call.stream.press("1")
         await asyncio.sleep(1.0)
         call.stream.press("1")  # the number is right
-        assert await call.ended(15.0), "the switch says good-bye and hangs up"
+        assert await call.ended(PATIENCE), "the switch says good-bye and hangs up"
 
 
 async def be_called_back(switch: SwitchProcess) -> None:
     async with Office(switch, 2) as office:
         switch.api.post("/api/v1/agents/anna/login").raise_for_status()
-        for _ in range(100):
-            if len(office.taken) == 2:
-                break
-            await asyncio.sleep(0.1)
+        await callers.until(lambda: len(office.taken) == 2)
         assert [user for user, _ in office.taken] == ["1001", "1003"], "the agent first"
-        await asyncio.sleep(1.5)
-        now = asyncio.get_running_loop().time()
-        agent, customer = (call.stream.heard(since=now - 1.0) for _, call in office.taken)
-        assert ears.hears(agent, 700.0)
-        assert ears.hears(customer, 500.0)
-        office.taken[1][1].hang_up()
-        assert await office.taken[0][1].ended(5.0)
+        agent, customer = (call for _, call in office.taken)
+        await callers.hears(agent, 700.0)
+        await callers.hears(customer, 500.0)
+        customer.hang_up()
+        assert await agent.ended(PATIENCE)
 
 
 async def leave_a_message(switch: SwitchProcess) -> None:
     async with Office(switch, 3) as office:
         call = office.phones["1001"].dial("100")  # 1003 would have its place back, and the call-back would be off
-        assert await call.answered(5.0)
-        await asyncio.sleep(0.3)
+        assert await call.answered(PATIENCE)
+        await callers.spoken_to(call)
         call.stream.press("9")
         await asyncio.sleep(0.5)
         call.stream.press("0")  # the greeting is known
-        await asyncio.sleep(1.2)  # the beep
-        call.stream.say(ears.voice(700.0))
-        await asyncio.sleep(2.5)
+        await callers.record(switch, call, 700.0, 2.5)
         call.stream.say(None)
-        assert await call.ended(20.0), "silence ends it"
+        assert await call.ended(PATIENCE), "silence ends it"
 
 
 def asked_and_killed(switch: SwitchProcess) -> dict[str, object]:
@@ -115,7 +109,7 @@ def asked_and_killed(switch: SwitchProcess) -> dict[str, object]:
     asyncio.run(ask(switch))
     asked: dict[str, object]
     (asked,) = switch.get("callbacks")["items"]
-    wait_until("the ledger on disk", lambda: not switch.status()["counters"]["rows_waiting"], 5.0)
+    wait_until("the ledger on disk", lambda: not switch.status()["counters"]["rows_waiting"])
     pids = switch.pids()
     for role in sorted(pids, key=lambda role: role != "supervisor"):  # or it would start the others again
         os.kill(pids[role], signal.SIGKILL)

@@ -95,17 +95,17 @@ def members(floor: Floor) -> dict[str, dict[str, object]]:
 
 
 def dial(person: Person, number: str) -> None:
-    """And listen a moment, as people do: media takes what comes from a leg once it has opened it."""
+    """And listen until something is said: media takes what comes from a leg once it has opened it."""
+    before = person.rtp.packets()
     person.call(number)
-    since = time.time()
-    wait_until("a second of the question", lambda: time.time() > since + 1.0, 3.0)
+    wait_until("the question", lambda: person.rtp.packets() > before + 10)
 
 
 def come(floor: Floor, person: Person, number: str, pin: str, party: str) -> None:
     """Dial, type the PIN into the question, be there."""
     dial(person, number)
     person.keys(f"{pin}#")
-    wait_until(f"{person.name} in the conference", lambda: party in members(floor), 10.0)
+    wait_until(f"{person.name} in the conference", lambda: party in members(floor))
 
 
 def quiet(floor: Floor) -> None:
@@ -126,10 +126,10 @@ def test_who_hears_whom(floor: Floor, tmp_path: Path) -> None:
     quiet(floor)
     together = floor.hear(vera="ac", caller="av", alice="cv")
     listed = lambda: [one for one, row in members(floor).items() if row["talking"]]  # noqa: E731
-    wait_until("who talks", lambda: len(listed()) == 3, 10.0)
+    wait_until("who talks", lambda: len(listed()) == 3)
 
     floor.vera.keys("*1")
-    wait_until("the key", lambda: members(floor)["phone:1009"]["muted"], 5.0)
+    wait_until("the key", lambda: members(floor)["phone:1009"]["muted"])
     quiet(floor)
     muted = floor.hear(vera="ac", caller="a", alice="c")
     assert floor.cli("conferences", "unmute", "board", "1009").returncode == 0
@@ -142,7 +142,7 @@ def test_who_hears_whom(floor: Floor, tmp_path: Path) -> None:
 
     assert floor.cli("conferences", "invite", "board", "1003", "--from", "1001").returncode == 0
     floor.third.take()
-    wait_until("the third", lambda: "phone:1003" in members(floor), 5.0)
+    wait_until("the third", lambda: "phone:1003" in members(floor))
     quiet(floor)
     floor.hear(vera="act", caller="atv", alice="ctv", third="acv")
     assert floor.cli("conferences", "kick", "board", "1003").returncode == 0
@@ -152,26 +152,28 @@ def test_who_hears_whom(floor: Floor, tmp_path: Path) -> None:
     phone = Baresip(floor.switch, "1004", PASSWORD, BARESIP_HZ, tmp_path)
     try:
         rows = lambda: [row["phone"] for row in floor.switch.get("registrations")["items"]]  # noqa: E731
-        wait_until("registration of baresip", lambda: "1004" in rows(), 10.0)
+        wait_until("registration of baresip", lambda: "1004" in rows())
         assert floor.cli("conferences", "invite", "board", "1004", "--from", "1001").returncode == 0
         phone.expect("CALL_ESTABLISHED")
+        sounds = {**SOUNDS, "baresip": BARESIP_HZ}
+        wait_until("all", lambda: people.found(floor.vera.rtp.heard(time.time() - 1.0), sounds) == "abc")
         since = time.time()
-        wait_until("3 s of sound", lambda: time.time() > since + 3.0, 5.0)
-        heard = floor.vera.rtp.heard(since + 1.0, since + 3.0)
-        assert people.found(heard, {**SOUNDS, "baresip": BARESIP_HZ}) == "abc"
+        wait_until("a second more", lambda: time.time() > since + 1.0)
         floor.alice.keys("*8")  # who came last
         phone.expect("CALL_CLOSED")
-        assert people.found(phone.heard()[listen.RATE * 2 : listen.RATE * 3], SOUNDS) == "acv"
+        heard = phone.heard()
+        seconds = [heard[at : at + listen.RATE] for at in range(0, len(heard), listen.RATE // 2)]
+        assert "acv" in [people.found(second, SOUNDS) for second in seconds]
     finally:
         phone.close()
 
     floor.alice.keys("*9")
     for person in (floor.vera, floor.caller, floor.alice):
         person.sip.hung_up()
-    wait_until("the recording", lambda: not floor.switch.status()["live"]["recordings"], 5.0)
+    wait_until("the recording", lambda: not floor.switch.status()["live"]["recordings"])
     (entry,) = floor.switch.get("ledger", kind="recording.started", since=began)["items"]
     path = floor.switch.data_dir / "recordings" / entry["data"]["path"]
-    wait_until("the file", path.exists, 5.0)
+    wait_until("the file", path.exists)
     for (start, end), voices in ((together, "acv"), (muted, "ac")):
         window = slice(int((start - entry["at"]) * listen.RATE), int((end - entry["at"]) * listen.RATE))
         assert people.found(listen.read(path, 0)[window], SOUNDS) == voices
@@ -185,11 +187,11 @@ def test_a_name_is_said_to_the_others_and_kept_no_longer(floor: Floor) -> None:
         begin = time.time()
         dial(person, "601")
         person.keys("1")  # no need to hear it all
-        wait_until("the tone and the name", lambda: len(list(names.glob("*.wav"))) > len(members(floor)), 10.0)
+        wait_until("the tone and the name", lambda: len(list(names.glob("*.wav"))) > len(members(floor)))
         spoken = time.time()
-        wait_until("a second of it", lambda since=spoken: time.time() > since + 1.0, 3.0)
+        wait_until("a second of it", lambda since=spoken: time.time() > since + 1.0)
         person.keys("#")
-        wait_until(f"{person.name} in the conference", lambda one=party: one in members(floor), 10.0)
+        wait_until(f"{person.name} in the conference", lambda one=party: one in members(floor))
     quiet(floor)
     heard = floor.alice.rtp.heard(begin, time.time())
     voice = [people.found(heard[at : at + 3200], SOUNDS) for at in range(0, len(heard) - 3200, 1600)]
@@ -197,9 +199,9 @@ def test_a_name_is_said_to_the_others_and_kept_no_longer(floor: Floor) -> None:
     floor.hear(alice="", vera="")
     for person in (floor.vera, floor.alice):
         person.sip.hang_up()
-    wait_until("the names to be gone", lambda: not list(names.glob("*.wav")), 5.0)
+    wait_until("the names to be gone", lambda: not list(names.glob("*.wav")))
     ended = lambda: floor.switch.get("ledger", kind="recording.ended", since=began)["items"]  # noqa: E731
-    wait_until("the mix, and a file of each", lambda: len(ended()) == 3, 5.0)
+    wait_until("the mix, and a file of each", lambda: len(ended()) == 3)
     assert {Path(row["data"]["path"]).parts[:2] for row in ended()} == {("conferences", "club")}
 
 

@@ -78,7 +78,7 @@ def floor(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Floor]:
     try:
         for row in switch.get("calls")["items"]:  # of a test that failed
             switch.api.delete(f"/api/v1/calls/{row['id']}")
-        wait_until("alice", lambda: switch.get("agents")["items"][0]["state"] == "ready", 10.0)
+        wait_until("alice", lambda: switch.get("agents")["items"][0]["state"] == "ready")
         yield made
         switch.calls_over()
         switch.no_faults()
@@ -113,17 +113,17 @@ def test_baresip_picks_up(floor: Floor, tmp_path: Path) -> None:
     phone = Baresip(floor.switch, "1004", PASSWORD, BARESIP_HZ, tmp_path)
     try:
         rows = lambda: [row["phone"] for row in floor.switch.get("registrations")["items"]]  # noqa: E731
-        wait_until("registration of baresip", lambda: "1004" in rows(), 10.0)
+        wait_until("registration of baresip", lambda: "1004" in rows())
         begin(floor, "1001")
         floor.alice.sip.wait()
         phone.do("dial", "sip:*8@pbx.test")
         phone.expect("CALL_ESTABLISHED")
+        floor.caller.rtp.hears(BARESIP_HZ)
         since = time.time()
-        wait_until("3 s of sound", lambda: time.time() > since + 3.0, 5.0)
-        listen.hears(floor.caller.rtp.heard(since, since + 3.0), BARESIP_HZ, 2.0)
+        wait_until("2 s more", lambda: time.time() > since + 2.0)
         floor.caller.sip.hang_up()
         phone.expect("CALL_CLOSED")
-        listen.hears(phone.heard(), TONES["caller"], 2.0)
+        listen.hears(phone.heard(), TONES["caller"], 1.5)
     finally:
         phone.close()
 
@@ -134,7 +134,7 @@ def test_parked_by_key_and_retrieved_in_one_recording(floor: Floor) -> None:
     before = floor.hear(caller="a", alice="c")
     floor.alice.keys("*0")
     floor.told(call, "call.parked")
-    said = time.time()
+    said = floor.switch.get("ledger", call=call, kind="call.parked")["items"][0]["at"]
     floor.alice.sip.hung_up()
     assert listen.rms(floor.alice.rtp.heard(said, time.time())) > 0.01, "where it is parked is said"
     floor.hear(caller="m")
@@ -145,7 +145,7 @@ def test_parked_by_key_and_retrieved_in_one_recording(floor: Floor) -> None:
     floor.third.sip.hung_up()
     row = next(row for row in floor.switch.records(2, since=began - 1) if row["id"] == call)
     path = floor.switch.data_dir / "recordings" / row["recording"]
-    wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"], 5.0)
+    wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"])
     begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
     for (start, end), right in ((before, "a"), (after, "t")):
         window = slice(int((start - begun) * listen.RATE), int((end - begun) * listen.RATE))

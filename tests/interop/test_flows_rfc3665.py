@@ -111,12 +111,13 @@ def test_2_5_unsuccessful(flows: Flows) -> None:
 def test_3_2_session(flows: Flows) -> None:
     """100, 180, 200, ACK, sound both ways, BYE."""
     answers = ringing().pause(100).reply(200, "OK", flows.body("bob")).receive("ACK")
-    bob = flows.waits("bob", answers.receive("BYE", timeout=20000).ok())
+    bob = flows.waits("bob", answers.receive("BYE").ok())
     caller = Scenario().invite(flows.body("alice")).receive(100, optional=True).receive(180)
-    alice = flows.calls("alice", caller.answered().ack().pause(1500).bye(), "1002")
+    alice = flows.calls("alice", caller.answered().ack().until_told().bye(), "1002")
     flows.speaks("bob", bob)
     flows.speaks("alice", alice)
     flows.hear(alice="b", bob="a")
+    alice.go_on()
     flows.well(alice, bob)
     ring, answer = received(alice, "SIP/2.0 180")[0], received(alice, "SIP/2.0 200")[0]
     assert field_of(ring, "To") == field_of(answer, "To")
@@ -153,15 +154,14 @@ def test_3_6_redirect(flows: Flows) -> None:
     """bob's phone answers 302: carol is rung. The caller offers nothing; the 200 has the offer, the ACK the answer."""
     contact = f"Contact: <sip:1003@{flows.address}>\n"
     bob = flows.waits("bob", Scenario().called().reply(302, "Moved Temporarily", contact=contact).receive("ACK"))
-    carol = flows.waits(
-        "carol", ringing().reply(200, "OK", flows.body("carol")).receive("ACK").receive("BYE", timeout=20000).ok()
-    )
+    carol = flows.waits("carol", ringing().reply(200, "OK", flows.body("carol")).receive("ACK").receive("BYE").ok())
     alice = flows.calls(
-        "alice", Scenario().invite(None).progress().answered().ack(flows.body("alice")).pause(1700).bye(), "1002"
+        "alice", Scenario().invite(None).progress().answered().ack(flows.body("alice")).until_told().bye(), "1002"
     )
     flows.speaks("carol", carol)
     flows.speaks("alice", alice)
     flows.hear(alice="c", carol="a")
+    alice.go_on()
     flows.well(alice, bob, carol)
     assert "m=audio" in received(alice, "SIP/2.0 200")[0]
 
@@ -170,18 +170,20 @@ def test_3_6_redirect(flows: Flows) -> None:
 def test_3_7_address_change(flows: Flows) -> None:
     """The called side's stream moves to another address in the middle of the call."""
     moved = flows.body("dan").replace("[media_ip]", HOSTS["dan"]).replace("sipp 1 1", "sipp 1 2")
-    answers = ringing().reply(200, "OK", flows.body("bob")).receive("ACK").pause(1800).reinvite(moved)
-    bob = flows.waits("bob", answers.receive("BYE", timeout=20000).ok())
+    answers = ringing().reply(200, "OK", flows.body("bob")).receive("ACK").until_told().reinvite(moved)
+    bob = flows.waits("bob", answers.receive("BYE").ok())
     alice = flows.calls(
-        "alice", Scenario().invite(flows.body("alice")).progress().answered().ack().pause(3600).bye(), "1002"
+        "alice", Scenario().invite(flows.body("alice")).progress().answered().ack().until_told().bye(), "1002"
     )
     flows.speaks("bob", bob)
     flows.speaks("alice", alice)
     flows.hear(alice="b", bob="a", dan="")
-    wait_until("the answer to the re-INVITE", lambda: received(bob, "SIP/2.0 200"), 5.0)
+    bob.go_on()
+    wait_until("the answer to the re-INVITE", lambda: received(bob, "SIP/2.0 200"))
     flows.speaks("dan", bob, "SIP/2.0 200")
     flows.voices["bob"].silent = True
     flows.hear(alice="d", dan="a", bob="")
+    alice.go_on()
     flows.well(alice, bob)
 
 

@@ -7,16 +7,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import numpy as np
 import pytest
 
 from softswitch.demo import ears
 from softswitch.demo.phone import Account, Phone, PhoneCall
 from softswitch.demo.stream import Metronome
-from tests.interop import sipp
+from tests.interop import callers, sipp
 from tests.interop.baresip import Baresip
 from tests.interop.scenario import Scenario
-from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
+from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, running_switch, wait_until
 
 TABLES = """
 [phones.1001]
@@ -55,30 +54,33 @@ async def phones(switch: SwitchProcess, *names: str, on_call: Any = None) -> Asy
             await phone.close()
 
 
-async def leave_message(phone: Phone, pitch: float) -> None:
+async def leave_message(switch: SwitchProcess, phone: Phone, pitch: float) -> None:
     call = phone.dial("800")
-    assert await call.answered(5.0)
-    await asyncio.sleep(1.0)
+    assert await call.answered(PATIENCE)
+    await callers.spoken_to(call)
     call.stream.press("1")  # the greeting is known
-    await asyncio.sleep(1.2)
-    call.stream.say(ears.voice(pitch))
-    await asyncio.sleep(3.0)
+    await callers.record(switch, call, pitch, 3.0)
     call.hang_up()
-    await asyncio.sleep(0.3)
+    await callers.until_status(switch, lambda live: not live["legs"])
 
 
-async def talk_once(switch: SwitchProcess) -> None:
+async def talk_once(switch: SwitchProcess, lamp: sipp.Sipp) -> None:
+    """Each state for as long as the lamp needs to show it."""
+
+    async def shown(state: str) -> None:
+        await callers.until(lambda: f"<state>{state}</state>" in trace(lamp))
+
     async def take(call: PhoneCall) -> None:
         call.ring()
-        await asyncio.sleep(0.8)
+        await shown("early")
         call.answer()
 
     async with phones(switch, "1001", "1002", on_call=take) as (caller, _):
         call = caller.dial("1002")
-        assert await call.answered(10.0)
-        await asyncio.sleep(0.8)
+        assert await call.answered(PATIENCE)
+        await shown("confirmed")
         call.hang_up()
-        await asyncio.sleep(0.8)
+        await shown("terminated")
 
 
 @pytest.mark.interop
@@ -98,9 +100,9 @@ def test_a_lamp_in_sipp(tmp_path: Path) -> None:
             calls=1, trace=True,
         )  # fmt: skip
         try:
-            wait_until("the first NOTIFY", lambda: "NOTIFY" in trace(lamp), 10.0)
-            asyncio.run(talk_once(switch))
-            report = lamp.wait(20.0)
+            wait_until("the first NOTIFY", lambda: "NOTIFY" in trace(lamp))
+            asyncio.run(talk_once(switch, lamp))
+            report = lamp.wait()
         finally:
             lamp.end()
         assert (report.successful, report.failed) == (1, 0), report.errors
@@ -122,15 +124,15 @@ def test_message_waiting_in_baresip(tmp_path: Path) -> None:
     with running_switch(tmp_path, TABLES) as switch:
         phone = Baresip(switch, "1002", PASSWORDS["1002"], 440.0, tmp_path, modules=("mwi",), parameters=";mwi=yes")
         try:
-            first = phone.expect("MWI_NOTIFY", 15.0)
+            first = phone.expect("MWI_NOTIFY")
             assert "Voice-Message: 0/0" in first["param"]
 
             async def message() -> None:
                 async with phones(switch, "1001") as (caller,):
-                    await leave_message(caller, 700.0)
+                    await leave_message(switch, caller, 700.0)
 
             asyncio.run(message())
-            second = phone.expect("MWI_NOTIFY", 15.0)
+            second = phone.expect("MWI_NOTIFY")
             assert "Messages-Waiting: yes" in second["param"]
             assert "Voice-Message: 1/0" in second["param"]
         finally:
@@ -141,22 +143,18 @@ def test_message_waiting_in_baresip(tmp_path: Path) -> None:
 
 
 async def listen_to_it(switch: SwitchProcess) -> None:
-    now = asyncio.get_running_loop().time
-
     async with phones(switch, "1001", "1002") as (caller, owner):
-        await leave_message(caller, 700.0)
+        await leave_message(switch, caller, 700.0)
         call = owner.dial("*97")
-        assert await call.answered(5.0)
-        await asyncio.sleep(1.5)
-        assert np.abs(np.asarray(call.stream.heard(since=now() - 1.0), float)).max() > 500, "the counts are spoken"
+        assert await call.answered(PATIENCE)
+        await callers.spoken_to(call)  # the counts
         call.stream.press("1")
-        async with asyncio.timeout(20.0):  # who and when are said before
-            while not ears.hears(call.stream.heard(since=now() - 1.0), 700.0):
-                await asyncio.sleep(0.2)
-        await asyncio.sleep(4.0)
-        call.stream.press("0")
-        (box,) = switch.get("mailboxes")["items"]
-        assert (box["new"], box["old"]) == (0, 1), "heard to its end"
+        await callers.hears(call, 700.0)  # who and when are said before
+        box = lambda: switch.get("mailboxes")["items"][0]  # noqa: E731
+        async with asyncio.timeout(PATIENCE):
+            while (await asyncio.to_thread(box))["new"]:  # heard to its end
+                await asyncio.sleep(0.1)
+        assert (box()["new"], box()["old"]) == (0, 1)
         call.stream.press("*")
         await asyncio.sleep(0.6)
         call.stream.press("0")  # a greeting of one's own
@@ -167,18 +165,14 @@ async def listen_to_it(switch: SwitchProcess) -> None:
         await asyncio.sleep(2.5)
         call.stream.press("#")
         call.stream.say(None)
-        async with asyncio.timeout(10.0):
-            while not ears.hears(call.stream.heard(since=now() - 1.0), 1100.0):
-                await asyncio.sleep(0.2)
+        await callers.hears(call, 1100.0)
         call.stream.press("1")
         await asyncio.sleep(1.0)
         call.stream.press("#")
-        assert await call.ended(10.0)
+        assert await call.ended(PATIENCE)
         again = caller.dial("800")
-        assert await again.answered(5.0)
-        async with asyncio.timeout(10.0):
-            while not ears.hears(again.stream.heard(since=now() - 1.0), 1100.0):
-                await asyncio.sleep(0.2)
+        assert await again.answered(PATIENCE)
+        await callers.hears(again, 1100.0)
         again.hang_up()
 
 
@@ -194,6 +188,6 @@ def test_a_mailbox_by_telephone(tmp_path: Path) -> None:
         assert file.exists()
         gone = switch.api.delete("/api/v1/mailboxes/office/messages", params={"path": message["path"]})
         assert gone.status_code == 202
-        wait_until("the end of the recording", lambda: not file.exists(), 20.0)
+        wait_until("the end of the recording", lambda: not file.exists())
         assert switch.get("mailboxes/office/messages")["total"] == 0
         switch.no_faults()

@@ -1,7 +1,6 @@
 """A real NAT (nftables, ports drawn at random): a phone behind it, and the switch behind it."""
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 
 from softswitch.wire.sdp import parse_sdp
 from softswitch.wire.sip import Request
-from tests.interop import listen
 from tests.interop.network import PRIVATE, PUBLIC, ROUTER, Network, inside, network, why_not
 from tests.interop.rtp_peer import RtpPeer
 from tests.interop.scenario import sdp
@@ -56,7 +54,7 @@ def talk(caller: User, callee: User, number: str, latching: User | None = None) 
     thread = threading.Thread(target=take)
     thread.start()
     answer = caller.sip.call(number, caller.body())
-    thread.join(10.0)
+    thread.join()
     invite = callee.sip.invite
     assert invite is not None
     for user, description in ((caller, answer), (callee, invite.body)):
@@ -64,13 +62,8 @@ def talk(caller: User, callee: User, number: str, latching: User | None = None) 
         if user is latching:
             continue
         user.rtp.redirect((media.connection or "", media.port))
-    time.sleep(1.0)
-    since = time.time()
-    time.sleep(1.5)
     for hearer, speaker in ((caller, callee), (callee, caller)):
-        sound = hearer.rtp.heard(since)
-        assert len(sound) > 8000
-        assert listen.snr(sound, TONES[speaker.host]) > 20.0
+        hearer.rtp.hears(TONES[speaker.host])
     return invite, answer
 
 
@@ -97,7 +90,7 @@ def test_a_phone_behind_a_nat(net: Network, tmp_path: Path) -> None:
                 (row,) = switch.get("registrations")["items"]
                 assert ROUTER in row["source"]
                 assert PRIVATE in row["contact"]
-                phone.sip.asked("OPTIONS", 10.0)
+                phone.sip.asked("OPTIONS")
                 invite, _ = talk(near, phone, "1001")
                 assert invite.uri.host == PRIVATE
                 near.sip.hang_up()
@@ -141,7 +134,7 @@ to = "trunk:carrier"
             with running_switch(tmp_path, tables, base=base) as switch:
                 near = User("1002", NEAR, port, (switch.host, switch.port))
                 try:
-                    wait_until("the address", lambda: "external address learned" in switch.log.read_text(), 15.0)
+                    wait_until("the address", lambda: "external address learned" in switch.log.read_text())
                     (line,) = (row for row in switch.log_lines() if row["event"] == "external address learned")
                     invite, answer = talk(near, carrier, "0123", latching=carrier)
                     (contact,) = invite.contacts

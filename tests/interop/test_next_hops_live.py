@@ -89,7 +89,7 @@ to = "trunk:carrier"
             tables,
             base=lambda text: text.replace("[sip]", f'[sip]\ndns_servers = ["{server.address}"]'),
         ) as switch:
-            wait_until("hosts of the carrier", lambda: trunk(switch)["detail"], 10.0)
+            wait_until("hosts of the carrier", lambda: trunk(switch)["detail"])
             yield switch, server
     finally:
         server.close()
@@ -106,7 +106,7 @@ def test_a_call_outlives_each_kind_of_death_of_the_first_host(tmp_path: Path) ->
             for how, host in FIRST.items():
                 server.zone["a.test"] = [f"60 A {host}"]
                 switch.api.post("/api/v1/reload").raise_for_status()
-                wait_until("the new host", lambda host=host: host in trunk(switch)["detail"], 10.0)
+                wait_until("the new host", lambda host=host: host in trunk(switch)["detail"])
                 one = None if how == "refused" else Refuser(host, port, 503 if how == "unavailable" else 0)
                 _call(alice, two)
                 if one is not None:
@@ -118,7 +118,7 @@ def test_a_call_outlives_each_kind_of_death_of_the_first_host(tmp_path: Path) ->
             server.mood = "servfail"
             switch.api.post("/api/v1/reload").raise_for_status()
             switch.expected.append("alarm")
-            wait_until("the alarm", lambda: "names" in str(switch.status()["alarms"]), 20.0)
+            wait_until("the alarm", lambda: "names" in str(switch.status()["alarms"]))
             _call(alice, two)
         finally:
             alice.close()
@@ -137,7 +137,7 @@ def _call(alice: SipUser, two: SipUser) -> None:
     thread = threading.Thread(target=take)
     thread.start()
     alice.call("0123", description(CALLER))
-    thread.join(10.0)
+    thread.join()
     assert taken
     alice.hang_up()
     two.hung_up()

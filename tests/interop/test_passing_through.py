@@ -2,7 +2,6 @@
 
 import contextlib
 import struct
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -49,22 +48,24 @@ def test_a_codec_that_we_cannot_decode(
     answered, offered, trunk, phone = call(
         office, body(CARRIER, line(caller, kinds[0])), body(LOBBY, line(callee, kinds[1]))
     )
+    caller.knock(to(answered[0]), callee, kinds[0])
+    callee.knock(to(offered[0]), caller, kinds[1])
     caller.send(to(answered[0]), COUNT, kinds[0], sizes, clock // 50)
     callee.send(to(offered[0]), COUNT, kinds[1], sizes, clock // 50)
-    time.sleep(0.2)
     for peer, other, kind in ((caller, callee, kinds[0]), (callee, caller, kinds[1])):
-        seen = peer.heard()
+        seen = peer.heard(COUNT)
         assert [packet.payload for packet in seen] == [data[12:] for data in other.sent]
         assert {packet.head for packet in seen} == {0x8000 | kind}
         assert {(b.sequence - a.sequence) & 0xFFFF for a, b in pairwise(seen)} == {1}
         assert {(b.timestamp - a.timestamp) & 0xFFFFFFFF for a, b in pairwise(seen)} == {clock // 50}
         assert len({packet.ssrc for packet in seen}) == 1
         assert seen[0].ssrc != other.ssrc
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    trunk.go_on()
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     legs = office.records()[0]["legs"]
     assert {leg["codec"] for leg in legs} == {codec}
-    assert [leg["received"] for leg in legs] == [COUNT, COUNT]
+    assert all(leg["received"] > COUNT for leg in legs)
 
 
 def test_a_video_call(office: Office, peers: dict[str, NumberedPeer]) -> None:
@@ -83,6 +84,8 @@ def test_a_video_call(office: Office, peers: dict[str, NumberedPeer]) -> None:
     answered, offered, trunk, phone = call(
         office, body(CARRIER, *lines(caller, camera)), body(LOBBY, *lines(callee, other_camera))
     )
+    for one, where, other in ((camera, answered, other_camera), (other_camera, offered, camera)):
+        one.knock(to(where[1]), other, 99)
     for sound, where in ((caller, answered), (callee, offered)):
         sound.send(to(where[0]), COUNT // 3, 8, (160,), 160)
     sizes = (1460, 1200, 5, 37, 1400)
@@ -94,15 +97,15 @@ def test_a_video_call(office: Office, peers: dict[str, NumberedPeer]) -> None:
     receiver_report = struct.pack("!BBHI", 0x80, 201, 1, other_camera.ssrc)
     address, port = to(offered[1])
     other_camera.rtcp.sendto(receiver_report + pli, (address, port + 1))
-    time.sleep(0.3)
-    assert [packet.datagram for packet in camera.heard()] == other_camera.sent
-    assert [packet.datagram for packet in other_camera.heard()] == camera.sent
-    assert camera.reports() == [receiver_report + pli]
+    assert [packet.datagram for packet in camera.heard(len(other_camera.sent))] == other_camera.sent
+    assert [packet.datagram for packet in other_camera.heard(len(camera.sent))] == camera.sent
+    assert camera.reports(1) == [receiver_report + pli]
     assert other_camera.reports() == []
-    assert [packet.payload for packet in caller.heard()][-30:] == [data[12:] for data in callee.sent][-30:]
-    assert [packet.payload for packet in callee.heard()][-30:] == [data[12:] for data in caller.sent][-30:]
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    assert [packet.payload for packet in caller.heard(COUNT // 3)][-30:] == [data[12:] for data in callee.sent][-30:]
+    assert [packet.payload for packet in callee.heard(COUNT // 3)][-30:] == [data[12:] for data in caller.sent][-30:]
+    trunk.go_on()
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
 
 
 def test_a_fax(office: Office, peers: dict[str, NumberedPeer]) -> None:
@@ -124,20 +127,22 @@ def test_a_fax(office: Office, peers: dict[str, NumberedPeer]) -> None:
     )  # fmt: skip
     trunk = office.call(
         Scenario().invite(body(CARRIER, sound(caller))).progress().answered().ack().pause(500)
-        .reinvite(body(CARRIER, image(fax), version=2)).pause(4000)
-        .reinvite(body(CARRIER, sound(caller), version=3)).pause(1500).bye(),
+        .reinvite(body(CARRIER, image(fax), version=2)).until_told()
+        .reinvite(body(CARRIER, sound(caller), version=3)).pause(200).bye(),
         "1001",
     )  # fmt: skip
     answered, offered = told(trunk, "SIP/2.0 200", "m=image"), told(phone, "INVITE", "m=image")
     assert [media.kind for media in (*answered, *offered)] == ["image", "image"]
     assert offered[0].get("T38FaxUdpEC") == "t38UDPRedundancy"
+    fax.knock(to(answered[0]), other_fax)
+    other_fax.knock(to(offered[0]), fax)
     for peer, where in ((fax, to(answered[0])), (other_fax, to(offered[0]))):
         peer.datagrams(where, COUNT, (3, 4, 40, 400, 1470))
-    time.sleep(0.3)
-    assert fax.datagrams_heard() == other_fax.sent
-    assert other_fax.datagrams_heard() == fax.sent
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    assert fax.datagrams_heard(len(other_fax.sent)) == other_fax.sent
+    assert other_fax.datagrams_heard(len(fax.sent)) == fax.sent
+    trunk.go_on()
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     record = office.records()[0]
     kinds = [entry["kind"] for entry in office.switch.get("ledger", call=record["id"])["items"]]
     assert [kind for kind in kinds if kind.startswith(("fax.", "recording.p", "recording.r"))] == [
@@ -156,10 +161,12 @@ def test_a_call_that_is_a_fax_from_the_start(office: Office, peers: dict[str, Nu
     assert [media.kind for media in (*answered, *offered)] == ["image", "image"]
     assert offered[0].get("T38FaxMaxBuffer") == str(fax.port)
     assert answered[0].get("T38FaxMaxBuffer") == str(other_fax.port)
+    fax.knock(to(answered[0]), other_fax)
+    other_fax.knock(to(offered[0]), fax)
     for peer, where in ((fax, to(answered[0])), (other_fax, to(offered[0]))):
         peer.datagrams(where, COUNT, (3, 4, 40, 400, 1470))
-    time.sleep(0.3)
-    assert fax.datagrams_heard() == other_fax.sent
-    assert other_fax.datagrams_heard() == fax.sent
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    assert fax.datagrams_heard(len(other_fax.sent)) == other_fax.sent
+    assert other_fax.datagrams_heard(len(fax.sent)) == fax.sent
+    trunk.go_on()
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)

@@ -86,7 +86,7 @@ def test_a_phone_fetches_its_file_and_registers_with_it(site: Site, tmp_path: Pa
     assert SECRET in told.text
     phone = Baresip(site.switch, "1007", "", 500.0, tmp_path, account=told.text)
     try:
-        wait_until("the registration", lambda: site.switch.get("registrations")["items"], 10.0)
+        wait_until("the registration", lambda: site.switch.get("registrations")["items"])
         (row,) = site.switch.get("registrations")["items"]
         assert row["phone"] == "1007"
         assert row["source"].startswith("tcp:")

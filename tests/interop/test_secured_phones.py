@@ -95,7 +95,6 @@ class Site:
             wait_until(
                 f"registration of {name}",
                 lambda: name in [row["phone"] for row in self.switch.get("registrations")["items"]],
-                10.0,
             )
         except BaseException:
             phone.close()
@@ -141,7 +140,7 @@ def hear(*phones: Baresip, seconds: float = 2.5) -> None:
             return False
 
     for phone in phones:
-        wait_until(f"{seconds} s of sound at {phone.name}", lambda phone=phone: heard(phone), 15.0, pause=0.3)
+        wait_until(f"{seconds} s of sound at {phone.name}", lambda phone=phone: heard(phone), pause=0.3)
 
 
 @pytest.mark.parametrize(

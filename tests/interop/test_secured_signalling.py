@@ -70,7 +70,7 @@ class Site:
             rows = self.switch.get("registrations")["items"]
             return next((row for row in rows if row["phone"] == name), None)
 
-        found: dict[str, Any] = wait_until(f"registration of {name}", row, 10.0)
+        found: dict[str, Any] = wait_until(f"registration of {name}", row)
         return found
 
     def over(self, *phones: Baresip) -> dict[str, Any]:
@@ -147,10 +147,10 @@ def browser(shared_site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iter
         page.close()
 
 
-def until(page: Chromium, what: str, seconds: float = 10.0) -> None:
+def until(page: Chromium, what: str) -> None:
     """Wait until this happened in the page, and forget what happened before."""
     try:
-        wait_until(f"{what} in JsSIP", lambda: page.run(f"happened.includes({what!r})"), seconds)
+        wait_until(f"{what} in JsSIP", lambda: page.run(f"happened.includes({what!r})"))
     except TimeoutError as error:
         raise AssertionError(f"{error}; {page.run('happened')}") from None
     page.run(f"happened.splice(0, happened.indexOf({what!r}) + 1)")
@@ -236,7 +236,7 @@ def test_jssip_presses_a_key_in_a_menu(site: Site, browser: Chromium) -> None:
     browser.run('call("3000")')
     until(browser, "confirmed")
     ready = "session.connection.getSenders().some(sender => sender.dtmf?.canInsertDTMF)"  # DTLS may take its time
-    wait_until("keys of the browser's", lambda: browser.run(ready), 10.0)
+    wait_until("keys of the browser's", lambda: browser.run(ready))
     browser.run('session.sendDTMF("1", {transportType: "RFC2833"})')
     site.plain.expect("CALL_ESTABLISHED")
     browser.hears(PLAIN_HZ)

@@ -130,12 +130,12 @@ def test_signed_here_and_verified_there(tmp_path: Path, x5u: str, own_switch: Ca
             scenario.xml(), directory=tmp_path, name=name, host=host, port=port, to=f"{to.host}:{to.port}", calls=1,
             trace=True, keys={"number": number, "from": f"+{CALLER}"},
         )  # fmt: skip
-        run.wait(20.0).all_well(1)
+        run.wait().all_well(1)
 
     # a phone of the first switch reaches one of the second: signed, fetched, verified, shown
     phone = called("lobby", LOBBY, lobby)
     call("desk", DESK, desk, here, "061234567", calling())
-    phone.wait(10.0).all_well(1)
+    phone.wait().all_well(1)
     (row,) = there.records(1)
     assert row["collected"] == {"verstat": "TN-Validation-Passed", "attestation": "A"}, there.log_lines()
     assert "verstat=TN-Validation-Passed" in phone.messages()[0][2].partition("From:")[2].partition("\n")[0]
@@ -143,7 +143,7 @@ def test_signed_here_and_verified_there(tmp_path: Path, x5u: str, own_switch: Ca
     # a carrier hears the signature as it stands on the wire
     wire = called("carrier-called", CARRIER, carrier)
     call("desk2", DESK, desk, here, "071234567", calling())
-    wire.wait(10.0).all_well(1)
+    wire.wait().all_well(1)
     fields = [line.partition(":")[2].strip() for line in wire.messages()[0][2].splitlines() if line[:9] == "Identity:"]
     found = claim(fields, {CALLER}, {"37071234567"}, time.time(), 60.0)
     assert isinstance(found, Claim), found
@@ -165,7 +165,7 @@ def test_signed_here_and_verified_there(tmp_path: Path, x5u: str, own_switch: Ca
             phone = called("lobby-good", LOBBY, lobby)
             scenario = Scenario().invite(sdp(), header).progress().answered().ack().pause(100).bye()
             call(name, CARRIER, carrier, there, f"+{CALLED}", scenario)
-            phone.wait(10.0).all_well(1)
+            phone.wait().all_well(1)
         else:
             scenario = Scenario().invite(sdp(), header).receive(100, optional=True).receive(status).ack(failure=True)
             call(name, CARRIER, carrier, there, f"+{CALLED}", scenario)
@@ -174,10 +174,10 @@ def test_signed_here_and_verified_there(tmp_path: Path, x5u: str, own_switch: Ca
     # another key after a reload, which the certificate that is served does not prove
     issue("another", at=NOW).write(tmp_path, "signer")
     here.process.send_signal(signal.SIGHUP)
-    wait_until("reload", lambda: any(line["event"] == "configuration.loaded" for line in here.log_lines()), 10.0)
+    wait_until("reload", lambda: any(line["event"] == "configuration.loaded" for line in here.log_lines()))
     phone = called("lobby-reloaded", LOBBY, lobby)
     call("desk3", DESK, desk, here, "061234567", calling())
-    phone.wait(10.0).all_well(1)
+    phone.wait().all_well(1)
     (row, *_) = there.records(9)
     assert row["collected"]["verstat"] == "TN-Validation-Failed"
     for switch in (here, there):

@@ -29,7 +29,7 @@ def test_a_thousand_calls_at_fifty_a_second(office: Office) -> None:
     phone = office.phone(answering(), calls=1000, trace=False)
     trunk = office.call(calling(), "1001", calls=1000, rate=50, trace=False, extra=("-rp", "1000"))
     trunk.wait(60.0).all_well(1000)
-    phone.wait(10.0).all_well(1000)
+    phone.wait().all_well(1000)
     office.switch.calls_over()
     assert office.switch.status()["calls_total"] - before == 1000
     assert {row["outcome"] for row in office.records(1000)} == {"answered"}
@@ -102,8 +102,8 @@ def test_hold_and_resume_by_reinvite(office: Office) -> None:
     caller = Scenario().invite().progress().answered().ack().pause(200)
     caller.reinvite(sdp("sendonly", 2)).pause(300).reinvite(sdp("sendrecv", 3)).pause(200).bye()
     trunk = office.call(caller, "1001")
-    trunk.wait(10.0).all_well(1)
-    phone.wait(10.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     answers = [text for _, way, text in trunk.messages() if way == "received" and text.startswith("SIP/2.0 200")]
     directions = [line for text in answers for line in text.split() if line in _DIRECTIONS]
     assert directions in (["a=sendrecv", "a=recvonly", "a=sendrecv"], ["a=recvonly", "a=sendrecv"])
@@ -135,8 +135,8 @@ def test_early_media(office: Office) -> None:
     trunk = office.call(
         Scenario().invite().receive(100, optional=True).receive(183).answered().ack().pause(100).bye(), "1001"
     )
-    trunk.wait(10.0).all_well(1)
-    phone.wait(10.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     early = next(text for _, way, text in trunk.messages() if way == "received" and text.startswith("SIP/2.0 183"))
     assert "m=audio" in early
     assert "c=IN IP4 127.0.0.1" in early
@@ -147,8 +147,8 @@ def test_calls_over_tcp(office: Office) -> None:
     """RFC 3261 §18: the carrier's side over TCP, the phone's over UDP."""
     phone = office.phone(answering(), calls=20)
     trunk = office.call(calling(), "1001", calls=20, rate=20, transport="t1")
-    trunk.wait(20.0).all_well(20)
-    phone.wait(10.0).all_well(20)
+    trunk.wait().all_well(20)
+    phone.wait().all_well(20)
 
 
 @pytest.mark.shows(peer="SIPp", feature="registers, UDP")
@@ -157,15 +157,15 @@ def test_a_phone_registers_and_is_called(office: Office) -> None:
     port = office.lobby_port
     register = Scenario().register("1002", contact_port=port).receive(401)
     register.register("1002", PASSWORD, contact_port=port).receive(200)
-    office.from_phone(register).wait(10.0).all_well(1)
+    office.from_phone(register).wait().all_well(1)
     assert "1002" in [row["phone"] for row in office.switch.get("registrations")["items"]]
 
     phone = office.phone(answering())
     trunk = office.call(calling(), "1002")
-    trunk.wait(10.0).all_well(1)
-    phone.wait(10.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
 
     leave = Scenario().register("1002", contact_port=port, expires=0).receive(401)
     leave.register("1002", PASSWORD, contact_port=port, expires=0).receive(200)
-    office.from_phone(leave).wait(10.0).all_well(1)
+    office.from_phone(leave).wait().all_well(1)
     assert "1002" not in [row["phone"] for row in office.switch.get("registrations")["items"]]

@@ -53,8 +53,8 @@ def test_early_media_is_acknowledged(office: Office) -> None:
         .bye(),
         "1001",
     )
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     (early, *_) = received(trunk, "SIP/2.0 183")
     assert field(early, "Require") == "100rel"
     answer = next(text for text in received(trunk, "SIP/2.0 200") if field(text, "CSeq").endswith("INVITE"))
@@ -85,8 +85,8 @@ def test_reliable_responses_of_a_phone_in_order_and_out_of_order(office: Office)
         .ok()
     )
     trunk = office.call(calling(), "1001")
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     assert [field(text, "RAck") for text in received(phone, "PRACK")] == ["5 1 INVITE", "6 1 INVITE"]
 
 
@@ -111,8 +111,8 @@ def test_session_expires_too_small(office: Office) -> None:
         .bye(),
         "1001",
     )
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     assert [field(text, "Min-SE") for text in received(trunk, "SIP/2.0 422")] == ["90", "90"]
     granted = [text for text in received(trunk, "SIP/2.0 200") if "Session-Expires:" in text]
     assert [field(text, "Session-Expires") for text in granted] == ["90;refresher=uac"] * 2
@@ -134,8 +134,8 @@ def test_a_phone_wants_a_longer_interval(office: Office) -> None:
         .ok()
     )
     trunk = office.call(calling(), "1001")
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     invites = received(phone, "INVITE")
     assert [field(text, "Session-Expires") for text in invites] == ["1800", "3600"]
     assert field(invites[0], "Call-ID") == field(invites[1], "Call-ID")
@@ -180,8 +180,8 @@ def test_replaces(office: Office) -> None:
         .bye(),
         "1001",
     )
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     answered = [row for row in office.records(5) if row["outcome"] == "answered"]
     assert len(answered) == 2, "the call, and the INVITE that went into it"
     assert sum(bool(row["recording"]) for row in answered) == 1
@@ -269,5 +269,5 @@ def test_refer_in_a_circle(office: Office) -> None:
         .bye()
     )
     trunk = office.call(Scenario().invite().progress().answered().ack().receive("BYE").ok(), "1001")
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)

@@ -37,7 +37,7 @@ class Floor:
         """The caller talks with alice; the call's id."""
         self.caller.sip.call("2000", self.caller.body())
         self.alice.take()
-        wait_until("the talk", lambda: self.talk()["state"] == "talking", 5.0)
+        wait_until("the talk", lambda: self.talk()["state"] == "talking")
         return str(self.talk()["id"])
 
     def talk(self) -> dict[str, object]:
@@ -50,7 +50,7 @@ class Floor:
 
     def told(self, call: str, kind: str, times: int = 1) -> None:
         """Wait until the ledger has it."""
-        wait_until(kind, lambda: len(self.switch.get("ledger", call=call, kind=kind)["items"]) >= times, 10.0)
+        wait_until(kind, lambda: len(self.switch.get("ledger", call=call, kind=kind)["items"]) >= times)
 
     def hear(self, **expected: str) -> tuple[float, float]:
         """From now on for a moment each person hears exactly these, by their first letters (`m`: music).
@@ -113,7 +113,7 @@ def floor(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Floor]:
     try:
         for row in switch.get("calls")["items"]:  # of a test that failed
             switch.api.delete(f"/api/v1/calls/{row['id']}")
-        wait_until("alice", lambda: switch.get("agents")["items"][0]["state"] == "ready", 10.0)
+        wait_until("alice", lambda: switch.get("agents")["items"][0]["state"] == "ready")
         yield made
         switch.calls_over()
         switch.no_faults()
@@ -146,7 +146,7 @@ def test_listen_whisper_barge_take_and_what_is_recorded(floor: Floor) -> None:
 
     row = next(row for row in floor.switch.records(2, since=began - 10) if row["id"] == call)
     path = floor.switch.data_dir / "recordings" / row["recording"]
-    wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"], 5.0)
+    wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"])
     begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
     assert begun <= began
     for (start, end), right in ((listening, "a"), (whispering, "a"), (barging, "av"), (taken, "v")):
@@ -173,7 +173,7 @@ def test_consult_three_way_and_complete_in_one_recording(floor: Floor) -> None:
     floor.caller.sip.hung_up()
     row = next(row for row in floor.switch.records(1, since=began) if row["id"] == call)
     path = floor.switch.data_dir / "recordings" / row["recording"]
-    wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"], 5.0)
+    wait_until("the recording", lambda: path.exists() and not floor.switch.status()["live"]["recordings"])
     begun = floor.switch.get("ledger", call=call, kind="recording.started")["items"][0]["at"]
     for (start, end), right in ((private, "at"), (three, "at"), (after, "t")):
         window = slice(int((start - begun) * listen.RATE), int((end - begun) * listen.RATE))
@@ -246,11 +246,11 @@ def test_sipp_refers(lone_office: Callable[..., Office]) -> None:
         phone = office.phone(refers.refer("sip:1003@pbx.test").notified(3).receive("BYE").ok())
         trunk = office.call(Scenario().invite().progress().answered().ack().receive("BYE", timeout=20000).ok(), "1001")
         third.take()
-        phone.wait(10.0).all_well(1)
+        phone.wait().all_well(1)
         bodies = [text for _, way, text in phone.messages() if way == "received" and text.startswith("NOTIFY")]
         assert [text.strip().rpartition("SIP/2.0 ")[2] for text in bodies] == ["100 Trying", "180 Ringing", "200 OK"]
         third.sip.hang_up()
-        trunk.wait(10.0).all_well(1)
+        trunk.wait().all_well(1)
     finally:
         third.close()
     (row,) = office.records()

@@ -5,13 +5,13 @@ import json
 from pathlib import Path
 from random import Random
 
-import numpy as np
 import soundfile
 
 from softswitch.demo import ears
 from softswitch.demo.phone import Account, Phone, PhoneCall
 from softswitch.demo.stream import Metronome
-from tests.interop.switch_process import SwitchProcess, running_switch, wait_until
+from tests.interop import callers
+from tests.interop.switch_process import PATIENCE, SwitchProcess, running_switch, wait_until
 
 TABLES = """
 [phones.1001]
@@ -33,6 +33,13 @@ to = "queue:support"
 """
 
 
+async def told(switch: SwitchProcess, kind: str, times: int) -> None:
+    """Until the ledger says it."""
+    async with asyncio.timeout(PATIENCE):
+        while len((await asyncio.to_thread(switch.get, "ledger", kind=kind))["items"]) < times:
+            await asyncio.sleep(0.05)
+
+
 async def play(switch: SwitchProcess) -> None:
     metronome, dice = Metronome(), Random(1)
 
@@ -51,20 +58,20 @@ async def play(switch: SwitchProcess) -> None:
         await agent.register()
         await caller.register()
         call = caller.dial("100")
-        assert await call.answered(5.0)
-        await asyncio.sleep(2.5)
-        heard = call.stream.heard(since=asyncio.get_running_loop().time() - 1.0)
-        assert np.abs(np.asarray(heard, float)).max() > 500, "the question is heard"
+        assert await call.answered(PATIENCE)
+        await told(switch, "survey.asked", 1)
+        await callers.until_status(switch, lambda live: not live["recordings"])  # the talk's
+        await callers.spoken_to(call)  # the question
         call.stream.press("4")
-        await asyncio.sleep(0.8)
+        await told(switch, "survey.answer", 1)
+        await callers.spoken_to(call)
         call.stream.press("*")
-        await asyncio.sleep(0.8)
+        await told(switch, "survey.answer", 2)
+        await callers.spoken_to(call)
         call.stream.press("0")  # the question about the message is known
-        await asyncio.sleep(1.2)  # the tone
-        call.stream.say(ears.voice(700.0))
-        await asyncio.sleep(2.5)
+        await callers.record(switch, call, 700.0, 2.5)
         call.stream.press("#")
-        assert await call.ended(15.0), "the switch says good-bye and hangs up"
+        assert await call.ended(PATIENCE), "the switch says good-bye and hangs up"
     finally:
         await caller.close()
         await agent.close()
@@ -79,7 +86,7 @@ def test_keys_and_a_message(tmp_path: Path) -> None:
             items: list[dict[str, object]] = switch.get("ledger", kind="survey.ended")["items"]
             return items
 
-        (fact,) = wait_until("the end of the survey", ended, 5.0)
+        (fact,) = wait_until("the end of the survey", ended)
         assert fact["data"] == {"survey": "after", "answers": 3, "completed": True, "cause": "completed"}
         answers = [entry["data"] for entry in switch.get("ledger", kind="survey.answer")["items"]]
         assert [(answer["kind"], answer.get("value")) for answer in answers] == [

@@ -8,14 +8,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from softswitch.demo.phone import Account, Phone, PhoneCall
 from softswitch.demo.stream import Metronome
-from tests.interop.switch_process import ROOT, SwitchProcess, running_switch
+from tests.interop.switch_process import PATIENCE, ROOT, SwitchProcess, running_switch
 
 TABLES = """
 [phones.1001]
@@ -61,28 +63,30 @@ async def play(switch: SwitchProcess) -> dict[str, int]:
         for party in (*agents, caller):
             await party.register()
 
+        async def until(what: Callable[[dict[str, Any]], bool]) -> None:
+            async with asyncio.timeout(PATIENCE):
+                while not what(await asyncio.to_thread(switch.status)):
+                    await asyncio.sleep(0.05)
+
         async def talking(count: int) -> None:
-            for _ in range(200):
-                if len(talks) >= count:
-                    return
-                await asyncio.sleep(0.05)
-            raise TimeoutError(f"{len(talks)} of {count} calls were answered")
+            async with asyncio.timeout(PATIENCE):
+                while len(talks) < count:
+                    await asyncio.sleep(0.05)
 
         calls = [caller.dial("100"), caller.dial("100")]
         await talking(2)
         gives_up = caller.dial("100")
-        assert await gives_up.answered(5.0)  # by the music
-        await asyncio.sleep(0.3)
+        assert await gives_up.answered(PATIENCE)  # by the music
         gives_up.hang_up()
-        await asyncio.sleep(0.3)
+        await until(lambda status: not status["waiting"])
         for call in calls:
             call.hang_up()
-        await asyncio.sleep(0.3)
+        await until(lambda status: not status["calls"])
         calls = [caller.dial("100"), caller.dial("100")]
         await talking(4)
         waits = caller.dial("100")
-        assert await waits.answered(5.0)
-        await asyncio.sleep(0.5)  # what is older than that is in the database
+        assert await waits.answered(PATIENCE)
+        await until(lambda status: status["waiting"] == 1 and not status["counters"]["rows_waiting"])
         for pid in switch.pids().values():
             os.kill(pid, signal.SIGKILL)
     finally:

@@ -165,10 +165,10 @@ def talks(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Talks]:
         switch.api.delete(f"/api/v1/calls/{row['id']}")
     made = Talks(switch, ports)
     try:
-        wait_until("the agents", lambda: made.state("alice") == made.state("bob") == "ready", 10.0)
+        wait_until("the agents", lambda: made.state("alice") == made.state("bob") == "ready")
         yield made
         switch.calls_over()
-        wait_until("the agents", lambda: made.state("alice") == made.state("bob") == "ready", 5.0)
+        wait_until("the agents", lambda: made.state("alice") == made.state("bob") == "ready")
         switch.no_faults()
     finally:
         made.close()
@@ -190,7 +190,7 @@ def test_the_agent_passes_it_on(talks: Talks, kind: str, target: str) -> None:
     talks.hear(caller="a", alice="c", right="a")
     KINDS[kind](talks, to, other)
     left = time.time()
-    wait_until("alice is free", lambda: talks.state("alice") == "ready", 2.0)
+    wait_until("alice is free", lambda: talks.state("alice") == "ready")
     talks.hear(caller=other.name[0], right=other.name[0], **{other.name: "c"})
     if to.agent:
         assert talks.state(to.agent) == "talking"

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.interop
 
 AGENT_HZ = 600.0
 CALLER_HZ = 1350.0
-TALK = 10.0
-CLOSE = 0.05
+TALK = 4.0
+CLOCKS = 0.01  # seconds that two of them may be apart
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def agent(office: Office, tmp_path: Path) -> Iterator[Baresip]:
     """anna's phone, which waits to be answered by hand."""
     phone = Baresip(office.switch, "1003", PASSWORD, AGENT_HZ, tmp_path, answer="manual")
     try:
-        wait_until("agent", lambda: agent_state(office) == "ready", 10.0)
+        wait_until("agent", lambda: agent_state(office) == "ready")
         yield phone
     finally:
         phone.close()
@@ -45,33 +45,42 @@ def agent_state(office: Office) -> str:
     return str(next(row["state"] for row in office.switch.get("agents")["items"] if row["name"] == "anna"))
 
 
+def within(value: float, low: float, high: float) -> bool:
+    """Between what went before on the wire and what came after it."""
+    return low - CLOCKS <= value <= high + CLOCKS
+
+
 @pytest.mark.shows(peer="baresip", feature="agent of a queue")
 def test_trunk_menu_queue_agent(office: Office, agent: Baresip, caller: RtpPeer) -> None:
-    """Answered by the menu, key 1, music while the agent's phone rings, 10 s of talk, the caller hangs up."""
+    """Answered by the menu, key 1, music while the agent's phone rings, some seconds of talk, the agent hangs up."""
     port = caller.port
     long = Scenario().invite(sdp(port=port)).progress().answered().ack().receive("BYE", timeout=60000).ok()
     trunk = office.call(long, "3000")
-    wait_until("the menu's prompt", lambda: caller.packets() > 25, 10.0)
+    wait_until("the menu's prompt", lambda: caller.packets() > 25)
+    pressed = time.time()
     caller.press("1")
     agent.expect("CALL_INCOMING")
     ringing = time.time()
-    wait_until("music", lambda: time.time() > ringing + 2.0, 3.0)
+    wait_until("music", lambda: time.time() > ringing + 2.0)
     music = caller.heard(ringing + 0.5, ringing + 2.0)
+    accepted = time.time()
     agent.do("accept")
     established = agent.expect("CALL_ESTABLISHED")["at"]
     assert office.switch.get("calls")["items"][0]["queue"] == "support"
-    wait_until("ten seconds of talk", lambda: time.time() >= established + TALK, TALK + 1)
+    wait_until("the talk", lambda: time.time() >= established + TALK)
     assert agent_state(office) == "talking"
+    hung_up = time.time()
     agent.do("hangup")
-    trunk.wait(10.0).all_well(1)
+    trunk.wait().all_well(1)
 
     record = office.records()[0]
     assert (record["outcome"], record["queue"], record["agent"]) == ("answered", "support", "anna")
     assert record["hung_up_by"] == "callee"
-    assert record["started"] == pytest.approx(trunk.moment("sent", "INVITE"), abs=CLOSE)
-    assert record["ended"] == pytest.approx(trunk.moment("received", "BYE"), abs=CLOSE)
-    assert record["talk_seconds"] == pytest.approx(trunk.moment("received", "BYE") - established, abs=CLOSE)
-    assert record["ring_seconds"] == pytest.approx(established - ringing, abs=CLOSE)
+    answered, ended = trunk.moment("received", "SIP/2.0 200"), trunk.moment("received", "BYE")
+    assert within(record["started"], trunk.moment("sent", "INVITE"), answered)
+    assert within(record["ended"], hung_up, ended)
+    assert within(record["talk_seconds"], hung_up - established, ended - accepted)
+    assert within(record["ring_seconds"], accepted - ringing, established - pressed)
     assert len(record["legs"]) == 2
 
     assert listen.rms(music) > 0.005
@@ -79,7 +88,7 @@ def test_trunk_menu_queue_agent(office: Office, agent: Baresip, caller: RtpPeer)
     listen.hears(caller.heard(established + 0.5), AGENT_HZ, TALK - 1.5)
     listen.hears(agent.heard(), CALLER_HZ, TALK - 1.5)
     path = office.switch.data_dir / "recordings" / record["recording"]
-    wait_until("recording", path.exists, 5.0)
+    wait_until("recording", path.exists)
     listen.hears(listen.read(path, 0), CALLER_HZ, TALK - 1.0)
     listen.hears(listen.read(path, 1), AGENT_HZ, TALK - 1.0)
     listen.hears_not(listen.read(path, 0), AGENT_HZ)
@@ -92,19 +101,22 @@ def test_trunk_menu_queue_agent(office: Office, agent: Baresip, caller: RtpPeer)
 
 
 def test_the_answer_at_the_trunk_is_on_time(office: Office) -> None:
-    """A plain call: started, answered and ended of the record against SIPp's own clock."""
+    """A plain call: started, answered and ended of the record against the clocks of the two SIPp."""
     phone = office.phone(
         Scenario().called().reply(180, "Ringing").pause(700).reply(200, "OK", sdp()).receive("ACK").receive("BYE").ok()
     )
     trunk = office.call(Scenario().invite().progress().answered().ack().pause(1500).bye(), "1001")
-    trunk.wait(10.0).all_well(1)
-    phone.wait(10.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     record = office.records()[0]
-    assert record["started"] == pytest.approx(trunk.moment("sent", "INVITE"), abs=CLOSE)
-    assert record["answered"] == pytest.approx(phone.moment("sent", "SIP/2.0 200", "INVITE"), abs=CLOSE)
-    assert record["ended"] == pytest.approx(trunk.moment("sent", "BYE"), abs=CLOSE)
-    assert record["ring_seconds"] == pytest.approx(0.7, abs=CLOSE)
-    assert record["talk_seconds"] == pytest.approx(1.5, abs=CLOSE)
+    asked, rung = trunk.moment("sent", "INVITE"), trunk.moment("received", "SIP/2.0 180")
+    said, told = phone.moment("sent", "SIP/2.0 200", "INVITE"), trunk.moment("received", "SIP/2.0 200", "INVITE")
+    bye, ended = trunk.moment("sent", "BYE"), trunk.moment("received", "SIP/2.0 200", "BYE")
+    assert within(record["started"], asked, rung)
+    assert within(record["answered"], said, told)
+    assert within(record["ended"], bye, ended)
+    assert within(record["ring_seconds"], said - rung, told - asked)
+    assert within(record["talk_seconds"], bye - told, ended - said)
 
 
 @pytest.mark.shows(peer="SIPp", feature="keys (RFC 4733)")
@@ -116,6 +128,6 @@ def test_sipp_sends_the_digit(office: Office) -> None:
     offer = sdp().replace("101", "96")  # the only payload type that SIPp's events have
     caller = Scenario().invite(offer).progress().answered().ack().pause(500).digits("2").pause(2500).bye()
     trunk = office.call(caller, "3000")
-    trunk.wait(15.0).all_well(1)
-    phone.wait(5.0).all_well(1)
+    trunk.wait().all_well(1)
+    phone.wait().all_well(1)
     assert office.records()[0]["destination"] == "phone:lobby"

@@ -288,7 +288,7 @@ def change(path: Path, sql: str) -> list[tuple[str]]:
 
 async def test_rows_go_out_by_themselves(store: Store) -> None:
     store.writer.write(RECORD)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(45):
         while store.writer.waiting:
             await asyncio.sleep(0.005)
     assert (await store.call("c1"))[0] == RECORD

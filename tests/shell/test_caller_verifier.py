@@ -81,7 +81,7 @@ class Asking:
         self._next += 1
         proofs = tuple(Proof(url, b"a.b", es256(by.key, b"a.b"), "37052000001") for url in urls)
         self.verifier.ask(VerifyCaller(self._next, proofs, stir))
-        answer = await asyncio.wait_for(self.said.get(), 10)
+        answer = await asyncio.wait_for(self.said.get(), 45)
         assert answer.number == self._next
         return answer.verdict
 
@@ -109,7 +109,7 @@ async def test_calls_at_once_share_a_fetch(stir: Stir) -> None:
         proof = Proof(server.url, b"a.b", es256(LEAF.key, b"a.b"), "37052000001")
         for number in range(20):
             asking.verifier.ask(VerifyCaller(number, (proof,), stir))
-        verdicts = [(await asyncio.wait_for(asking.said.get(), 10)).verdict for _ in range(20)]
+        verdicts = [(await asyncio.wait_for(asking.said.get(), 45)).verdict for _ in range(20)]
         assert verdicts == [Verdict(0)] * 20
         assert len(server.asked) == 1
     await asking.close()

@@ -61,7 +61,7 @@ def free_port(kind: int = socket.SOCK_STREAM) -> int:
         return int(sock.getsockname()[1])
 
 
-def until(what: Callable[[], object], seconds: float = 20.0) -> None:
+def until(what: Callable[[], object], seconds: float = 45.0) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -82,7 +82,7 @@ class Site:
         self.folder = folder
         self.phone = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.phone.bind(("127.0.0.1", 0))
-        self.phone.settimeout(5)
+        self.phone.settimeout(45)
         self.sip = free_port(socket.SOCK_DGRAM)
         low, high = media_ports(100)
         self.config = folder / "config.toml"
@@ -113,7 +113,7 @@ class Site:
 
     def end(self) -> int:
         assert self.process is not None
-        return self.process.wait(20)
+        return self.process.wait(45)
 
     def api(self, path: str, method: str = "GET") -> Any:
         access = read_access(self.folder / "var")

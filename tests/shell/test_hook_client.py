@@ -42,7 +42,7 @@ async def ask(url: str, timeout: float = 5.0, token: str = "") -> HookAnswered:
     answers: asyncio.Queue[HookAnswered] = asyncio.Queue()
     client = HookClient(answers.put_nowait)
     client.ask(AskHook(3, url, timeout, b'{"call":"c1"}', token))
-    answer = await asyncio.wait_for(answers.get(), 10)
+    answer = await asyncio.wait_for(answers.get(), 45)
     await client.close()
     assert answers.empty()
     assert client.running == 0

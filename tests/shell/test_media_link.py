@@ -69,7 +69,7 @@ class Rig:
         self.link = MediaLink(3, path, lambda worker, reports: self.reports.append((worker, reports)), self.lost.append)
 
     async def until(self, what: Callable[[], object]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while not what():
                 await asyncio.sleep(0.001)
 
@@ -86,14 +86,14 @@ async def test_it_waits_for_media_to_come_up(rig: Rig) -> None:
     await asyncio.sleep(0.02)
     assert not rig.link.up.is_set()
     await rig.media.start()
-    await asyncio.wait_for(rig.link.up.wait(), 5)
+    await asyncio.wait_for(rig.link.up.wait(), 45)
     assert rig.media.frames == [[Hello()]]
     assert rig.reports == [(3, (READY,))]
 
 
 async def test_commands_of_one_step_leave_in_one_frame(rig: Rig) -> None:
     await rig.media.start()
-    await asyncio.wait_for(rig.link.up.wait(), 5)
+    await asyncio.wait_for(rig.link.up.wait(), 45)
     rig.link.send((CloseLeg(1), CloseLeg(2)))
     rig.link.send((AskStats(),))
     await rig.until(lambda: len(rig.media.frames) == 2)
@@ -102,13 +102,13 @@ async def test_commands_of_one_step_leave_in_one_frame(rig: Rig) -> None:
 
 async def test_a_lost_line_is_told_and_comes_back(rig: Rig) -> None:
     await rig.media.start()
-    await asyncio.wait_for(rig.link.up.wait(), 5)
+    await asyncio.wait_for(rig.link.up.wait(), 45)
     await rig.media.stop()
     await rig.until(lambda: rig.lost == [3])
     rig.link.send((AskInventory(),))
     assert rig.link.dropped == 1
     await rig.media.start()
-    await asyncio.wait_for(rig.link.up.wait(), 5)
+    await asyncio.wait_for(rig.link.up.wait(), 45)
     assert rig.media.frames == [[Hello()], [Hello()]]
     rig.media.writers[-1].write(encode([Inventory((), (), ())]))
     await rig.until(lambda: len(rig.reports) == 3)
@@ -125,15 +125,15 @@ async def test_another_version_is_not_media(rig: Rig) -> None:
 
 async def test_garbage_breaks_the_line(rig: Rig) -> None:
     await rig.media.start()
-    await asyncio.wait_for(rig.link.up.wait(), 5)
+    await asyncio.wait_for(rig.link.up.wait(), 45)
     rig.media.writers[-1].write(b"\0\0\0\3abc")
     await rig.until(lambda: rig.lost == [3])
-    await asyncio.wait_for(rig.link.up.wait(), 5)
+    await asyncio.wait_for(rig.link.up.wait(), 45)
 
 
 async def test_many_commands_are_cut_into_frames(rig: Rig) -> None:
     await rig.media.start()
-    await asyncio.wait_for(rig.link.up.wait(), 5)
+    await asyncio.wait_for(rig.link.up.wait(), 45)
     rig.link.send(tuple(CloseLeg(number) for number in range(5000)))
     await rig.until(lambda: sum(map(len, rig.media.frames)) == 5001)
     assert [len(frame) for frame in rig.media.frames] == [1, 2000, 2000, 1000]

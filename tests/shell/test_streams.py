@@ -47,7 +47,7 @@ class Seen:
         self.changed.set()
 
     async def until(self, came: int = 0, bad: int = 0, lost: int = 0) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while len(self.came) < came or len(self.bad) < bad or len(self.lost) < lost:
                 self.changed.clear()
                 await self.changed.wait()
@@ -70,7 +70,7 @@ class Rig:
         return reader, writer
 
     async def settled(self, connections: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while self.tcp.connections != connections:
                 await asyncio.sleep(0.001)
 
@@ -141,7 +141,7 @@ async def test_a_ping_is_answered_by_a_pong() -> None:
     async with rig() as made:
         reader, writer = await made.connect()
         writer.write(b"\r\n\r\n")
-        assert await asyncio.wait_for(reader.readexactly(2), 5) == b"\r\n"
+        assert await asyncio.wait_for(reader.readexactly(2), 45) == b"\r\n"
         await end(writer)
 
 
@@ -159,7 +159,7 @@ async def test_a_connection_is_opened_on_demand_and_used_again(host: str) -> Non
     async with rig() as made:
         for word in (b"one", b"two", b"three"):
             made.tcp.send(Flow("tcp", remote), word)
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(arrived.wait(), 45)
         reader, writer = accepted[0]
         assert await reader.readexactly(11) == b"onetwothree"
         writer.write(MESSAGE)
@@ -185,7 +185,7 @@ async def test_a_connection_leaves_by_the_address_of_its_listener() -> None:
     async with rig() as made:
         await made.tcp.listen(1, bind(Endpoint("tcp", "127.0.0.9", 0)))
         made.tcp.send(Flow("tcp", server.sockets[0].getsockname(), 1), MESSAGE)
-        assert await asyncio.wait_for(came.get(), 5) == "127.0.0.9"
+        assert await asyncio.wait_for(came.get(), 45) == "127.0.0.9"
         await made.settled(0)
     server.close()
     await server.wait_closed()
@@ -232,7 +232,7 @@ async def test_a_half_open_stream_is_closed() -> None:
         await made.settled(1)
         for reader in (silent, slow):
             with contextlib.suppress(ConnectionError):
-                assert await asyncio.wait_for(reader.read(), 5) == b""
+                assert await asyncio.wait_for(reader.read(), 45) == b""
         good_writer.write(MESSAGE)
         await made.seen.until(came=3)
         for writer in (silent_writer, slow_writer, good_writer):
@@ -256,7 +256,7 @@ async def test_an_idle_connection_is_closed() -> None:
 async def test_one_source_gets_only_so_many_connections() -> None:
     async with rig(StreamLimits(per_source=3)) as made:
         writers = [(await made.connect())[1] for _ in range(6)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while made.tcp.refused < 3:
                 await asyncio.sleep(0.001)
         await made.settled(3)
@@ -265,7 +265,7 @@ async def test_one_source_gets_only_so_many_connections() -> None:
         await made.settled(0)
         reader, writer = await made.connect()
         writer.write(b"\r\n\r\n")
-        assert await asyncio.wait_for(reader.readexactly(2), 5) == b"\r\n"
+        assert await asyncio.wait_for(reader.readexactly(2), 45) == b"\r\n"
         await end(writer)
 
 
@@ -289,7 +289,7 @@ async def test_what_cannot_be_framed_is_answered_and_closed() -> None:
         writer.write(MESSAGE.replace(b"Content-Length: 5\r\n", b""))
         await made.seen.until(bad=1)
         assert made.seen.bad[0].status == 400
-        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert await asyncio.wait_for(reader.read(), 45) == b""
         await end(writer)
 
 
@@ -300,7 +300,7 @@ async def test_a_connection_of_ours_is_pinged_and_its_silence_noticed() -> None:
         server = await asyncio.start_server(lambda reader, writer: peers.append((reader, writer)), "127.0.0.1", 0)
         flow = Flow("tcp", server.sockets[0].getsockname(), 0)
         made.tcp.send(flow, MESSAGE)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while not peers:
                 await asyncio.sleep(0.001)
         reader, writer = peers[0]

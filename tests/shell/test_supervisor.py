@@ -31,7 +31,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(what: Callable[[], object], seconds: float = 10.0) -> None:
+def until(what: Callable[[], object], seconds: float = 45.0) -> None:
     deadline = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -62,7 +62,7 @@ class Parent:
         self.process.send_signal(number)
 
     def end(self) -> int:
-        return self.process.wait(15)
+        return self.process.wait(45)
 
     def everyone(self) -> list[int]:
         return self.starts("control") + self.starts("media")

@@ -57,7 +57,7 @@ class Listener:
         return await asyncio.open_connection(*self.address, ssl=context, server_hostname="pbx.test")
 
     async def settled(self, connections: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while self.streams.connections != connections:
                 await asyncio.sleep(0.001)
 
@@ -226,7 +226,7 @@ async def test_what_is_no_tls_is_cut_off(settings: Settings, junk: bytes) -> Non
         reader, writer = await asyncio.open_connection(*made.address)
         writer.write(junk)
         with contextlib.suppress(ConnectionError):
-            await asyncio.wait_for(reader.read(), 5)
+            await asyncio.wait_for(reader.read(), 45)
         await made.settled(0)
         assert (made.streams.tls_failures, made.seen.came, made.seen.bad) == (1, [], [])
         await end(writer)
@@ -276,7 +276,7 @@ async def test_a_server_that_never_shakes_hands_fails_the_flow(settings: Setting
         server = socket.create_server(("127.0.0.1", 0))  # nobody accepts
         flow = Flow("tls", server.getsockname(), 0)
         made.streams.send(flow, MESSAGE)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while next(iter(made.streams._connections.values())).transport is None:
                 await asyncio.sleep(0.001)
         made.time = 11.0
@@ -289,7 +289,7 @@ async def test_a_server_that_never_shakes_hands_fails_the_flow(settings: Setting
 async def test_many_connections_of_one_source_are_bounded(settings: Settings) -> None:
     async with listening(settings, StreamLimits(per_source=5)) as made:
         opened = [await asyncio.open_connection(*made.address) for _ in range(20)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while made.streams.refused < 15:
                 await asyncio.sleep(0.001)
         assert made.streams.connections == 5

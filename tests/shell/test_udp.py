@@ -34,7 +34,7 @@ class Seen:
         self.batches += 1
 
     async def until(self, count: int, lost: int = 0) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(45):
             while len(self.came) < count or len(self.lost) < lost:
                 self.changed.clear()
                 await self.changed.wait()
@@ -58,7 +58,7 @@ async def listener(host: str = "127.0.0.1", number: int = 0) -> AsyncIterator[tu
 def peer(host: str = "127.0.0.1") -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((host, 0))
-        sock.settimeout(5)
+        sock.settimeout(45)
         yield sock
 
 
