@@ -27,7 +27,7 @@ from softswitch.sip.offer_answer import (
 from softswitch.sip.relayed_media import Section, sections_of
 from softswitch.sip.relayed_media import accepted as accepted_sections
 from softswitch.sip.secure_media import Means, has_secrets
-from softswitch.wire.sdp import Media
+from softswitch.wire.sdp import Media, parse_sdp
 
 
 class Description:
@@ -193,6 +193,35 @@ class Description:
         if self.streams is not None:
             reply()  # raises before anything has changed
         return reply(sections=self._answer_sections(offer, None if far is None else far.streams))
+
+    def new_streams(self, offer: bytes) -> dict[str, Media]:
+        """The video that a later offer of theirs has, and we have not agreed on; none in an offer that holds us. Raises
+        nothing: what cannot be read has none."""
+        if "video" not in self._policy.further or (self.streams is not None and "video" in self.streams.by_kind):
+            return {}
+        try:
+            held = any(media.kind == "audio" and media.direction != "sendrecv" for media in parse_sdp(offer).media)
+            found = None if held else self._relayable(offer).get("video")
+        except PeerError:
+            return {}
+        return {} if found is None else {"video": found.media}
+
+    def add_streams(self, wanted: Mapping[str, Media]) -> bool:
+        """The next offer of ours has these sections, too; False when none of them can be had."""
+        kinds = set(self._policy.further)
+        if self.streams is not None:
+            kinds -= self.streams.by_kind.keys() | self.streams.refused
+        wanted = {kind: media for kind, media in wanted.items() if kind in kinds}
+        if not wanted:
+            return False
+        if self.streams is None:
+            self.streams = Streams(self._worker, self._policy.latch, self._fabric)
+        return bool(self.streams.offer(wanted))
+
+    def forget_unanswered(self) -> None:
+        """Streams that were asked for, and not agreed to."""
+        if self.streams is not None:
+            self.streams.forget_unanswered()
 
     def later_offer(self, far: Counterpart, *, images: bool = True) -> bytes:
         """A later offer of ours, made for `far`, with the images that there are unless told otherwise. It counts once

@@ -334,6 +334,24 @@ class Leg:
         said.reoffered = offer = said.later_offer(wanted, images=images)  # without them they end once it is answered
         return self.ua.reinvite(self.session, offer, now)
 
+    def add_streams(self, wanted: Mapping[str, Media], now: Instant) -> list[Output] | None:
+        """A re-INVITE asks for these sections, too, if the party may have them; None: it is not asked. What it refuses
+        ends with its answer."""
+        said = self.description
+        if not self.up or self.negotiated is None or said.reoffered or said.pending or self.held_at is not None:
+            return None
+        if not said.add_streams(wanted):
+            return None
+        return self._offer_again(said.as_said(), now)
+
+    def without_added(self, now: Instant) -> list[Output]:
+        """Nobody wants the video any more."""
+        said = self.description
+        if said.streams is None or "video" not in said.streams.by_kind or said.reoffered or said.pending:
+            return []
+        said.streams.end("video")
+        return self._offer_again(said.as_said(), now)
+
     def refresh(self, now: Instant) -> list[Output]:
         """The session is due (RFC 4028 §7.4): a re-INVITE with what we said last, which changes nothing."""
         said = self.description
@@ -347,10 +365,12 @@ class Leg:
         said = self.description
         offer, said.reoffered = said.reoffered, b""
         if not offer or not body:
+            said.forget_unanswered()
             return
         try:
             negotiated = said.accepted(body, offer)
         except PeerError:
+            said.forget_unanswered()
             return
         said.said(offer)
         self._settle(negotiated)

@@ -36,15 +36,16 @@ class Stream:
 
 
 class Streams:
-    """Those of one leg, by kind."""
+    """Those of one leg, by kind. `refused`: kinds that the peer did not want, and is not asked for again."""
 
-    __slots__ = ("_fabric", "_latch", "_worker", "by_kind")
+    __slots__ = ("_fabric", "_latch", "_worker", "by_kind", "refused")
 
     def __init__(self, worker: int, latch: str, fabric: Fabric) -> None:
         self._worker = worker
         self._latch = latch
         self._fabric = fabric
         self.by_kind: dict[str, Stream] = {}
+        self.refused: frozenset[str] = frozenset()
 
     def offer(self, wanted: Mapping[str, Media]) -> list[str]:
         """Sections of our offer to this leg, made of what the far end offers. What has no port is left out."""
@@ -70,7 +71,7 @@ class Streams:
                 media = taken[kind]
                 self._settle(self.by_kind[kind], media, relayed_media.has_mux(media))
             else:
-                self._drop(kind)
+                self._refuse(kind)
 
     def answer(self, offered: Mapping[str, Section], far: "Streams | None") -> dict[int, str]:
         """Our sections for what the peer offers and the far end of the bridge has, by their places; other streams of
@@ -92,8 +93,9 @@ class Streams:
             )
             self._settle(stream, section.media, mux)
             sections[section.place] = stream.said
-        for kind in [kind for kind, stream in self.by_kind.items() if stream.said not in sections.values()]:
-            self._drop(kind)
+        said = sections.values()
+        for kind in [kind for kind, one in self.by_kind.items() if one.media is not None and one.said not in said]:
+            self._drop(kind)  # what the peer has yet to be asked for stays
         return sections
 
     def watch(self, far: "Streams | None") -> None:
@@ -108,6 +110,16 @@ class Streams:
             if wanted:
                 self._fabric.connect(self._worker, Edge(wanted, stream.id))
             stream.sees = wanted
+
+    def end(self, kind: str) -> None:
+        """That stream is over."""
+        if kind in self.by_kind:
+            self._drop(kind)
+
+    def forget_unanswered(self) -> None:
+        """What the peer was asked for, and has not agreed to."""
+        for kind in [kind for kind, stream in self.by_kind.items() if stream.media is None]:
+            self._refuse(kind)
 
     def close(self) -> None:
         """The leg is over."""
@@ -136,6 +148,10 @@ class Streams:
         elif stream.opened and spec != stream.spec:
             self._fabric.command(self._worker, UpdateLeg(stream.id, spec))
         stream.spec = spec
+
+    def _refuse(self, kind: str) -> None:
+        self.refused |= {kind}
+        self._drop(kind)
 
     def _drop(self, kind: str) -> None:
         stream = self.by_kind.pop(kind)

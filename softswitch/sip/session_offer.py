@@ -3,6 +3,7 @@ whose turn it is (RFC 3264 §4, RFC 6337). The table reads (offer, turn) → (ne
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from softswitch.sip.session_layer import SessionLayer
 
 Action: TypeAlias = Callable[..., None]
+_VERSION = re.compile(rb"^o=(\S+ \S+) (\d{1,19}) ", re.MULTILINE)
 
 
 # ----------------------------------------------------------------------------------------------- what comes from peer
@@ -178,11 +180,21 @@ def _accept(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> 
     request = tx.request
     assert request is not None
     fields = verb.headers
+    if session.wanted is not None and verb.body:
+        session.wanted = (_later(session.wanted[0], verb.body), session.wanted[1])
     if tx.method != "PRACK" and session.phase is Phase.ESTABLISHED:
         fields = (*fields, *session_timer.granted(layer, session, request, now))
     layer.respond(session, tx, 200, now, None, fields, verb.body)
     if tx.method == "INVITE":
         layer.await_ack(session, tx, request, now)
+
+
+def _later(offer: bytes, said: bytes) -> bytes:
+    """An offer of ours that had to wait, under a version above that of what we have said meanwhile (RFC 3264 §8)."""
+    mine, other = _VERSION.search(offer), _VERSION.search(said)
+    if mine is None or other is None or int(mine[2]) > int(other[2]):
+        return offer
+    return offer[: mine.start(2)] + b"%d" % (int(other[2]) + 1) + offer[mine.end(2) :]
 
 
 def _reject(layer: SessionLayer, session: Session, verb: Verb, now: Instant) -> None:

@@ -21,6 +21,7 @@ from softswitch.sip.flow import Addressing, Flow
 from softswitch.sip.screening import Refusal
 from softswitch.sip.session_terms import OPTIONS
 from softswitch.sip.user_agent import UserAgent
+from softswitch.switch.added_streams import AddedStreams
 from softswitch.switch.admission import Admission
 from softswitch.switch.callbacks import Callbacks
 from softswitch.switch.conferences import Conferences
@@ -117,6 +118,7 @@ class Office:
         self.mailboxes = Mailboxes(self)
         self.recording_servers = RecordingServers(self)
         self.faxes = Faxes(self)
+        self.added_streams = AddedStreams(self)
         self.parked.told = self.subscriptions.parked
         self._find_prompt = find_prompt
         self.sign: Sign = no_key

@@ -66,7 +66,7 @@ class Signalling:
             Confirmed: self._confirmed,
             Reinvited: self._reinvited,
             RefreshDue: self._refresh,
-            OfferWithdrawn: _ignore,
+            OfferWithdrawn: self._offer_withdrawn,
             OfferAnswered: self._offer_answered,
             OfferRejected: self._offer_rejected,
             Ended: self._ended,
@@ -277,11 +277,26 @@ class Signalling:
             return
         if self._office.faxes.asked(leg, call, event, now):
             return
-        outputs, changed = leg.reinvited(event.request.body, now)
+        if not self._office.added_streams.asked(leg, call, event.request.body, now):
+            self._renegotiate(leg, call, event.request.body, now)
+
+    def _renegotiate(self, leg: Leg, call: Call, offer: bytes, now: Instant) -> None:
+        outputs, changed = leg.reinvited(offer, now)
         self._office.drive(outputs)
         call.stage.on_renegotiated(leg, now)
         if changed is not None:
             call.stage.on_hold(leg, changed, now)
+
+    def _offer_withdrawn(self, event: OfferWithdrawn, now: Instant) -> None:
+        self._office.added_streams.withdrawn(event.session)
+
+    def _streams_added(self, session: int, now: Instant) -> None:
+        """Who was asked for further streams has answered, or is gone."""
+        if self._office.added_streams.by_session:
+            added = self._office.added_streams.taken(session, now)
+            leg, call = self.find(added.leg.session) if added is not None else (None, None)
+            if added is not None and leg is not None and call is not None:
+                self._renegotiate(leg, call, added.offer, now)
 
     def _offer_answered(self, event: OfferAnswered, now: Instant) -> None:
         self._reanswered(event.session, event.response.body, now)
@@ -303,6 +318,7 @@ class Signalling:
         leg.reanswered(body, now)
         if was_silent is not leg.description.silent:
             call.stage.on_renegotiated(leg, now)  # the other may have gone back to images meanwhile
+        self._streams_added(session, now)
         if leg.adrift:
             self._office.log("warning", "stream could not be moved, hanging up", call=call.id, peer=leg.peer)
             if leg is call.leg:
@@ -318,6 +334,7 @@ class Signalling:
         reason = (event.request.headers.get("Reason") or "") if event.request is not None else ""
         leg.said = reason
         leg.ended(now)
+        self._streams_added(event.session, now)
         if leg is call.leg:
             words = "caller hung up" if event.cause == "bye" else f"caller's dialog ended: {event.cause}"
             call.end(now, 487, by="caller", reason=words, header=reason)
@@ -326,6 +343,7 @@ class Signalling:
 
     def _session_closed(self, event: SessionClosed, now: Instant) -> None:
         self._office.fabric.sessions.pop(event.session, None)
+        self._streams_added(event.session, now)
         self._requests.messages.closed(event.session)
 
     # -------------------------------------------------------------------------------------------------- our requests
@@ -348,7 +366,3 @@ class Signalling:
             or messages.answered(tx, response, now)
             or office.recording_servers.health.answered(tx, response, now)
         )
-
-
-def _ignore(event: Output, now: Instant) -> None:
-    """Answers to requests of ours that nobody waits for."""

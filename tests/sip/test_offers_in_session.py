@@ -14,6 +14,7 @@ from softswitch.sip.events import (
 )
 
 HOLD = OFFER + b"a=sendonly\r\n"
+HOLD_AGAIN = HOLD.replace(b"o=- 1 1 ", b"o=- 1 2 ")  # after an answer of ours under version 1
 
 
 def both_sides(world, uac):
@@ -109,7 +110,25 @@ def test_their_offer_may_come_while_we_wait_after_glare():
     assert len(world.times("INVITE")) == 2
     (ok,) = world.do("accept_offer", session, ANSWER)
     (again,) = world.receive(within(peer, "ACK", 7))
-    assert (ok.status, again.body) == (200, HOLD)
+    assert (ok.status, again.body) == (200, HOLD_AGAIN)
+
+
+@pytest.mark.parametrize("glare", [True, False])
+def test_an_offer_that_had_to_wait_counts_above_the_answer_that_came_before_it(glare):
+    """RFC 3264 §8: each new description has a version one higher; a peer may pass over one that has not."""
+    world = World()
+    session, peer = both_sides(world, True)
+    ours, said = (b"v=0\r\no=- 1 %d IN IP4 192.0.2.1\r\ns=%s\r\n" % (5, name) for name in (b"offer", b"answer"))
+    if glare:
+        (invite,) = world.do("reinvite", session, ours)
+        world.receive(answer(invite, 491))
+    world.receive(within(peer, "INVITE", 7, body=OFFER))
+    if not glare:
+        world.do("reinvite", session, ours)
+    world.do("accept_offer", session, said)
+    world.advance(5)
+    again = world.receive(within(peer, "ACK", 7))
+    assert [request.body for request in again] == [ours.replace(b" 5 ", b" 6 ")]
 
 
 @pytest.mark.parametrize("status", [481, 408])
@@ -242,7 +261,7 @@ def test_our_reinvite_waits_while_theirs_is_open():
     world.do("accept_offer", session, ANSWER)
     assert world.times("INVITE") == []
     (invite,) = world.receive(within(peer, "ACK", 7))
-    assert invite.body == HOLD
+    assert invite.body == HOLD_AGAIN
 
 
 def test_our_reinvite_waits_for_the_first_ack():

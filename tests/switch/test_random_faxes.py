@@ -1,4 +1,4 @@
-"""Random calls of two fax machines that change between images and sound as they please, refuse, are transferred and
+"""Random calls of two parties that change between sound, images and video as they please, refuse, are transferred and
 lose messages: what we have said, what media does and what the ledger tells agree, and nothing is left.
 
 RANDOM_FAXES_FIRST and RANDOM_FAXES_LAST are the seeds to try."""
@@ -24,14 +24,15 @@ from tests.switch.test_fax_from_the_start import SETTINGS
 
 FIRST = int(os.environ.get("RANDOM_FAXES_FIRST", "0"))
 LAST = int(os.environ.get("RANDOM_FAXES_LAST", "40"))
-SOUND, NO_SOUND, IMAGE, NO_IMAGE = (
-    "m=audio {} RTP/AVP 8",
-    "m=audio 0 RTP/AVP 8",
-    "m=image {} udptl t38",
-    "m=image 0 udptl t38",
-)
-BEGINNINGS = ((SOUND,), (IMAGE, *T38), (SOUND, IMAGE), (NO_SOUND, IMAGE, *T38), (IMAGE, SOUND))
-CHANGES = (*BEGINNINGS, (SOUND, NO_IMAGE), (SOUND, "a=sendonly"), (NO_SOUND,), ())
+SOUND, NO_SOUND = "m=audio {} RTP/AVP 8", "m=audio 0 RTP/AVP 8"
+IMAGE, NO_IMAGE = "m=image {} udptl t38", "m=image 0 udptl t38"
+VIDEO = "m=video {} RTP/AVP 99\r\na=rtpmap:99 H264/90000"
+LINES = {"audio": SOUND, "image": IMAGE, "video": VIDEO}
+BEGINNINGS = ((SOUND,), (SOUND, VIDEO), (IMAGE, *T38), (SOUND, IMAGE), (NO_SOUND, IMAGE, *T38), (IMAGE, SOUND))
+CHANGES = (
+    *BEGINNINGS, (SOUND, NO_IMAGE), (SOUND, VIDEO), (SOUND, VIDEO), (SOUND, IMAGE, VIDEO), (SOUND, "a=sendonly"),
+    (NO_SOUND,), (),
+)  # fmt: skip
 RECORDED = replace(SETTINGS, recording=Recording(directory="/recordings", calls="all"))
 
 
@@ -49,7 +50,7 @@ class Machine:
         lines = []
         for media in parse_sdp(offer).media:
             taken = media.port and not (self._stubborn and self._dice.random() < 0.2)
-            lines.append((SOUND if media.kind == "audio" else IMAGE).format(self._port() if taken else 0))
+            lines.append(LINES[media.kind].format(self._port() if taken else 0))
         return self.describe(tuple(lines))
 
     def happened(self, event: SipOutput) -> None:
@@ -144,9 +145,13 @@ class Day:
                 assert media.hears(mine) == {theirs}
             elif not any(silent) and not faxes and leg.held_at is None and far.held_at is None:
                 assert far.id in media.hears(leg.id)
+            if leg.streams is not None and far.streams is not None and not faxes:
+                for kind in leg.streams.by_kind.keys() & far.streams.by_kind.keys():
+                    hears = {far.streams.by_kind[kind].id} if leg.held_at is None and far.held_at is None else set()
+                    assert media.hears(leg.streams.by_kind[kind].id) == hears
             if not faxes and not said.reoffered and not said.pending:
                 have = {"audio"} if leg.negotiated is not None else set()
-                have |= {"image"} if said.images else set()
+                have |= set() if leg.streams is None else leg.streams.by_kind.keys()
                 ports = {section.kind for section in parse_sdp(said.sdp).media if section.port}
                 assert have <= ports, "nothing is open that we have not said"
 
@@ -159,6 +164,7 @@ class Day:
         faxes = self.site.switch.office.faxes
         assert not faxes.by_session
         assert not faxes.alone
+        assert not self.site.switch.office.added_streams.by_session
         kinds = Counter(fact.kind for fact in self.site.saved if isinstance(fact, Fact))
         assert kinds["fax.started"] == kinds["fax.ended"]
         assert kinds["recording.paused"] == kinds["recording.resumed"]

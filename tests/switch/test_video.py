@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from softswitch.acd.model import QueueSettings
+from softswitch.sip.events import Reinvited
 from softswitch.switch.events import MediaLost, Reported
 from softswitch.switch.settings import Agent, Phone, Route, Settings, Sip
 from softswitch.wire import control
@@ -262,16 +263,110 @@ def test_the_callee_takes_its_video_away() -> None:
     site.nothing_left()
 
 
-def test_video_that_one_side_adds_later_is_not_taken() -> None:
-    """The other side has not agreed to any: port 0, and the call goes on."""
+def asked(party: Party, body: bytes | int = b"") -> list[bytes]:
+    """The later offers that a party gets; it answers them `body` (a status: it refuses), else as it did before."""
+    happened, offers, before = party._happened, [], party.to_answer
+
+    def happens(event: object) -> None:
+        if isinstance(event, Reinvited):
+            offers.append(event.request.body)
+            if isinstance(body, int):
+                party.perform(party.ua.reject_offer(event.session, body, party.site.now))
+                return
+            party.to_answer = lambda offer: body or before(offer)
+        happened(event)  # type: ignore[arg-type]
+
+    party._happened = happens  # type: ignore[method-assign]
+    return offers
+
+
+WITH_VIDEO = description("192.0.2.11", *AUDIO, *video(*H264, "a=rtcp-mux", formats="99", port=6000), version=2)
+
+
+@pytest.mark.parametrize("who", ["caller", "callee"])
+def test_video_that_one_side_adds_later(who: str) -> None:
+    """RFC 4317 §4.1, RFC 3264 §8.1: the other one is asked by re-INVITE, and what it answers is answered."""
     site, alice, bob = two()
     bob.to_answer = lambda offer: description("192.0.2.11", *AUDIO)
     line = alice.call("1002", sdp=description("192.0.2.10", *AUDIO))
-    alice.reoffer(line, description("192.0.2.10", *AUDIO, *BOTH, version=2))
-    call = next(iter(site.switch.calls.values()))
-    assert sections(call.leg.sdp)[1] == ("video", 0)
-    assert not streams(site)
+    one, other, its = (alice, bob, line) if who == "caller" else (bob, alice, bob.line)
+    host = other.remote[0].encode()
+    offers = asked(other, WITH_VIDEO.replace(b"192.0.2.11", host))
+    one.reoffer(its, description(one.remote[0], *AUDIO, *BOTH, version=2))
+    site.run(1.0)
+    (offer,) = offers
+    assert [kind for kind, _ in sections(offer)] == ["audio", "video"]
+    assert picture(offer).formats == ("99", "100")
+    answer = its.events[-1].response.body  # type: ignore[union-attr]
+    assert [(kind, bool(port)) for kind, port in sections(answer)] == [("audio", True), ("video", True)]
+    assert picture(answer).formats == ("99",)
+    assert set(streams(site)) == {"192.0.2.10", "192.0.2.11"}
+    assert joined(site)
     alice.hang_up(line)
+    site.nothing_left()
+
+
+@pytest.mark.parametrize("answer", [b"", 488, 415, 500])
+def test_video_that_one_side_adds_later_and_the_other_does_not_want(answer: bytes | int) -> None:
+    """Port 0, the call goes on, and it is not asked again."""
+    site, alice, bob = two()
+    bob.to_answer = lambda offer: description("192.0.2.11", *AUDIO, *([] if b"m=video" not in offer else video(port=0)))
+    line = alice.call("1002", sdp=description("192.0.2.10", *AUDIO))
+    offers = asked(bob, answer)
+    for version in (2, 3):
+        alice.reoffer(line, description("192.0.2.10", *AUDIO, *BOTH, version=version))
+        site.run(1.0)
+        call = next(iter(site.switch.calls.values()))
+        assert sections(call.leg.sdp)[1] == ("video", 0)
+    assert len(offers) == 1
+    assert not streams(site)
+    assert len(site.switch.office.fabric.workers[0].free) == 500 - 2
+    alice.hang_up(line)
+    site.nothing_left()
+
+
+def test_nobody_is_asked_for_video_by_a_hold_nor_without_leave() -> None:
+    settings = replace(SETTINGS, phones=SETTINGS.phones | {"1002": Phone(password=PASSWORD, video=False)})
+    for site, alice, bob in (two(), two(settings)):
+        bob.to_answer = lambda offer: description("192.0.2.11", *AUDIO)
+        line = alice.call("1002", sdp=description("192.0.2.10", *AUDIO))
+        offers = asked(bob)
+        hold = () if site.switch.office.settings is settings else ("a=sendonly",)
+        alice.reoffer(line, description("192.0.2.10", *AUDIO, *hold, *BOTH, version=2))
+        site.run(1.0)
+        call = next(iter(site.switch.calls.values()))
+        assert sections(call.leg.sdp)[1] == ("video", 0)
+        assert not offers
+        alice.hang_up(line)
+        site.nothing_left()
+
+
+@pytest.mark.parametrize("leaves", ["caller", "callee", "withdrawn"])
+def test_who_leaves_while_the_other_is_asked_for_video(leaves: str) -> None:
+    site, alice, bob = two()
+    bob.to_answer = lambda offer: description("192.0.2.11", *AUDIO)
+    line = alice.call("1002", sdp=description("192.0.2.10", *AUDIO))
+    happened, waiting = bob._happened, []
+
+    def think(event: object) -> None:
+        if isinstance(event, Reinvited):
+            waiting.append(event)
+        else:
+            happened(event)  # type: ignore[arg-type]
+
+    bob._happened = think  # type: ignore[method-assign]
+    alice.reoffer(line, description("192.0.2.10", *AUDIO, *BOTH, version=2))
+    assert site.switch.office.added_streams.by_session
+    if leaves == "withdrawn":
+        site.switch.office.added_streams.withdrawn(next(iter(site.switch.calls.values())).leg.session)
+        bob.perform(bob.ua.accept_offer(waiting[0].session, WITH_VIDEO, site.now))
+        site.run(1.0)
+        assert [kind for kind, port in sections(waiting[1].request.body) if port] == ["audio"]
+    else:
+        (alice if leaves == "caller" else bob).hang_up(line if leaves == "caller" else bob.line)
+    alice.hang_up(line)
+    site.run(40.0)
+    assert not site.switch.office.added_streams.by_session
     site.nothing_left()
 
 
