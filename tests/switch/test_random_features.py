@@ -1,5 +1,5 @@
-"""Phones that do anything at any moment with forwarding, pickup, parking, paging and keys: whatever they do, who hears
-whom stays sound, the ACD's invariants hold, and nothing is left at the end."""
+"""Phones that do anything at any moment with forwarding, pickup, parking, paging, keys, clicks and Join: whatever they
+do, who hears whom stays sound, the ACD's invariants hold, and nothing is left at the end."""
 
 from dataclasses import replace
 from random import Random
@@ -9,6 +9,7 @@ import pytest
 from softswitch.acd.model import QueueSettings
 from softswitch.switch.events import (
     AgentCommand,
+    DialCommand,
     HangUpCall,
     MediaLost,
     PhoneCommand,
@@ -33,6 +34,7 @@ from softswitch.switch.settings import (
 )
 from softswitch.switch.stages.talking import TalkStage
 from tests.switch.site import HOST, Line, MediaProcess, Party, Site
+from tests.switch.test_join import names
 
 NAMES = ("1001", "1002", "1003", "1004", "1005")
 PHONE = Phone(password="correct horse", pickup_groups=("all",), intercom=True, max_calls=2)
@@ -70,6 +72,7 @@ class Day:
 
     def __init__(self, seed: int) -> None:
         self.dice = Random(seed)
+        self.clicks = 0
         self.site = Site(SETTINGS)
         self.phones = [self.site.phone(name, f"192.0.2.{name[2:]}") for name in NAMES]
         for phone in self.phones:
@@ -77,8 +80,8 @@ class Day:
         self.carrier = self.site.party("carrier", "198.51.100.9")
         self.acts = (
             *[self.call] * 8, *[self.answer] * 4, *[self.hang_up] * 3, *[self.code] * 2, *[self.keys] * 3,
-            *[self.prompts] * 3, *[self.wait] * 4, self.refer, self.hold, self.manner, self.order, self.vanish,
-            self.reload, self.media_dies,
+            *[self.prompts] * 3, *[self.wait] * 4, *[self.click] * 2, self.join, self.join,
+            self.refer, self.hold, self.manner, self.order, self.vanish, self.reload, self.media_dies,
         )  # fmt: skip
 
     def lines(self, *states: str) -> list[tuple[Party, Line]]:
@@ -127,6 +130,19 @@ class Day:
             fields = (("Refer-To", f"<sip:{self.dice.choice(('701', '702', *NAMES))}@{HOST}>"),)
             party.perform(party.ua.send_in_dialog(line.session, "REFER", self.site.now, b"", "", fields))
             self.site.settle()
+
+    def click(self) -> None:
+        self.clicks += 1
+        party = self.dice.choice((*NAMES, *(f"agent:{name}" for name in NAMES[:3])))
+        to = self.dice.choice((*NUMBERS, "9123", "queue:sales", "park:main", "group:all", "page:floor"))
+        self.site.give(DialCommand(f"click{self.clicks}", party, to, "crm", self.dice.random() < 0.3))
+
+    def join(self) -> None:
+        """By one of the two who talk, or by anybody."""
+        if up := self.lines("up"):
+            party, line = self.dice.choice(up)
+            who = party if self.dice.random() < 0.8 else self.dice.choice(self.phones)
+            who.call("600" if who is self.carrier else "1000", headers=names(party, line)[:1])
 
     def hold(self) -> None:
         if up := self.lines("up"):
