@@ -96,7 +96,7 @@ class Messages:
     def _addressees(self, phone: str, request: Request, now: Instant) -> list[tuple[Request, Flow, Credentials | None]]:
         """The requests to send. Raises `PeerError` 404, 403, 480."""
         office = self._office
-        number = request.uri.number
+        number, meant = office.registrations.meant(request.uri, now)
         text = office.directory.dialled(phone, number, now)
         target = None if text is None else parse_target(text)
         settings = office.settings
@@ -114,7 +114,7 @@ class Messages:
         found: list[tuple[Request, Flow, Credentials | None]] = [
             (self._like(request, message_to(office, name, "MESSAGE", uri, routes, from_)), flow, None)
             for name in names
-            for uri, flow, routes in contacts(office, name, now)
+            for uri, flow, routes in contacts(office, name, now, "" if meant is None else meant[1])
         ]
         if not found:
             raise PeerError(f"{number} is not registered", status=480)

@@ -4,21 +4,24 @@ from typing import TYPE_CHECKING
 
 from softswitch.kernel.clock import Instant
 from softswitch.sip.flow import Flow
+from softswitch.sip.gruu import bare
 from softswitch.wire.sip import Headers, NameAddr, Request, Uri
 
 if TYPE_CHECKING:
     from softswitch.switch.office import Office
 
 
-def contacts(office: "Office", phone: str, now: Instant) -> list[tuple[Uri, Flow, tuple[str, ...]]]:
-    """Where the phone is reached: its fixed address, or each binding. URI, flow, and the routes on the way."""
+def contacts(office: "Office", phone: str, now: Instant, instance: str = "") -> list[tuple[Uri, Flow, tuple[str, ...]]]:
+    """Where the phone is reached: its fixed address, or each binding; with `instance`, those of it (RFC 5627). URI,
+    flow, and the routes on the way."""
     settings = office.settings.phones[phone]
-    if settings.contact is not None:
+    if settings.contact is not None and not instance:
         uri = Uri.parse(settings.contact)
         return [(uri, office.flow_to(uri), ())]
     return [
         (Uri.parse(binding.destination), binding.flow, tuple(binding.route))
         for binding in office.registrations.bindings(phone, now)
+        if not instance or bare(binding.instance) == instance
     ]
 
 

@@ -187,8 +187,7 @@ def _wanted(
     if replaces:
         staying = talk.callee if leg is call.leg else call.leg
         return _replaced(office, unescape(replaces), leg.peer, call, staying)
-    meant = office.registrations.named(uri, now) if "gr" in uri.params else None
-    number = uri.number if meant is None else office.settings.phones[meant[0]].number or meant[0]
+    number, meant = office.registrations.meant(uri, now)
     target = office.directory.dialled(phone, number, now)
     if target is None:
         raise PeerError(f"{uri} leads nowhere", status=404)

@@ -104,9 +104,15 @@ class Registrations:
     def bindings(self, phone: str, now: Instant) -> tuple[Binding, ...]:
         return self._registrar.bindings(phone, now)
 
-    def named(self, uri: Uri, now: Instant) -> tuple[str, str]:
-        """The phone and the instance of it for which a GRUU stands (RFC 5627 §5.2), registered now or not. Raises
-        `PeerError` (404)."""
+    def meant(self, uri: Uri, now: Instant) -> tuple[str, tuple[str, str] | None]:
+        """The number that a URI dials; and for a GRUU (RFC 5627 §5.2) the phone, and the instance of it, registered now
+        or not. Raises `PeerError` (404) for a GRUU of nobody."""
+        if "gr" not in uri.params:
+            return uri.number, None
+        named = self._named(uri, now)
+        return self._office.settings.phones[named[0]].number or named[0], named
+
+    def _named(self, uri: Uri, now: Instant) -> tuple[str, str]:
         if gruu.is_temporary(uri):
             binding = self._registrar.hidden(uri, now)
             if binding is not None and binding.aor in self._office.settings.phones:

@@ -130,7 +130,7 @@ class Signalling:
             stream = directory.phone_stream(source.name, remote_host)
         try:
             who = calling_party(office, source, request)
-            meant = office.registrations.named(request.uri, now) if "gr" in request.uri.params else None
+            number, meant = office.registrations.meant(request.uri, now)
         except PeerError as error:
             office.log("warning", "call refused", peer=str(source), status=error.status, reason=str(error))
             self._refuse(event.session, error.status, now)
@@ -139,7 +139,6 @@ class Signalling:
         leg = Leg(id, str(source), worker, stream, office.ua, office.fabric)
         leg.invited(event.session, request, request.body)
         leg.record_aware = knows_recording(request)
-        number = request.uri.number if meant is None else office.settings.phones[meant[0]].number or meant[0]
         if source.kind == "trunk" and office.trunks.by_contact_user(number) is not None:
             number = request.to.uri.number  # carriers call the contact that we registered; To has the number
         language = office.settings.server.language

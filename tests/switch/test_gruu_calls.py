@@ -1,13 +1,18 @@
 """Calls to a GRUU reach that phone of the account, and no other (RFC 5627 §5.2)."""
 
+from collections.abc import Callable
+
 import pytest
 
-from softswitch.sip.events import Invitation
+from softswitch.sip.events import Invitation, Requested, SipEvent
 from softswitch.sip.offer_answer import make_offer
 from softswitch.switch.settings import Phone, Route, Settings, Sip, Trunk
 from softswitch.wire.sip import Headers, NameAddr, Request, Uri
 from tests.switch.site import Line, Party, Site
 from tests.switch.test_refer import refer
+from tests.switch.watcher import Watcher
+
+Hear = Callable[[SipEvent], None]
 
 PASSWORD = "correct horse"
 SETTINGS = Settings(
@@ -124,6 +129,37 @@ def test_a_call_is_referred_to_one_of_two_phones(site: Site) -> None:
     assert len(desk.lines) == 1
     assert refer(mobile, mobile.line, "<sip:1002@pbx.test;gr=>") in (400, 404)
     caller.hang_up(line)
+    site.nothing_left()
+
+
+def test_a_message_to_one_of_two_phones(site: Site) -> None:
+    """RFC 3428 by a GRUU: that phone alone has it; nobody's is 404, who is not there 480."""
+    _, desk, mobile, _ = two_phones(site)
+    writer = Watcher(site, "1001", "192.0.2.10")
+    before = len(desk.responses), len(mobile.responses)
+    got: list[str] = []
+    for phone in (desk, mobile):
+        happened = phone._happened
+
+        def hear(event: SipEvent, phone: Instance = phone, happened: Hear = happened) -> None:
+            if isinstance(event, Requested) and event.request.method == "MESSAGE":
+                got.append(phone.instance)
+            happened(event)
+
+        phone._happened = hear  # type: ignore[method-assign]
+    for uri, status in (
+        (mobile.temporary, 200),
+        (desk.public, 200),
+        ("sip:tgruu.00@pbx.test;gr", 404),
+        ("sip:1002@pbx.test;gr=urn:uuid:nothing", 480),
+    ):
+        headers = Headers((("From", "<sip:1001@pbx.test>;tag=m"), ("To", f"<{uri}>"), ("Content-Type", "text/plain")))
+        request = Request("MESSAGE", Uri.parse(uri), headers, b"hello")
+        writer.perform(writer.ua.request(request, writer.flow, site.now, writer.credentials)[1])
+        site.settle()
+        assert writer.replies[-1].status == status, uri
+    assert got == ["urn:uuid:mobile", "urn:uuid:desk"]
+    assert before == (len(desk.responses), len(mobile.responses))
     site.nothing_left()
 
 
