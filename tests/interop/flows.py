@@ -16,7 +16,7 @@ from tests.interop.conftest import PASSWORD
 from tests.interop.floor import MUSIC_HZ, Person
 from tests.interop.rtp_peer import RtpPeer
 from tests.interop.scenario import Scenario, sdp
-from tests.interop.switch_process import SwitchProcess, free_port
+from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port
 
 TONES = {"alice": 600.0, "bob": 950.0, "carol": 1350.0, "dan": 1800.0, "trunk": 2250.0}
 SOUNDS = {**TONES, "music": MUSIC_HZ}
@@ -78,7 +78,7 @@ class Flows:
         """A phone that hears and says nothing."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((HOSTS[name], self.ports[name]))
-            sock.settimeout(5.0)
+            sock.settimeout(PATIENCE)
             yield sock
 
     def register(self, scenario: Scenario) -> list[str]:

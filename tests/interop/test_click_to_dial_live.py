@@ -38,7 +38,7 @@ def _talked(switch: SwitchProcess, call: str) -> None:
         talk = next((one for one in switch.get("calls")["items"] if one["id"] == call), None)
         return talk is not None and talk["state"] == "talking"
 
-    wait_until("a talk", enough, 10.0)
+    wait_until("a talk", enough)
     time.sleep(2.5)
 
 
