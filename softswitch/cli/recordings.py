@@ -258,7 +258,7 @@ def _folder(settings: "Settings") -> "Recordings":
     from softswitch.services.recordings import Recordings
 
     directory = Path(settings.server.data_dir) / settings.recording.directory
-    return Recordings(directory, settings.recording.template)
+    return Recordings(directory)
 
 
 def _say(sentence: str) -> None:

@@ -38,9 +38,9 @@ from softswitch.services.configuration_values import HOST, Known, ValueChecks
 from softswitch.services.faults import Finding, closest
 from softswitch.services.key_lines import KeyPath
 from softswitch.services.prompts import find_music, find_prompt
-from softswitch.services.recordings import TEMPLATE_FIELDS
 from softswitch.sip.numbers import Pattern
 from softswitch.sip.transports import TRANSPORTS
+from softswitch.switch.recording_names import FIELDS
 from softswitch.switch.settings import Hours, Menu, Phone, Route, Settings, Trunk
 from softswitch.switch.targets import NAME, SECTIONS, parse_target
 
@@ -202,8 +202,8 @@ class _Checks(ValueChecks):
             self._error(path, str(error).lower())
             return
         for name in names:
-            if name not in TEMPLATE_FIELDS:
-                self._error(path, f"{{{name}}} is not a field", closest(name, TEMPLATE_FIELDS))
+            if name not in FIELDS:
+                self._error(path, f"{{{name}}} is not a field", closest(name, FIELDS))
         if "call" not in names:
             self._error(path, "needs {call}: without it one recording overwrites another")
         if not template.endswith(".wav"):

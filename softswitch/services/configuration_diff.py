@@ -1,8 +1,10 @@
-"""What a new configuration changes, in lines for the log and for `softswitch check --against`."""
+"""What a new configuration changes, in lines for the log, `softswitch reload` and `softswitch diff`.
+
+What a running switch cannot change stays as it is until a restart, and is said each time."""
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
-from typing import Final
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, Final
 
 from softswitch.services.configuration_shape import file_path
 from softswitch.services.faults import SECRET_KEYS, key_text
@@ -18,6 +20,8 @@ AFTER_RESTART: Final = (
     ("media", "workers"),
     ("media", "backend"),
     ("api", "listen"),
+    ("provisioning", "listen"),
+    ("recording", "directory"),
 )  # settings that a running switch cannot change: what they made is held by processes and sockets
 
 
@@ -28,6 +32,15 @@ def diff(old: Settings, new: Settings) -> list[str]:
         f"{key_text(file_path(path))}: {change}{' (after a restart)' if path[:2] in AFTER_RESTART else ''}"
         for path, change in _changes(old, new, ())
     ]
+
+
+def held(new: Settings, started: Settings) -> Settings:
+    """`new`, with what waits for a restart as it was when the switch was started."""
+    for section, key in AFTER_RESTART:
+        part: Any = getattr(new, section)
+        part = replace(part, **{key: getattr(getattr(started, section), key)})
+        new = replace(new, **{section: part})
+    return new
 
 
 def _changes(old: object, new: object, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:

@@ -1,24 +1,17 @@
-"""The files of recordings: where a new one goes, which there are, whether they are whole."""
+"""The files of recordings: which there are, whether they are whole."""
 
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
 from pathlib import Path
-from string import Formatter
 from typing import Final
 
 from softswitch.kernel.clock import Instant
 from softswitch.kernel.errors import LocalError, PeerError
 from softswitch.media import wav
 
-TEMPLATE_FIELDS: Final = ("date", "time", "call", "queue", "agent", "caller", "called")
-
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9_.+\-]+")
-_LONGEST: Final = 80  # characters of a value: a whole name stays below the 255 bytes that file systems take
 ENDINGS: Final = {"wav": ".wav", "flac": ".flac", "opus": ".opus", "mp3": ".mp3"}
 CONTENT_TYPES: Final = {".wav": "audio/wav", ".flac": "audio/flac", ".opus": "audio/ogg", ".mp3": "audio/mpeg"}
 PART: Final = ".part"  # the ending of a conversion under way
@@ -48,19 +41,8 @@ class RecordingFile:
 class Recordings:
     """The recordings directory. Paths that come from outside never lead out of it."""
 
-    def __init__(self, directory: Path, template: str = "{date}/{call}.wav") -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._template = template
-
-    def new(self, values: dict[str, str], started: Instant, zone: tzinfo) -> str:
-        """The relative path of a new recording. `values` fills the template's fields but {date} (2026-08-01) and {time}
-        (14-05-59), which are those of `started` in `zone`; what a file name cannot hold becomes `_`."""
-        at = datetime.fromtimestamp(started, zone)
-        given = {name: _safe(values.get(name, "")) for name in TEMPLATE_FIELDS}
-        given |= {"date": f"{at:%Y-%m-%d}", "time": f"{at:%H-%M-%S}"}
-        path = Formatter().vformat(self._template, (), given)
-        self._inside(path)
-        return path
 
     def find(self, path: str) -> Path:
         """The file of a recording that somebody asks for. Raises `PeerError` 404 when there is none, or when `path`
@@ -161,11 +143,6 @@ class Recordings:
         if "\0" in path or root not in file.parents:
             raise PeerError(f"no recording {path}", status=404)
         return file
-
-
-def _safe(value: str) -> str:
-    """`value` as one part of a path: no separators, not hidden, never empty."""
-    return _UNSAFE.sub("_", value)[:_LONGEST].lstrip(".") or "none"
 
 
 def digest(path: str | Path) -> str:

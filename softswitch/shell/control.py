@@ -19,7 +19,7 @@ from softswitch.kernel.errors import LocalError
 from softswitch.services import configuration
 from softswitch.services.alarms import Alarms
 from softswitch.services.certificate_watch import CertificateWatch
-from softswitch.services.configuration_diff import diff
+from softswitch.services.configuration_diff import diff, held
 from softswitch.services.keeper import Keeper
 from softswitch.services.live_settings import LiveSettings
 from softswitch.services.mail import FOLDER, MailRoom
@@ -105,7 +105,7 @@ class Control:
 
     def __init__(self, config: Path, settings: Settings, sockets: Path, make_core: MakeCore, front: Front) -> None:
         self._config = config
-        self._settings = settings
+        self._settings = self._started = settings
         self._data_dir = Path(settings.server.data_dir)
         self._sockets = sockets
         self._make_core = make_core
@@ -149,7 +149,7 @@ class Control:
             if channel is not None:
                 channel.say(Bound())
                 watch_supervisor(self._loop, channel, self._orphaned)
-            recordings = Recordings(self._data_dir / settings.recording.directory, settings.recording.template)
+            recordings = Recordings(self._data_dir / settings.recording.directory)
             self._keep(core, store, saver, recordings)
             self._serve(core, store, recordings)
             await self._open(endpoints, listeners)
@@ -357,7 +357,7 @@ class Control:
         lines = diff(self._live.file, file)
         before = self._contexts.certificate
         self._contexts.load(file)  # first, since it may refuse
-        settings = self._live.over(file)
+        settings = self._live.over(held(file, self._started))
         self._streams.configure(_limits(settings), settings.websocket.origins)
         if (certificate := self._contexts.certificate) is not None and certificate != before:
             lines.append(

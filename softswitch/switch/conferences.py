@@ -7,8 +7,9 @@ room without rules.
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
+from zoneinfo import ZoneInfo
 
 from softswitch.call.leg import Leg
 from softswitch.call.speech import say_number
@@ -402,7 +403,8 @@ class Conferences:
         if room.rules.record == "none":
             return
         call = next(iter(room.members.values())).call
-        moment = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d-%H%M%S")
+        zone = ZoneInfo(self._office.settings.server.timezone)
+        moment = datetime.fromtimestamp(now, zone).strftime("%Y-%m-%d-%H%M%S")
         room.path = f"{FOLDER}{room.name}/{moment}-{call.id}.wav"
         room.recorder = self._start_recording(room, call, room.path, now)
         if room.recorder:

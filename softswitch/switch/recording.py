@@ -5,13 +5,14 @@ The recorder is a sink of the mix, not of a leg: it goes on through transfers an
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from softswitch.call.leg import Leg
 from softswitch.kernel.clock import Instant
+from softswitch.switch.recording_names import recording_name
 from softswitch.switch.recording_session import RecordingSession
 from softswitch.switch.records import SavedRecording
 from softswitch.wire.control import Edge, PauseRecord, Record, RecordDone, ResumeRecord
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from softswitch.switch.call import Call
 
 LEFT = 0
-_SAFE = str.maketrans(dict.fromkeys('/\\:*?"<>|\0\n\r\t ', "_"))
 _RATE = 8000
 _HEADER = 80  # octets before the sound; `media.wav`
 _ORDER = "order"
@@ -246,16 +246,10 @@ class CallRecording:
         self._channels = (queue.record_channels if queue is not None else None) or settings.recording.channels
         if box:
             self._channels = 1
-        moment = datetime.fromtimestamp(now, UTC)
-        self.name = settings.recording.template.format(
-            date=moment.strftime("%Y-%m-%d"),
-            time=moment.strftime("%H%M%S"),
-            call=call.id,
-            queue=_safe(facts.queue),
-            agent=_safe(facts.agent),
-            caller=_safe(call.caller),
-            called=_safe(call.called),
-        )
+        values = {"call": call.id, "queue": facts.queue, "agent": facts.agent}
+        values |= {"caller": call.caller, "called": call.called}
+        zone = ZoneInfo(settings.server.timezone)
+        self.name = recording_name(settings.recording.template, values, now, zone)
         if box:
             self.name = f"{VOICEMAIL}{box}/{self.name}"
         if self.name in self._names:  # the call has come to another media process
@@ -335,8 +329,3 @@ def box_of(path: str) -> str:
 def stars(value: str) -> str:
     """What is shown of a secret: its length."""
     return "*" * len(value)
-
-
-def _safe(text: str) -> str:
-    """No caller chooses a folder."""
-    return text.translate(_SAFE).lstrip(".") or "none"

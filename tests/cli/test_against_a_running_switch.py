@@ -224,6 +224,21 @@ def test_reload_says_what_changed(switch, ask):
         ask("reload")
 
 
+def test_what_waits_for_a_restart_is_said_until_it_is_taken_back(switch, ask):
+    """And until the restart nobody looks for recordings where none are written."""
+    before = switch.config.read_text()
+    try:
+        switch.config.write_text(before + '\n[recording]\ndirectory = "elsewhere"\n')
+        for _ in range(2):
+            (line,) = ask("reload").splitlines()
+            assert line.startswith("recording.directory: ")
+            assert line.endswith('elsewhere" (after a restart)')
+            assert line in ask("diff")
+    finally:
+        switch.config.write_text(before)
+        assert ask("reload") == "nothing has changed\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -1,10 +1,11 @@
 """What a new configuration changes."""
 
+import json
 from dataclasses import replace
 
 from softswitch.acd.model import QueueSettings, ServiceLevel
-from softswitch.services.configuration_diff import diff
-from softswitch.switch.settings import Hours, Phone, Route, Server, Settings, Sip, Trunk
+from softswitch.services.configuration_diff import AFTER_RESTART, diff, held
+from softswitch.switch.settings import Hours, Phone, Recording, Route, Server, Settings, Sip, Trunk
 
 OLD = Settings(
     phones={"1": Phone(password="old-secret"), "2": Phone(contact="sip:h")},
@@ -66,3 +67,26 @@ def test_what_waits_for_a_restart_says_so() -> None:
     assert diff(OLD, replace(OLD, sip=Sip(listen=("udp:0.0.0.0:5070",)))) == [
         'sip.listen: ["udp:0.0.0.0:5060", "tcp:0.0.0.0:5060"] → ["udp:0.0.0.0:5070"] (after a restart)'
     ]
+
+
+def test_what_waits_for_a_restart_stays_as_it_was_and_is_said_again() -> None:
+    """Recordings are written where who keeps them looks; sockets are where listeners are named."""
+    new = replace(
+        OLD, sip=Sip(listen=("udp:127.0.0.1:5070",), domain="new.example"), recording=Recording(directory="elsewhere")
+    )
+    runs = held(new, OLD)
+    assert (runs.sip.domain, runs.sip.listen, runs.recording.directory) == ("new.example", OLD.sip.listen, "recordings")
+    assert diff(runs, new) == [
+        f"sip.listen: {_written(OLD.sip.listen)} → {_written(new.sip.listen)} (after a restart)",
+        'recording.directory: "recordings" → "elsewhere" (after a restart)',
+    ]
+    assert held(OLD, OLD) == OLD
+
+
+def test_every_setting_that_waits_is_one() -> None:
+    for section, key in AFTER_RESTART:
+        assert hasattr(getattr(OLD, section), key)
+
+
+def _written(texts: tuple[str, ...]) -> str:
+    return json.dumps(texts)

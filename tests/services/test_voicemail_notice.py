@@ -17,7 +17,7 @@ ROW = SavedRecording("voicemail/box/2026-01-01/c1.wav", "c1", 0.0, 12.0, 100, ca
 async def told(tmp_path: Path, command: str | None, row: SavedRecording = ROW, patience: float = 20.0) -> list[object]:
     said: list[object] = []
     settings = Settings(voicemail={"box": Voicemail(notify=command)})
-    recordings = Recordings(tmp_path, "{date}/{call}.wav")
+    recordings = Recordings(tmp_path)
     notice = VoicemailNotice(lambda: settings, recordings, lambda *words: said.append(words), patience)
     notice.recorded(row)
     while notice._running:

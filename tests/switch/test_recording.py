@@ -1,6 +1,8 @@
 """The recording of a call as the switch orders it: channels, pauses and who ordered them, secrets, a full disk."""
 
 from dataclasses import replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -9,7 +11,7 @@ from softswitch.media import wav
 from softswitch.switch import recording
 from softswitch.switch.events import RecordingCommand, RecordingRoom, Reported
 from softswitch.switch.records import CallRecord, SavedRecording
-from softswitch.switch.settings import Agent, Collect, Menu, Phone, Recording, Route, Settings, Sip, Trunk
+from softswitch.switch.settings import Agent, Collect, Menu, Phone, Recording, Route, Server, Settings, Sip, Trunk
 from softswitch.wire import control
 from tests.switch.site import Line, Party, Site
 
@@ -49,6 +51,20 @@ def orders(site: Site) -> list[control.Command]:
 
 def facts(site: Site, *kinds: str) -> list[Fact]:
     return [fact for fact in site.saved if isinstance(fact, Fact) and fact.kind in kinds]
+
+
+def test_the_name_has_the_days_of_the_house_and_no_more_of_a_caller_than_a_file_can_hold() -> None:
+    """Who calls from a number of 120 characters is recorded, too."""
+    template = Recording(directory="/recordings", template="{date}/{caller}.{call}.wav")
+    site = Site(replace(SETTINGS, server=Server(timezone="Pacific/Auckland"), recording=template))
+    site.phone("1001", "192.0.2.10")
+    told = orders(site)
+    site.party("+" + "3" * 120, "198.51.100.10").call("100")
+    site.run(1.0)
+    (order,) = [command for command in told if isinstance(command, control.Record)]
+    assert len(order.path.rpartition("/")[2].partition(".")[0]) == 80
+    day = f"{datetime.fromtimestamp(site.now, ZoneInfo('Pacific/Auckland')):%Y-%m-%d}"
+    assert order.path.startswith(f"/recordings/{day}/+333")
 
 
 def test_the_header_of_the_core_is_that_of_media() -> None:
