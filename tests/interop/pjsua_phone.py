@@ -196,8 +196,9 @@ class Phone:
         self.calls.clear()
         self.latest = None
         self.endpoint.hangupAllCalls()
-        self.account.shutdown()
-        until = time.monotonic() + 5.0  # the REGISTER that takes the contact back
+        if self.registered:
+            self.account.setRegistration(False)
+        until = time.monotonic() + 3.0  # the answer to the REGISTER that takes the contact back
         while self.registered and time.monotonic() < until:
             self.endpoint.libHandleEvents(10)
         os._exit(0)  # the destructors of the binding run in any order
