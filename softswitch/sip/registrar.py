@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec.structs import asdict, replace
 
-from softswitch.kernel.clock import Duration, Instant
+from softswitch.kernel.clock import Duration, Instant, earliest
 from softswitch.kernel.deadlines import Deadlines
 from softswitch.kernel.errors import PeerError
 from softswitch.sip import gruu, outbound
@@ -454,10 +454,7 @@ class Registrar:
 
     def deadline(self) -> Instant | None:
         """When `wake` or `keep_alive_due` has something to do (now and then earlier than that)."""
-        expiry, keep_alive = self._expiries.next(), self._keep_alives.next()
-        if expiry is None or keep_alive is None:
-            return expiry if keep_alive is None else keep_alive
-        return min(expiry, keep_alive)
+        return earliest(self._expiries.next(), self._keep_alives.next())
 
     def wake(self, now: Instant) -> list[Expired]:
         """Drop the contacts whose time is up."""

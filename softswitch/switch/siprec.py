@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from softswitch.kernel.clock import Duration, Instant
+from softswitch.kernel.clock import Duration, Instant, earliest
 from softswitch.kernel.deadlines import Deadlines
 from softswitch.sip.events import Output
 from softswitch.sip.flow import Flow
@@ -117,8 +117,7 @@ class RecordingServers:
         return True
 
     def deadline(self) -> Instant | None:
-        times = (self.deadlines.next(), self.health.deadline())
-        return min((time for time in times if time is not None), default=None)
+        return earliest(self.deadlines.next(), self.health.deadline())
 
     def wake(self, now: Instant) -> None:
         self.health.wake(now)

@@ -8,7 +8,7 @@ subscribes anew.
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from softswitch.kernel.clock import Instant, is_due
+from softswitch.kernel.clock import Instant, earliest, is_due
 from softswitch.kernel.errors import PeerError
 from softswitch.sip.events import Fields, Requested, TxId
 from softswitch.sip.notifier import Bounds, Notifier
@@ -256,8 +256,7 @@ class Subscriptions:
         return True
 
     def deadline(self) -> Instant | None:
-        times = self.notifier.deadline(), self.presences.published.deadline()
-        return min((time for time in times if time is not None), default=None)
+        return earliest(self.notifier.deadline(), self.presences.published.deadline())
 
     def wake(self, now: Instant) -> None:
         if is_due(self.presences.published.deadline(), now):

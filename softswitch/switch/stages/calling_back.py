@@ -20,7 +20,7 @@ from softswitch.call.causes import kind
 from softswitch.call.dial import Dial, Fails, News, Wins
 from softswitch.call.leg import Leg
 from softswitch.call.tones import tone
-from softswitch.kernel.clock import Instant, is_due
+from softswitch.kernel.clock import Instant, earliest, is_due
 from softswitch.sip.counterpart import SWITCH
 from softswitch.sip.events import Output
 from softswitch.switch.records import Outcome
@@ -251,7 +251,7 @@ class CallbackStage(Stage):
 
     def _arm(self) -> None:
         dialled = None if self._dial is None else self._dial.deadline
-        self.deadline = min((due for due in (self._phones.deadline, dialled) if due is not None), default=None)
+        self.deadline = earliest(self._phones.deadline, dialled)
 
     def _give_up_dial(self, now: Instant) -> None:
         if self._dial is not None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from softswitch.call.fabric import NoPort
 from softswitch.call.leg import Leg
-from softswitch.kernel.clock import Instant, is_due
+from softswitch.kernel.clock import Instant, earliest, is_due
 from softswitch.switch.conferences import Member, Room
 from softswitch.switch.stages.in_call import KeyRun
 from softswitch.switch.stages.spoken_name import own_name
@@ -116,7 +116,7 @@ class ConferenceStage(Stage):
     def look(self) -> None:
         """The deadline may be another."""
         alone = None if self._room is None else self._room.alone_until
-        self.deadline = min((time for time in (self._keys.deadline, alone) if time is not None), default=None)
+        self.deadline = earliest(self._keys.deadline, alone)
         if self.call.stage is self:
             self.call.rearm()
 

@@ -26,7 +26,7 @@ from softswitch.acd.model import (
 from softswitch.call.callback_dialogue import CallbackDialogue, Confirmed, Declined, Say, Step
 from softswitch.call.leg import Leg
 from softswitch.call.speech import say_position, say_wait
-from softswitch.kernel.clock import Instant, is_due
+from softswitch.kernel.clock import Instant, earliest, is_due
 from softswitch.switch.stages.offered import OfferedPhones
 from softswitch.switch.stages.sounds import PlayStage
 from softswitch.switch.stages.stage import Stage
@@ -172,7 +172,7 @@ class QueueStage(Stage):
 
     def _arm(self) -> None:
         dialogue = None if self._dialogue is None else self._dialogue.deadline
-        self.deadline = min((due for due in (self._phones.deadline, dialogue) if due is not None), default=None)
+        self.deadline = earliest(self._phones.deadline, dialogue)
 
     def _bridge(self, bridge: Bridge, now: Instant) -> None:
         leg = self._phones.take(bridge.offer)
