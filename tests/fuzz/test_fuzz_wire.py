@@ -131,7 +131,8 @@ def test_sdp_of_two_parties() -> None:
     for data, reply in pairs:
         if (offer := survives(offered_on, data)) is None:
             continue
-        assert [media.kind for media in parse_sdp(offer).media] in (["audio"], ["audio", "video"])
+        kinds = [media.kind for media in parse_sdp(offer).media]
+        assert kinds in (["audio"], ["audio", "video"], ["video"])  # the last for who offers no sound
         assert offer.replace(b"\r\n", b"").decode().isprintable()
         if (result := survives(partial(accept, our_offer=offer), reply)) is not None:
             agreed += 1
