@@ -115,6 +115,8 @@ def offered_on(data: bytes) -> bytes:
     for media in (section.media for section in sections.values()):
         formats = tuple(str(payload) for payload in media.rtpmaps())
         texts.append(relayed_media.written(media, 4002, media.proto, formats, "sendrecv", mux=True))
+    if far.silent and not texts:
+        raise PeerError("nothing is offered that can be passed on", status=488)  # as `first_offer` does
     return make_offer(OURS, 1, 1, far=far, sections=texts)
 
 
