@@ -48,7 +48,11 @@ class Recordings:
         """The file of a recording that somebody asks for. Raises `PeerError` 404 when there is none, or when `path`
         leads out of the directory."""
         file = self._inside(path)
-        if not file.is_file():
+        try:
+            there = file.is_file()
+        except OSError as error:  # a name that no file system takes
+            raise PeerError("not a path", status=404) from error
+        if not there:
             raise PeerError(f"no recording {path}", status=404)
         return file
 

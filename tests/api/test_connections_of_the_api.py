@@ -42,3 +42,72 @@ async def test_who_says_nothing_and_who_is_too_many(rig: Rig, monkeypatch: pytes
             opener.close()
         server.should_exit = True
         await task
+
+
+SLOW = {
+    "the head of another request": (HEALTH, b"GET /hea"),
+    "a body": (b"", b"POST /api/v1/callbacks HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n{"),
+    "a body without length": (b"", b"POST /api/v1/callbacks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    "a body that nobody reads": (b"", b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: 9000\r\n\r\n"),
+}
+
+
+@pytest.mark.parametrize("what", SLOW)
+async def test_who_does_not_come_to_an_end_is_closed(rig: Rig, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """An octet now and then keeps no connection."""
+    monkeypatch.setattr(http_server, "PATIENCE", 0.6)
+    monkeypatch.setattr(http_server, "BODY_PATIENCE", 0.6)
+    whole, half = SLOW[what]
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        server = make_server(rig.operator, TOKEN)
+        task = asyncio.create_task(server.serve([sock]))
+        while not server.started:
+            await asyncio.sleep(0.005)
+        reader, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+        if whole:
+            writer.write(whole)
+            assert (await reader.read(12)).startswith(b"HTTP/1.1 ")
+        writer.write(half)
+
+        async def trickle() -> None:
+            while True:
+                writer.write(b"x" if "length" not in what else b"1\r\nx\r\n")
+                await asyncio.sleep(0.1)
+
+        trickling = asyncio.create_task(trickle())
+        async with asyncio.timeout(20):
+            try:
+                while await reader.read(4096):
+                    pass
+            except ConnectionError:
+                pass
+        trickling.cancel()
+        writer.close()
+        server.should_exit = True
+        await task
+
+
+async def test_a_request_in_pieces_is_answered_and_so_is_the_next(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "PATIENCE", 5.0)
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        server = make_server(rig.operator, TOKEN)
+        task = asyncio.create_task(server.serve([sock]))
+        while not server.started:
+            await asyncio.sleep(0.005)
+        reader, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+        for _ in range(3):
+            for piece in (HEALTH[:9], HEALTH[9:20], HEALTH[20:] + HEALTH):  # the last one with the next behind it
+                writer.write(piece)
+                await asyncio.sleep(0.02)
+            for _ in range(2):
+                async with asyncio.timeout(10):
+                    head = await reader.readuntil(b"\r\n\r\n")
+                    length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+                    assert await reader.readexactly(int(length.split()[1]))
+        writer.close()
+        server.should_exit = True
+        await task

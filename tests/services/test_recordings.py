@@ -23,7 +23,9 @@ def sound(path: Path, frames: int = 800) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.parametrize("path", ["../x.wav", "/etc/passwd", "a/../../x.wav", "", ".", "no.wav", "link.wav", "x\0.wav"])
+@pytest.mark.parametrize(
+    "path", ["../x.wav", "/etc/passwd", "a/../../x.wav", "", ".", "no.wav", "link.wav", "x\0.wav", "x" * 5000]
+)
 def test_a_path_that_is_no_recording_is_not_found(tmp_path: Path, path: str) -> None:
     (tmp_path / "x.wav").touch()
     root = tmp_path / "recordings"
