@@ -30,6 +30,8 @@ def check_voicemail(name: str, box: Voicemail) -> list[Finding]:
     found = []
     if not 1 <= box.max_seconds <= _MOST_SECONDS:
         found.append(Finding((*path, "max_seconds"), f"must be 1 to {_MOST_SECONDS:.0f}"))
+    if box.max_messages < 0:
+        found.append(Finding((*path, "max_messages"), "must be 0 (no limit) or more"))
     if box.end_key and (len(box.end_key) != 1 or box.end_key not in KEYPAD):
         found.append(Finding((*path, "end_key"), f'"{box.end_key}" is not a key'))
     return found

@@ -318,3 +318,30 @@ def test_restored() -> None:
     assert site.count == (1, 1)
     assert site.switch.office.mailboxes.messages("office") == [new, old]
     assert site.switch.office.mailboxes.greeting("office") == "/x.wav"
+
+
+def test_a_full_box_takes_no_more() -> None:
+    """Nor more at once than there is room for: strangers must not fill the disk."""
+    site = Desk(replace(SETTINGS, voicemail={"office": replace(BOX, max_messages=2)}))
+    path = site.leave_message()
+    line = site.caller.call("800")
+    other = site.phone("1003", "192.0.2.13")
+    second = other.call("800")
+    assert site.said == ("try-later",), "somebody is about to leave the last one"
+    site.prompt_ends()
+    site.prompt_ends()
+    assert (line.state, second.state) == ("up", "over")
+    site.run(1.0)
+    site.caller.hang_up(line)
+    site.run(1.0)
+    assert sum(site.count) == 2
+    line = site.caller.call("800")
+    assert site.said == ("try-later",)
+    assert [fact.data["box"] for fact in site.facts("voicemail.full")] == ["office", "office"]
+    site.prompt_ends()
+    assert line.state == "over"
+    site.give(DeleteMessage("office", path))
+    line = site.caller.call("800")
+    assert site.said != ("try-later",)
+    site.caller.hang_up(line)
+    site.nothing_left()

@@ -65,12 +65,14 @@ class Voicemail:
     hang-up, or after `silence` seconds without a word (0: not). `notify`: a command that is run for each message of at
     least `min_seconds`; it is told of it by the environment (see `docs/callers.md`). `number` and `pin` open the box at
     any phone; its own phone (`mailbox` of the phone) is asked for the PIN with `ask_pin = "always"` only. `mail`: who
-    gets each message as an attachment (see `[mail]`), and with `mail_delete` the box does not keep it."""
+    gets each message as an attachment (see `[mail]`), and with `mail_delete` the box does not keep it. A box with
+    `max_messages` takes no more (0: no limit)."""
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
     greeting: str = "voicemail-greeting"
     max_seconds: float = 180.0
     min_seconds: float = 2.0
+    max_messages: int = 200
     beep: bool = True
     silence: float = 8.0
     end_key: str = "#"

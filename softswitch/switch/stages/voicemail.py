@@ -39,10 +39,25 @@ class VoicemailStage(Stage):
             return
         if self._settings.language and not call.language_chosen:
             call.language = self._settings.language
+        if self._full():
+            call.office.fact("voicemail.full", now, call.id, box=self._box)
+            call.office.log("warning", "mailbox is full", box=self._box, messages=self._settings.max_messages)
+            call.served(now, self.at)
+            call.play_and_end("try-later", now, reason="mailbox is full")
+            return
         call.office.fact("voicemail.entered", now, call.id, box=self._box, queue=call.facts.queue)
         call.served(now, self.at)
         call.facts.destination = self.at
         self._player = call.play_prompts(call.office.mailboxes.greeting(self._box))
+
+    def _full(self) -> bool:
+        """Whether the box takes no more, with what is being said into it just now: strangers must not fill the disk."""
+        office, most = self.call.office, self._settings.max_messages
+        if not most:
+            return False
+        stages = (call.stage for call in office.calls.values())
+        under_way = sum(isinstance(one, VoicemailStage) and one._box == self._box for one in stages) - 1  # but this
+        return sum(office.mailboxes.count(self._box)) + under_way >= most
 
     def leave(self, now: Instant) -> None:
         if self._since is not None:
