@@ -21,6 +21,10 @@ AHEAD: Final = 50
 TIGHT: Final = 0.004
 """Spare time below which the delay grows, seconds."""
 
+EASY: Final = 0.009
+"""Spare time that a stream begins with at least, seconds. A packet is read up to 3 ms after it has come, so a stream
+that begins just above `TIGHT` would soon be found below it, and its play point be moved in the middle of a word."""
+
 NEVER: Final = 9.0
 """Spare time where there was no packet."""
 
@@ -135,7 +139,7 @@ def _start(state: Table, learned: Table, starts: NDArray[np.bool_], stamps: Ints
     """Play these packets so that others may be later by as much as the jitter is known to be."""
     spread = np.clip(learned["usual"] - learned["low"][:, 0], 0, _MOST_NEEDED)
     need = learned["need"] = np.where(starts & (learned["windows"] > 0), spread, learned["need"])
-    lead = 2 * np.ceil(np.maximum(need + TIGHT - spare, 0) / FRAME).astype(np.int64)  # whole frames
+    lead = 2 * np.ceil(np.maximum(need + EASY - spare, 0) / FRAME).astype(np.int64)  # whole frames
     on = state["on"]
     state["block"] += starts * np.int64(BLOCKS)  # the same place in the ring, so that what was heard stays before it
     state["ts"] = np.where(starts, stamps - lead.astype(np.uint32) * state["unit"], state["ts"])

@@ -201,6 +201,40 @@ def test_a_new_stream_fades_in_where_the_old_one_was(buffer):
     assert (frame[80:] == 1100).all()
 
 
+@pytest.mark.parametrize("late", [0.0025, 0.005], ids=["read late", "and sent late"])
+def test_a_steady_stream_is_played_whole_wherever_it_falls_between_two_ticks(late):
+    """Packets exactly 20 ms apart, each read up to `late` after it has come: whatever the time from there to the tick,
+    the play point stays where it began. For ten seconds of a tone that rises slowly: any move would find its place."""
+    phases = np.arange(0.0003, 0.02, 0.0005)
+    count, packets = len(phases), 500
+    buffer = JitterBuffer(count)
+    dice = np.random.default_rng(4)
+    at = np.arange(160 * packets) / 8000
+    tone = np.rint(8000 * np.sin(2 * np.pi * (300 + 10 * at) * at)).astype(np.int16).reshape(-1, 160)
+    arrivals = 0.02 * np.arange(packets)[:, None] + 0.02 - phases + late * dice.random((packets, count))
+    due = np.maximum(np.ceil(arrivals / 0.02).astype(int), 1)
+    arrived = [[[] for _ in range(count)] for _ in range(packets + 4)]
+    for n, row in np.ndindex(packets, count):
+        arrived[due[n, row]][row].append(n)
+    heard = []
+    for tick in range(packets + 4):
+        for turn in range(2):
+            rows = np.array([row for row in range(count) if len(arrived[tick][row]) > turn], np.int64)
+            if len(rows):
+                numbers = np.array([arrived[tick][row][turn] for row in rows])
+                spare = (0.02 * tick - arrivals[numbers, rows]).astype(np.float32)
+                buffer.put(rows, (160 * numbers).astype(np.uint32), tone[numbers], spare)
+        heard.append(buffer.pull(np.arange(count)))
+    assert not buffer.learned["concealed"].any()
+    assert not buffer.state["back"].any()
+    for row in range(count):
+        sound = np.concatenate([frames[row] for frames in heard])
+        start = np.flatnonzero(sound)[0] - 1
+        assert np.array_equal(sound[start : start + 160 * (packets - 3)], tone.reshape(-1)[: 160 * (packets - 3)]), (
+            phases[row]
+        )
+
+
 def test_too_much_delay_is_given_back(buffer):
     """Packets that always come 60 ms early: the delay shrinks to what is needed, without a gap in the sound."""
     for n in range(3):
