@@ -33,6 +33,10 @@ _NO_FRAMES: Samples = np.zeros((0, FRAME), np.int16)
 class Hearer(Protocol):
     """Something that listens to legs: detectors, meters."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether it cares for anybody."""
+
     def hear(self, rows: Ints, frames: Samples, tick: int) -> None:
         """`frames` [n, 160] at 8 kHz of the legs `rows` [n] at `tick`; which of them it cares for is its own affair."""
 
@@ -43,10 +47,12 @@ class Mixer:
     __slots__ = (
         "_account",
         "_awaited",
+        "_bounded",
         "_heard",
         "_legs",
         "_limiters",
         "_plan",
+        "_ranks",
         "_resampler",
         "_sounds",
         "_tapes",
@@ -64,6 +70,8 @@ class Mixer:
         self._up_before: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
         self._heard: list[tuple[Ints, Samples | None]] = []  # of this tick
         self._awaited: dict[int, int] = {}  # row → until which tick
+        self._ranks: Ints = _NOBODY  # of the narrow matrix, as it was `_bounded`
+        self._bounded: list[int] = [0, 0, 0]
         self.hearers: list[Hearer] = []
         self._account = account
 
@@ -81,8 +89,9 @@ class Mixer:
             sinks = narrow.sinks
             frames = narrow(self._sound(NARROW, pulled[NARROW], down, tick), self._limiters[NARROW])
             self._join(narrow, frames)
-            ulaw, count, legs = np.searchsorted(narrow.ranks, (1, ONE_BY_ONE, RECORDED)).tolist()
-            others += zip(sinks[count:legs].tolist(), frames[count:legs], strict=True)
+            ulaw, count, legs = self._bounds(narrow)
+            if legs > count:
+                others += zip(sinks[count:legs].tolist(), frames[count:legs], strict=True)
             if len(sinks) > legs:
                 self._tapes.recorders.write(sinks[legs:] - self._legs.capacity, frames[legs:], tick)
             bulk, frames = sinks[:count], frames[:count]
@@ -90,9 +99,16 @@ class Mixer:
             heard = wide(self._sound(WIDE, pulled[WIDE], up, tick), self._limiters[WIDE])
             self._join(wide, heard)
             others += zip(wide.sinks.tolist(), heard, strict=True)
-        if self.hearers:
+        if any(hearer.busy for hearer in self.hearers):
             self._listen(pulled[NARROW], down, tick)
         return sender.pack(bulk, frames, ulaw, others, now)
+
+    def _bounds(self, matrix: Matrix) -> list[int]:
+        """Where in the order of the sinks A-law legs begin, legs one by one, and recorder channels."""
+        if matrix.ranks is not self._ranks:
+            self._ranks = matrix.ranks
+            self._bounded = np.searchsorted(matrix.ranks, (1, ONE_BY_ONE, RECORDED)).tolist()
+        return self._bounded
 
     def _sound(self, plane: int, pulled: Samples | None, crossed: Samples | None, tick: int) -> Samples:
         """All sources of a plane: legs, players, legs of the other plane: [sources, width]."""

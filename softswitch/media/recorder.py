@@ -1,5 +1,6 @@
 """Recorders: the sound of each channel is kept in one ring for all recorders, and handed over a second at a time."""
 
+from collections.abc import Set
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,8 @@ CHANNELS: Final = 2
 _RING = 64  # frames
 FLUSH: Final = 50
 """Ticks between two writes of a recorder."""
+_TOGETHER = 5  # ticks whose recorders are written in one of them: waking the writer costs more than a second of sound
+_NOBODY: Final[frozenset["Recorder"]] = frozenset()
 _ITEM = np.dtype(("V", 2 * FRAME))
 
 
@@ -37,7 +40,7 @@ class Recorders:
         self.by_id: dict[int, Recorder] = {}
         self._by_place: dict[int, Recorder] = {}
         self._free: list[int] = []
-        self._due: list[set[Recorder]] = [set() for _ in range(FLUSH)]
+        self._due: list[set[Recorder]] = [set() for _ in range(FLUSH // _TOGETHER)]
         self._make_room(16)
 
     def open(self, id: int, channels: int, tick: int) -> Recorder:
@@ -50,22 +53,22 @@ class Recorders:
         self._samples[place] = 0
         recorder = Recorder(id, place, channels, tick)
         self.by_id[id] = self._by_place[place] = recorder
-        self._due[place % FLUSH].add(recorder)
+        self._due[place % len(self._due)].add(recorder)
         return recorder
 
     def close(self, recorder: Recorder) -> None:
         """Take what is left with `flush` first."""
         del self.by_id[recorder.id], self._by_place[recorder.place]
-        self._due[recorder.place % FLUSH].discard(recorder)
+        self._due[recorder.place % len(self._due)].discard(recorder)
         self._free.append(recorder.place)
 
     def write(self, sinks: Ints, frames: Samples, tick: int) -> None:
         """`frames` [n, 160] of the channels `sinks` at `tick`."""
         self._items[sinks * _RING + tick % _RING] = np.ascontiguousarray(frames).view(_ITEM).reshape(-1)
 
-    def due(self, tick: int) -> set[Recorder]:
+    def due(self, tick: int) -> Set[Recorder]:
         """Those whose turn to be flushed it is."""
-        return self._due[tick % FLUSH]
+        return _NOBODY if tick % _TOGETHER else self._due[tick % FLUSH // _TOGETHER]
 
     def flush(self, recorder: Recorder, tick: int) -> bytes:
         """The sound before `tick` that was not handed over yet, channels interleaved. What was skipped is silence."""

@@ -253,8 +253,11 @@ class Buffers:
         self._ring: Entries = np.frombuffer(self._map, _BUFFER, count)
         self._tail = 0
         self._mask = count - 1
-        self._address = address
-        self._size = size
+        # What is written for each slot, and the ring, as items: a structure would be written field by field.
+        entries = np.zeros(count, _BUFFER)
+        entries["addr"] = np.arange(count) * size + address
+        entries["len"], entries["bid"] = size, np.arange(count)
+        self._entries, self._items = (some.view(np.dtype(("V", _BUFFER.itemsize))) for some in (entries, self._ring))
         self._tail_field = self._ring["tail"][:1]
         where = self._ring.ctypes.data
         registration = _BufferRegistration(ring_addr=where, ring_entries=count, bgid=group)
@@ -266,14 +269,9 @@ class Buffers:
         count = len(slots)
         at = self._tail & self._mask
         first = min(count, self._mask + 1 - at)
-        self._fill(at, slots[:first])
+        items = self._entries[slots]
+        self._items[at : at + first] = items[:first]
         if first < count:
-            self._fill(0, slots[first:])
+            self._items[: count - first] = items[first:]
         self._tail = (self._tail + count) & 0xFFFF
         self._tail_field[0] = self._tail
-
-    def _fill(self, at: int, slots: Ints) -> None:
-        part = self._ring[at : at + len(slots)]
-        part["addr"] = slots * self._size + self._address
-        part["len"] = self._size
-        part["bid"] = slots
