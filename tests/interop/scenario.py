@@ -317,7 +317,7 @@ Refer-To: <{to}>
 Max-Forwards: 70
 {headers}""",
             None,
-            'retrans="500"',
+            'retrans="4000"',
         )
         return self.receive(status)
 

@@ -2,7 +2,6 @@
 command line a phone rings and the call is taken back."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from softswitch.cli.main import cli
 from tests.interop import listen
 from tests.interop.baresip import Baresip
 from tests.interop.switch_process import TOKEN, SwitchProcess, running_switch, wait_until
+from tests.interop.test_secured_phones import hear
 
 pytestmark = pytest.mark.interop
 
@@ -31,24 +31,13 @@ def _run(switch: SwitchProcess, *arguments: str, code: int = 0) -> str:
     return result.output
 
 
-def _talked(switch: SwitchProcess, call: str) -> None:
-    """For two seconds of sound."""
-
-    def enough() -> bool:
-        talk = next((one for one in switch.get("calls")["items"] if one["id"] == call), None)
-        return talk is not None and talk["state"] == "talking"
-
-    wait_until("a talk", enough)
-    time.sleep(2.5)
-
-
 @pytest.mark.shows(peer="baresip", feature="click to dial")
 def test_a_click_rings_ones_own_phone_and_then_the_other(tmp_path: Path) -> None:
     with running_switch(tmp_path, TABLES) as switch:
         ann = Baresip(switch, "1001", PASSWORD, ANN_HZ, tmp_path)
         bob = Baresip(switch, "1002", PASSWORD, BOB_HZ, tmp_path, answer="manual")
         try:
-            wait_until("both registered", lambda: switch.status()["registrations"] == 2, 10.0)
+            wait_until("both registered", lambda: switch.status()["registrations"] == 2)
             order = {"from": "1001", "to": "1002", "by": "the test"}
             made = switch.api.post("/api/v1/calls", json=order)
             assert made.status_code == 202, made.text
@@ -56,7 +45,7 @@ def test_a_click_rings_ones_own_phone_and_then_the_other(tmp_path: Path) -> None
             bob.incoming()
             bob.answer()
             bob.established()
-            _talked(switch, call)
+            hear(ann, bob)
             assert switch.api.delete(f"/api/v1/calls/{call}").status_code == 202
             ann.closed()
             bob.closed()
