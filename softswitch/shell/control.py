@@ -34,6 +34,7 @@ from softswitch.shell.addressing import LocalAddressing, check_addressing, exter
 from softswitch.shell.bus import Bus
 from softswitch.shell.channel import Bound, Channel, Plan, Ready
 from softswitch.shell.clock import start_clock
+from softswitch.shell.descriptors import most_connections, raise_limit
 from softswitch.shell.dns_client import DnsClient
 from softswitch.shell.driver import Driver
 from softswitch.shell.endpoint import Endpoint, bind, parse_endpoint
@@ -498,6 +499,7 @@ def _limits(settings: Settings) -> StreamLimits:
         idle=max(1800.0, settings.sip.max_expires + 300.0),
         ping=settings.websocket.ping_seconds,
         per_source=settings.sip.connections_per_source,
+        total=most_connections(),
     )
 
 
@@ -530,6 +532,7 @@ def run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore
 
 def _run(config: Path, channel: Channel | None, front: Front, make_core: MakeCore) -> int:
     lock = None
+    raise_limit()
     try:
         settings = absolute(configuration.load(config))
         logs.set_up(settings.log, "control")

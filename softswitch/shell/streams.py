@@ -12,6 +12,7 @@ from typing import Protocol, TypeAlias, cast
 
 import structlog
 
+from softswitch.shell.descriptors import MOST_CONNECTIONS
 from softswitch.shell.gate import Gate
 from softswitch.shell.logs import Repeated
 from softswitch.shell.resolver import Resolver, SocketAddress, socket_address
@@ -51,7 +52,7 @@ class StreamLimits:
     connect: float = 3.0  # less than a caller waits for a trunk: a large request must still go by UDP
     buffer: int = 1024 * 1024
     per_source: int = 256
-    total: int = 20_000
+    total: int = MOST_CONNECTIONS
     rest: float = 90.0
     pong: float = 10.0
 
