@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 JOURNAL: Final = "journal"  # the key of its deadline, beside calls' ids
 SETTLE: Final[Duration] = 0.25
+GATHER: Final[Duration] = 0.05
+"""Between two times of writing: each wakes the process."""
 
 
 class Journal:
@@ -26,7 +28,7 @@ class Journal:
 
     def __init__(self, office: "Office") -> None:
         self._office = office
-        self._due: dict[str, None] = {}
+        self._due: dict[str, Instant] = {}  # when each is to be written, in that order
         self.kept: dict[str, None] = {}
 
     def look(self, now: Instant) -> None:
@@ -34,13 +36,18 @@ class Journal:
         office = self._office
         if not self._due:
             office.deadlines.set(JOURNAL, now + SETTLE)
-        self._due.update(office.fabric.touched)
+        for id in office.fabric.touched:
+            self._due.setdefault(id, now + SETTLE)
         office.fabric.touched.clear()
 
     def write(self, now: Instant) -> None:
         """Write what is due."""
-        due, self._due = self._due, {}
-        for id in due:
+        while self._due:
+            id, at = next(iter(self._due.items()))
+            if at > now:
+                self._office.deadlines.set(JOURNAL, max(at, now + GATHER))
+                return
+            del self._due[id]
             call = self._office.calls.get(id)
             if call is None or call.over:
                 continue

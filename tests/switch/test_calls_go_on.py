@@ -89,6 +89,18 @@ def nothing_left(site: Site) -> None:
     assert not kept(site)
 
 
+def test_who_talks_for_a_moment_is_never_written() -> None:
+    """Not even beside others: at hundreds of short calls a second each would cost two lines of the journal."""
+    site = Site(PHONES)
+    one, _ = site.phone("1001", "192.0.2.11"), site.phone("1002", "192.0.2.12")
+    for seconds in (0.1, 0.2, 0.2):
+        line = one.call("1002")
+        site.run(seconds)
+        one.hang_up(line)
+    site.run(2.0)
+    assert not any(isinstance(row, SavedLiveCall) for row in site.saved)
+
+
 def test_nobody_is_told_anything() -> None:
     site, one, two, line = two_who_talk()
     crossed, commands, edges = sent(site), told(site), set(site.media.edges)

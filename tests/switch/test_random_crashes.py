@@ -9,7 +9,7 @@ import pytest
 from softswitch.acd.model import Fact
 from softswitch.acd.stats import Fold, Totals
 from softswitch.switch.events import HangUpCall
-from softswitch.switch.journal import SETTLE
+from softswitch.switch.journal import GATHER, SETTLE
 from softswitch.switch.records import CallRecord
 from tests.switch.site import Line
 from tests.switch.survival import crash, kept
@@ -30,7 +30,7 @@ class BadDay(Day):
         loss, self.loss = self.loss, 0.0
         site = self.site
         site.settle()
-        site.run(SETTLE + 0.01)  # what changed within that is lost
+        site.run(SETTLE + GATHER + 0.01)  # what changed within that is lost
         known = self.known()
         crash(site, after=self.dice.choice((0.5, 2.0, 10.0)), media=self.dice.random() < 0.8)
         site.settle()
