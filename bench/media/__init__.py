@@ -5,4 +5,5 @@ scenes      what a mode is: codecs, edges, recorders  flood       junk at one po
 generator   the process that speaks and listens       yardstick   a plain relay on uvloop, the same load
 datagrams   many packets a system call                subjects    the processes that are measured
 marks       numbers in the sound                      tally       loss, order, delay, jitter, all packets at once
+turns       CPU of turns where the machine is busy
 """
