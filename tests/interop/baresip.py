@@ -16,6 +16,7 @@ import soundfile
 import soxr
 
 from tests.interop import listen
+from tests.interop.driven import awaited, ended
 from tests.interop.sipp import need
 from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, media_ports, wait_until
 
@@ -126,15 +127,11 @@ net_interface 127.0.0.1
 
     def expect(self, kind: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next event of a type (`REGISTER_OK`, `CALL_ESTABLISHED` …); others are dropped."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                found = self._events.get(timeout=max(0.01, end - time.monotonic()))
-            except queue.Empty:
-                text = self._log.read_text(errors="replace")[-2000:]
-                raise TimeoutError(f"baresip: no {kind} within {seconds} s\n{text}") from None
-            if found.get("type") == kind:
-                return found
+        wanted = lambda event: event.get("type") == kind  # noqa: E731
+        return awaited(self._events, wanted, f"{kind} of baresip", seconds, self._said)
+
+    def _said(self) -> str:
+        return self._log.read_text(errors="replace")
 
     def call(self, number: str) -> None:
         self.do("dial", f"sip:{number}@pbx.test")
@@ -179,11 +176,7 @@ net_interface 127.0.0.1
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self.do("quit")
-        try:
-            self._process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        ended(self._process)
         self._socket.close()
 
     def _read(self) -> None:

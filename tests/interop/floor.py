@@ -4,6 +4,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
+
+import soundfile
 
 from softswitch.wire.sdp import parse_sdp
 from tests.interop import listen
@@ -77,6 +80,14 @@ class Person:
         if self._first:
             self.sip.close()
         self.rtp.close()
+
+
+def steady_music(directory: Path, *names: str) -> None:
+    """A tone as the music of these names, for the switch whose directory it is."""
+    music = directory / "var" / "prompts" / "music"
+    music.mkdir(parents=True)
+    for name in names:
+        soundfile.write(music / f"{name}.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
 
 
 def command(switch: SwitchProcess, *words: str) -> "subprocess.CompletedProcess[str]":

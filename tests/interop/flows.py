@@ -8,9 +8,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import soundfile
-
-from tests.interop import floor, listen, sipp
+from tests.interop import floor, sipp
 from tests.interop.bridged import to, told
 from tests.interop.conftest import PASSWORD
 from tests.interop.floor import MUSIC_HZ, Person
@@ -40,13 +38,6 @@ calls = "none"
 [phones.1010]
 password = "{PASSWORD}"
 {extra}"""
-
-
-def music_in(directory: Path) -> None:
-    """A steady tone as music on hold."""
-    music = directory / "var" / "prompts" / "music"
-    music.mkdir(parents=True)
-    soundfile.write(music / "hold.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
 
 
 class Flows:

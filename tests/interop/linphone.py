@@ -14,6 +14,7 @@ import soundfile
 import soxr
 
 from tests.interop import listen
+from tests.interop.driven import awaited, ended
 from tests.interop.sipp import need
 from tests.interop.softphone import tone_file
 from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, media_ports
@@ -151,16 +152,11 @@ realm=pbx.test
 
     def expect(self, event: str, seconds: float = PATIENCE) -> str:
         """The next line that says so; others are dropped."""
-        end = time.monotonic() + seconds
-        said = []
-        while True:
-            try:
-                said.append(self._events.get(timeout=max(0.01, end - time.monotonic())))
-            except queue.Empty:
-                text = "\n".join(said) + self._log.read_text(errors="replace")[-2000:]
-                raise TimeoutError(f"linphone: no {event} within {seconds} s\n{text}") from None
-            if _SAYS[event].search(said[-1]):
-                return said[-1]
+        says = _SAYS[event].search
+        return awaited(self._events, lambda line: says(line) is not None, f"{event} of linphone", seconds, self._said)
+
+    def _said(self) -> str:
+        return self._log.read_text(errors="replace")
 
     def heard(self) -> listen.Samples:
         """What came out of the decoder in the latest call, at 8 kHz."""
@@ -170,15 +166,7 @@ realm=pbx.test
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._do("quit")
-        try:
-            self._process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        ended(self._process)
 
     def _record(self, *, more: bool = False) -> None:
         """To a new file: a stream that begins anew would overwrite the old one."""

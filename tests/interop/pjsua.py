@@ -3,22 +3,16 @@
 import importlib.util
 import json
 import os
-import queue
-import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 import soundfile
 
 from tests.interop import listen
+from tests.interop.driven import Scripted, ended
 from tests.interop.softphone import tone_file
 from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, media_ports, wait_until
-
-HERE = Path(__file__).parent
 
 
 def need_pjsua() -> None:
@@ -29,7 +23,7 @@ def need_pjsua() -> None:
         pytest.skip("pjsua2 is not installed (pip install --group interop)")
 
 
-class Pjsua:
+class Pjsua(Scripted):
     """One phone that registers at `switch`; a `Softphone`."""
 
     def __init__(
@@ -65,51 +59,41 @@ class Pjsua:
             "rtp": media_ports(40)[0],
             "mwi": mwi,
         }
-        self._errors = self._directory / "errors"
-        with self._errors.open("wb") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-W", "ignore", str(HERE / "pjsua_phone.py"), json.dumps(options)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
-        self._events: queue.Queue[dict[str, Any]] = queue.Queue()
-        threading.Thread(target=self._read, daemon=True).start()
+        super().__init__("pjsua_phone.py", [json.dumps(options)], self._directory / "errors")
 
     def call(self, number: str) -> None:
-        self._do("call", uri=f"sip:{number}@pbx.test")
+        self.do("call", uri=f"sip:{number}@pbx.test")
 
     def answer(self) -> None:
-        self._do("answer")
+        self.do("answer")
 
     def refuse(self) -> None:
-        self._do("refuse", status=486)
+        self.do("refuse", status=486)
 
     def hold(self) -> None:
-        self._do("hold")
+        self.do("hold")
 
     def resume(self) -> None:
-        self._do("resume")
+        self.do("resume")
 
     def press(self, digits: str) -> None:
-        self._do("press", digits=digits)
+        self.do("press", digits=digits)
 
     def refer(self, number: str) -> None:
-        self._do("refer", uri=f"sip:{number}@pbx.test")
+        self.do("refer", uri=f"sip:{number}@pbx.test")
 
     def consult(self, number: str) -> None:
         self.hold()
         self.call(number)
 
     def complete(self) -> None:
-        self._do("complete")
+        self.do("complete")
 
     def hang_up(self) -> None:
-        self._do("hang up")
+        self.do("hang up")
 
     def message(self, number: str, text: str) -> None:
-        self._do("message", uri=f"sip:{number}@pbx.test", text=text)
+        self.do("message", uri=f"sip:{number}@pbx.test", text=text)
 
     def incoming(self, seconds: float = PATIENCE) -> None:
         self.expect("incoming", seconds)
@@ -120,19 +104,6 @@ class Pjsua:
     def closed(self, seconds: float = PATIENCE) -> None:
         self.expect("closed", seconds)
 
-    def expect(self, event: str, seconds: float = PATIENCE) -> dict[str, Any]:
-        """The next such event; others are dropped."""
-        end = time.monotonic() + seconds
-        while True:
-            try:
-                found = self._events.get(timeout=max(0.01, end - time.monotonic()))
-            except queue.Empty:
-                said = self._errors.read_text()
-                raise TimeoutError(f"pjsua: no {event} within {seconds} s\n{said}") from None
-            assert found["event"] != "error", found
-            if found["event"] == event:
-                return found
-
     def heard(self) -> listen.Samples:
         """What came out of the decoder in the latest call, once it is over."""
         path = max(self._directory.glob("heard-*.wav"), key=lambda path: path.stat().st_mtime)
@@ -141,22 +112,5 @@ class Pjsua:
 
     def close(self) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(5.0)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-
-    def _do(self, order: str, **fields: Any) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": order, **fields}) + "\n")
-        self._process.stdin.flush()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                self._events.put(json.loads(line))
+        self._process.stdin.close()  # which ends it
+        ended(self._process)

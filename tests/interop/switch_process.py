@@ -128,6 +128,11 @@ class SwitchProcess:
                     lines.append(value)
         return lines
 
+    def hang_all_up(self) -> None:
+        """What a test that failed has left."""
+        for row in self.get("calls")["items"]:
+            self.api.delete(f"/api/v1/calls/{row['id']}")
+
     def calls_over(self, seconds: float = PATIENCE) -> None:
         """No call, leg, stream, player or recorder."""
 

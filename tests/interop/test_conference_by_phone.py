@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import soundfile
 
 from tests.interop import floor as people
 from tests.interop import listen
 from tests.interop.baresip import Baresip
-from tests.interop.floor import MUSIC_HZ, Person
+from tests.interop.floor import Person
+from tests.interop.four import SOUNDS, Floor, Site, nobody_talks, site_of_four
 from tests.interop.showing import OURS
-from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
-from tests.interop.test_supervised_talks import HOSTS, SOUNDS, Floor
+from tests.interop.switch_process import wait_until
 
 pytestmark = pytest.mark.interop
 
@@ -24,21 +23,8 @@ PROMPT = 20.0  # seconds, longer than anything that is said
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SwitchProcess, dict[str, int]]]:
-    """The switch, and where the four are."""
-    ports = {name: free_port(host=host) for name, host in HOSTS.items()}
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     tables = f"""
-[trunks.carrier]
-address = "sip:{HOSTS["caller"]}:{ports["caller"]}"
-options_seconds = 0
-[phones.1001]
-contact = "sip:alice@{HOSTS["alice"]}:{ports["alice"]}"
-name = "Alice Moor"
-[phones.1009]
-contact = "sip:vera@{HOSTS["vera"]}:{ports["vera"]}"
-name = "Vera Lind"
-[phones.1003]
-contact = "sip:third@{HOSTS["third"]}:{ports["third"]}"
 [phones.1004]
 password = "{PASSWORD}"
 [conferences.board]
@@ -64,28 +50,17 @@ from = "trunk:carrier"
 number = "2001"
 to = "directory:"
 """
-    directory = tmp_path_factory.mktemp("conference")
-    music = directory / "var" / "prompts" / "music"
-    music.mkdir(parents=True)
-    soundfile.write(music / "steady.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
-    with running_switch(directory, tables, base=lambda text: text.replace("workers = 1", "workers = 2")) as switch:
-        yield switch, ports
-        switch.nothing_left(transactions=False)
+    with site_of_four(
+        tmp_path_factory.mktemp("conference"), tables, alice='name = "Alice Moor"', vera='name = "Vera Lind"'
+    ) as made:
+        yield made
+        made[0].nothing_left(transactions=False)
 
 
 @pytest.fixture
-def floor(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Floor]:
-    """Nobody talks before and after."""
-    switch, ports = site
-    made = Floor(switch, ports)
-    try:
-        for row in switch.get("calls")["items"]:  # of a test that failed
-            switch.api.delete(f"/api/v1/calls/{row['id']}")
+def floor(site: Site) -> Iterator[Floor]:
+    with nobody_talks(site) as made:
         yield made
-        switch.calls_over()
-        switch.no_faults()
-    finally:
-        made.close()
 
 
 def members(floor: Floor) -> dict[str, dict[str, object]]:

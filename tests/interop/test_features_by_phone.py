@@ -7,37 +7,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import soundfile
 
 from softswitch.wire.sdp import parse_sdp
 from tests.interop import listen
 from tests.interop.baresip import Baresip
-from tests.interop.floor import MUSIC_HZ, Person, found
-from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
-from tests.interop.test_supervised_talks import HOSTS, SOUNDS, TONES, Floor
+from tests.interop.floor import Person, found
+from tests.interop.four import SOUNDS, TONES, Floor, Site, nobody_talks, site_of_four
+from tests.interop.switch_process import wait_until
 
 pytestmark = pytest.mark.interop
 
 PASSWORD = "correct-horse-battery"
 BARESIP_HZ = 2100.0
+GROUP = 'pickup_groups = ["all"]'
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SwitchProcess, dict[str, int]]]:
-    """The switch, and where the four are."""
-    ports = {name: free_port(host=host) for name, host in HOSTS.items()}
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     tables = f"""
-[trunks.carrier]
-address = "sip:{HOSTS["caller"]}:{ports["caller"]}"
-options_seconds = 0
-[phones.1001]
-contact = "sip:alice@{HOSTS["alice"]}:{ports["alice"]}"
-pickup_groups = ["all"]
-[phones.1009]
-contact = "sip:vera@{HOSTS["vera"]}:{ports["vera"]}"
-[phones.1003]
-contact = "sip:third@{HOSTS["third"]}:{ports["third"]}"
-pickup_groups = ["all"]
 [phones.1004]
 password = "{PASSWORD}"
 pickup_groups = ["all"]
@@ -61,29 +48,15 @@ from = "trunk:carrier"
 number = "1001"
 to = "phone:1001"
 """
-    directory = tmp_path_factory.mktemp("features")
-    music = directory / "var" / "prompts" / "music"
-    music.mkdir(parents=True)
-    soundfile.write(music / "steady.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
-    with running_switch(directory, tables, base=lambda text: text.replace("workers = 1", "workers = 2")) as switch:
-        yield switch, ports
-        switch.nothing_left(transactions=False)
+    with site_of_four(tmp_path_factory.mktemp("features"), tables, alice=GROUP, third=GROUP) as made:
+        yield made
+        made[0].nothing_left(transactions=False)
 
 
 @pytest.fixture
-def floor(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Floor]:
-    """Nobody talks before and after."""
-    switch, ports = site
-    made = Floor(switch, ports)
-    try:
-        for row in switch.get("calls")["items"]:  # of a test that failed
-            switch.api.delete(f"/api/v1/calls/{row['id']}")
-        wait_until("alice", lambda: switch.get("agents")["items"][0]["state"] == "ready")
+def floor(site: Site) -> Iterator[Floor]:
+    with nobody_talks(site, "alice") as made:
         yield made
-        switch.calls_over()
-        switch.no_faults()
-    finally:
-        made.close()
 
 
 def begin(floor: Floor, number: str) -> None:

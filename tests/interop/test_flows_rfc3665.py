@@ -10,7 +10,8 @@ import pytest
 
 from tests.interop import sipp
 from tests.interop.conftest import PASSWORD
-from tests.interop.flows import HOSTS, Flows, field_of, music_in, received, tables
+from tests.interop.floor import steady_music
+from tests.interop.flows import HOSTS, Flows, field_of, received, tables
 from tests.interop.scenario import Scenario, sdp
 from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
 
@@ -33,7 +34,7 @@ to = "trunk:first"
 strip = 1
 """
     directory = tmp_path_factory.mktemp("rfc3665")
-    music_in(directory)
+    steady_music(directory, "hold")
     with running_switch(directory, tables(ports, routes)) as switch:
         yield switch, ports
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop import sipp
-from tests.interop.floor import Person
-from tests.interop.flows import HOSTS, TONES, Flows, field_of, music_in, received, tables
+from tests.interop.floor import Person, steady_music
+from tests.interop.flows import HOSTS, TONES, Flows, field_of, received, tables
 from tests.interop.scenario import Scenario
 from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
 
@@ -61,7 +61,7 @@ to = "trunk:trunk"
 strip = 1
 """
     directory = tmp_path_factory.mktemp("rfc5359")
-    music_in(directory)
+    steady_music(directory, "hold")
     with running_switch(directory, tables(ports, extra)) as switch:
         switch.expected.append("alarm")  # that calls out were refused
         yield switch, ports
@@ -70,8 +70,7 @@ strip = 1
 @pytest.fixture
 def flows(site: tuple[SwitchProcess, dict[str, int]], tmp_path: Path) -> Iterator[Flows]:
     made = Flows(*site, tmp_path)
-    for row in made.switch.get("calls")["items"]:  # of a test that failed
-        made.switch.api.delete(f"/api/v1/calls/{row['id']}")
+    made.switch.hang_all_up()
     try:
         yield made
         made.switch.calls_over()

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-import soundfile
 
 from softswitch.services.certificates import make_self_signed
 from tests.interop import floor, listen
 from tests.interop.baresip import Baresip
-from tests.interop.floor import MUSIC_HZ, Person
+from tests.interop.floor import MUSIC_HZ, Person, steady_music
 from tests.interop.linphone import Linphone
 from tests.interop.pjsua import Pjsua
 from tests.interop.showing import peers
@@ -110,9 +109,7 @@ to = "ivr:welcome"
         files = f'[tls]\ncertificate = "{directory}/tls.crt"\nkey = "{directory}/tls.key"\n'
         return text.replace("listen = [", f'listen = ["tls:127.0.0.1:{tls}", ', 1) + files
 
-    music = directory / "var" / "prompts" / "music"
-    music.mkdir(parents=True)
-    soundfile.write(music / "hold.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
+    steady_music(directory, "hold")
     with running_switch(directory, tables, base=base) as switch:
         yield switch, ports
 
@@ -121,8 +118,7 @@ to = "ivr:welcome"
 def desk(site: tuple[SwitchProcess, dict[str, int]], tmp_path: Path) -> Iterator[Desk]:
     """Nobody talks and no phone is registered, before and after."""
     switch, ports = site
-    for row in switch.get("calls")["items"]:  # of a test that failed
-        switch.api.delete(f"/api/v1/calls/{row['id']}")
+    switch.hang_all_up()
     made = Desk(switch, ports, tmp_path)
     try:
         yield made

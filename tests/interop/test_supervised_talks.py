@@ -1,81 +1,27 @@
 """Supervision, transfers and conferences proven by listening: four parties with a tone each, a real switch with two
 media processes, keys as RFC 4733 events, orders by the command line, REFER from a phone and from SIPp."""
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
-import soundfile
 
 from tests.interop import floor as people
 from tests.interop import listen
 from tests.interop.conftest import Office
-from tests.interop.floor import MUSIC_HZ, Person
+from tests.interop.floor import Person
+from tests.interop.four import HOSTS, SOUNDS, TONES, Floor, Site, nobody_talks, site_of_four
 from tests.interop.rtp_peer import RtpPeer
 from tests.interop.scenario import Scenario, sdp
 from tests.interop.sip_user import SipUser
-from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
+from tests.interop.switch_process import free_port, wait_until
 
 pytestmark = pytest.mark.interop
 
-TONES = {"caller": 1350.0, "alice": 600.0, "vera": 950.0, "third": 1800.0}
-SOUNDS = {**TONES, "music": MUSIC_HZ}
-HOSTS = {name: f"127.0.0.{last}" for last, name in enumerate(TONES, 2)}
-
-
-class Floor:
-    """The switch and the four."""
-
-    def __init__(self, switch: SwitchProcess, ports: dict[str, int]) -> None:
-        self.switch = switch
-        address = (switch.host, switch.port)
-        self.people = {name: Person(name, HOSTS[name], TONES[name], address, ports[name]) for name in TONES}
-        self.caller, self.alice, self.vera, self.third = self.people.values()
-
-    def call(self) -> str:
-        """The caller talks with alice; the call's id."""
-        self.caller.sip.call("2000", self.caller.body())
-        self.alice.take()
-        wait_until("the talk", lambda: self.talk()["state"] == "talking")
-        return str(self.talk()["id"])
-
-    def talk(self) -> dict[str, object]:
-        rows = self.switch.get("calls")["items"]
-        found: dict[str, object] = next((row for row in rows if row["queue"]), {"state": "none"})
-        return found
-
-    def cli(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        return people.command(self.switch, *words)
-
-    def told(self, call: str, kind: str, times: int = 1) -> None:
-        """Wait until the ledger has it."""
-        wait_until(kind, lambda: len(self.switch.get("ledger", call=call, kind=kind)["items"]) >= times)
-
-    def hear(self, **expected: str) -> tuple[float, float]:
-        """From now on for a moment each person hears exactly these, by their first letters (`m`: music).
-        Returns the moment."""
-        return people.hear({name: person.rtp for name, person in self.people.items()}, SOUNDS, **expected)
-
-    def close(self) -> None:
-        for person in self.people.values():
-            person.close()
-
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SwitchProcess, dict[str, int]]]:
-    """The switch, and where the four are."""
-    ports = {name: free_port(host=host) for name, host in HOSTS.items()}
-    tables = f"""
-[trunks.carrier]
-address = "sip:{HOSTS["caller"]}:{ports["caller"]}"
-options_seconds = 0
-[phones.1001]
-contact = "sip:alice@{HOSTS["alice"]}:{ports["alice"]}"
-[phones.1009]
-contact = "sip:vera@{HOSTS["vera"]}:{ports["vera"]}"
-[phones.1003]
-contact = "sip:third@{HOSTS["third"]}:{ports["third"]}"
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    tables = """
 [agents.alice]
 phone = "1001"
 logged_in = true
@@ -97,28 +43,14 @@ from = "trunk:carrier"
 number = "3000"
 to = "answer:"
 """
-    directory = tmp_path_factory.mktemp("floor")
-    music = directory / "var" / "prompts" / "music"
-    music.mkdir(parents=True)
-    soundfile.write(music / "steady.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
-    with running_switch(directory, tables, base=lambda text: text.replace("workers = 1", "workers = 2")) as switch:
-        yield switch, ports
+    with site_of_four(tmp_path_factory.mktemp("floor"), tables) as made:
+        yield made
 
 
 @pytest.fixture
-def floor(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Floor]:
-    """Nobody talks before and after."""
-    switch, ports = site
-    made = Floor(switch, ports)
-    try:
-        for row in switch.get("calls")["items"]:  # of a test that failed
-            switch.api.delete(f"/api/v1/calls/{row['id']}")
-        wait_until("alice", lambda: switch.get("agents")["items"][0]["state"] == "ready")
+def floor(site: Site) -> Iterator[Floor]:
+    with nobody_talks(site, "alice") as made:
         yield made
-        switch.calls_over()
-        switch.no_faults()
-    finally:
-        made.close()
 
 
 def test_listen_whisper_barge_take_and_what_is_recorded(floor: Floor) -> None:

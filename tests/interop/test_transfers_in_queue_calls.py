@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-import soundfile
 
-from tests.interop import listen
-from tests.interop.floor import MUSIC_HZ, Person
+from tests.interop.floor import Person, steady_music
 from tests.interop.showing import OURS
 from tests.interop.switch_process import SwitchProcess, free_port, running_switch, wait_until
 from tests.interop.talks import CLOSE, HOSTS, Talks, tables
@@ -149,10 +147,7 @@ def _with_replaces(to: To, line: Person) -> str:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SwitchProcess, dict[str, int]]]:
     ports = {name: free_port(host=host) for name, host in HOSTS.items()}
     directory = tmp_path_factory.mktemp("talks")
-    music = directory / "var" / "prompts" / "music"
-    music.mkdir(parents=True)
-    for name in ("steady", "hold"):
-        soundfile.write(music / f"{name}.wav", listen.tone(MUSIC_HZ, 10.0), listen.RATE)
+    steady_music(directory, "steady", "hold")
     with running_switch(directory, tables(ports)) as switch:
         yield switch, ports
 
@@ -161,8 +156,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[SwitchProce
 def talks(site: tuple[SwitchProcess, dict[str, int]]) -> Iterator[Talks]:
     """Nobody talks and both agents are free, before and after."""
     switch, ports = site
-    for row in switch.get("calls")["items"]:  # of a test that failed
-        switch.api.delete(f"/api/v1/calls/{row['id']}")
+    switch.hang_all_up()
     made = Talks(switch, ports)
     try:
         wait_until("the agents", lambda: made.state("alice") == made.state("bob") == "ready")
