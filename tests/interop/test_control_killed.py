@@ -14,12 +14,13 @@ import httpx
 import soundfile
 
 from softswitch.demo import ears
-from softswitch.demo.phone import Account, Phone, PhoneCall
-from softswitch.demo.stream import Metronome
+from softswitch.demo.phone import Account, CallState, Phone, PhoneCall
+from softswitch.demo.stream import Metronome, RtpStream
 from softswitch.services.call_journal import FILE, read
 from softswitch.sip.offer_answer import Capabilities, make_offer
+from softswitch.wire.sip import Request, Response, Stream
 from tests.interop import callers
-from tests.interop.switch_process import PATIENCE, SwitchProcess, running_switch
+from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, running_switch
 
 LATE = 10  # packets that may be on their way, or lost by a busy machine
 TABLES = """
@@ -200,7 +201,7 @@ def test_two_who_talk_go_on_talking(tmp_path: Path) -> None:
             anna = await people.phone("1001", "a-long-enough-secret", on_call=take)
             await people.phone("1002", "another-long-secret", on_call=take)
             caller = await people.phone("1003", "yet-another-secret-1")
-            talks = []
+            talks: list[Talk] = []
             for number, pitches in (("1002", (400.0, 1100.0)), ("100", (500.0, 1300.0))):
                 call = caller.dial(number)
                 assert await call.answered(PATIENCE)
@@ -255,6 +256,134 @@ def test_two_who_talk_go_on_talking(tmp_path: Path) -> None:
         recovery = switch.status()["recovery"]
         assert (recovery["adopted"], recovery["ended"], recovery["waiting"]) == (2, 0, 0)
         assert journalled(switch) == 0
+        switch.nothing_left(transactions=False)
+
+
+class Carrier:
+    """A carrier that speaks TCP: one connection of its own to the switch, and a port that takes others."""
+
+    def __init__(self, switch: SwitchProcess, host: str, port: int) -> None:
+        self.switch, self.host, self.port = switch, host, port
+        self.came: asyncio.Queue[tuple[Request | Response, str]] = asyncio.Queue()
+        self.media = RtpStream(Metronome(), host, Random(5))
+        self._server: asyncio.Server | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._writers: list[asyncio.StreamWriter] = []
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        self._server = await asyncio.start_server(lambda r, w: self._read(r, w, "new"), self.host, self.port)
+        reader, self._writer = await asyncio.open_connection(
+            self.switch.host, self.switch.port, local_addr=(self.host, 0)
+        )
+        self._tasks.append(asyncio.ensure_future(self._read(reader, self._writer, "own")))
+
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, by: str) -> None:
+        self._writers.append(writer)
+        stream = Stream()
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65536):
+                for message in stream.feed(data):
+                    if isinstance(message, Request) and message.method != "ACK":
+                        writer.write(Response.to_request(message, 200).to_bytes())
+                    if isinstance(message, Request | Response):
+                        self.came.put_nowait((message, by))
+
+    def _request(self, method: str, number: str, call_id: str, cseq: int, to: str, body: bytes = b"") -> bytes:
+        branch = f"z9hG4bK{call_id}{cseq}{method}"
+        rows = (
+            f"{method} sip:{number}@{self.switch.host}:{self.switch.port};transport=tcp SIP/2.0",
+            f"Via: SIP/2.0/TCP {self.host}:{self.port};branch={branch}",
+            "Max-Forwards: 70", f"From: <sip:+37061234567@{self.host}>;tag={call_id}", f"To: {to}",
+            f"Call-ID: {call_id}", f"CSeq: {cseq} {method}",
+            f"Contact: <sip:carrier@{self.host}:{self.port};transport=tcp>",
+            *(("Content-Type: application/sdp",) if body else ()), f"Content-Length: {len(body)}",
+        )  # fmt: skip
+        return "\r\n".join((*rows, "", "")).encode() + body
+
+    async def call(self, number: str, call_id: str) -> None:
+        """Until it is answered, and acknowledged."""
+        assert self._writer is not None
+        offer = make_offer(Capabilities(("PCMA",), False, self.host, self.media.port), 1, 1)
+        to = f"<sip:{number}@{self.switch.host}>"
+        self._writer.write(self._request("INVITE", number, call_id, 1, to, offer))
+        while True:
+            message, _ = await asyncio.wait_for(self.came.get(), 20.0)
+            if isinstance(message, Response) and message.call_id == call_id and message.status >= 200:
+                assert message.status == 200
+                self._writer.write(self._request("ACK", number, call_id, 1, message.headers.get("To") or ""))
+                return
+
+    async def bye(self, call_id: str) -> tuple[Request, str]:
+        """The switch's BYE for that call, and whether it came by the carrier's `own` connection or by a `new` one."""
+        while True:
+            message, by = await asyncio.wait_for(self.came.get(), 30.0)
+            if isinstance(message, Request) and (message.method, message.call_id) == ("BYE", call_id):
+                return message, by
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        for writer in self._writers:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+        self.media.close()
+
+
+def test_a_carrier_on_tcp_is_reached_by_a_new_connection(tmp_path: Path) -> None:
+    """RFC 3261 §18.1.1: the old one died with control. One call is ended, one goes on until its phone hangs up."""
+    host, port = "127.0.0.5", free_port("127.0.0.5")
+    trunk = f"""
+[trunks.carrier]
+address = "sip:{host}:{port};transport=tcp"
+options_seconds = 0
+[[routes]]
+from = "trunk:carrier"
+number = "301"
+to = "answer:"
+[[routes]]
+from = "trunk:carrier"
+number = "302"
+to = "phone:1002"
+"""
+
+    async def play(switch: SwitchProcess) -> None:
+        people, carrier = People(switch), Carrier(switch, host, port)
+        taken: list[PhoneCall] = []
+
+        async def take(call: PhoneCall) -> None:
+            call.answer()
+            taken.append(call)
+
+        try:
+            await people.phone("1002", "another-long-secret", on_call=take)
+            await carrier.start()
+            await carrier.call("301", "ends")
+            await carrier.call("302", "goes-on")
+            await people.until("journal", lambda: journalled(switch) == 2)
+            await people.kill_control()
+            bye, by = await carrier.bye("ends")
+            assert by == "new"
+            assert "cause=41" in (bye.headers.get("Reason") or "")
+            assert taken[0].state is CallState.TALKING
+            taken[0].hang_up()
+            _, by = await carrier.bye("goes-on")
+            assert by == "new"
+        finally:
+            await carrier.close()
+            await people.close()
+
+    with running_switch(tmp_path, TABLES + trunk) as switch:
+        asyncio.run(play(switch))
+        assert {row["called"]: row["outcome"] for row in switch.records(2)} == {
+            "301": "interrupted",
+            "302": "answered",
+        }
         switch.nothing_left(transactions=False)
 
 
