@@ -113,6 +113,11 @@ class Fabric:
         self._forget_players(worker)
         self.command(number, AskInventory())
 
+    def pid(self, number: int) -> int:
+        """The process id of a media process; 0 while it is not up."""
+        worker = self.workers.get(number)
+        return 0 if worker is None or worker.ready is None else worker.ready.pid
+
     def lost(self, number: int) -> set[int]:
         """The media process is gone; the legs that went with it."""
         worker = self.workers.get(number)
@@ -134,6 +139,8 @@ class Fabric:
     def inventory(self, number: int, report: Inventory, claimed: frozenset[int] = frozenset()) -> None:
         """Close what nobody here knows, but for legs and recorders that are about to be taken up."""
         worker = self.workers[number]
+        # Whoever began in the same second as we did has used the same numbers.
+        self._last_id = max((self._last_id, *report.legs, *report.players, *report.recorders, *report.rooms))
         for leg in set(report.legs) - worker.legs - claimed:
             self.command(number, CloseLeg(leg))
         for player in set(report.players) - worker.players:

@@ -8,10 +8,11 @@ the same cost 70 µs a call, here 12.
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, Protocol
 
 import msgspec
 
@@ -20,35 +21,68 @@ from softswitch.switch.records import ForgottenLiveCall, SavedLiveCall
 from softswitch.wire.plain_text import encode
 
 FILE: Final = "live-calls.jsonl"
+SOON: Final = 0.25  # seconds; the writer needs a tenth
 LARGE: Final = 4 * 1024 * 1024  # octets from which the file is looked at
 _memory = msgspec.json.Decoder(CallMemory).decode
 _parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+class Written(Protocol):
+    """How far the way to the database has come (`Writer`)."""
+
+    @property
+    def taken(self) -> int:
+        """Rows handed in."""
+
+    @property
+    def done(self) -> int:
+        """Rows there."""
+
+
 class CallJournal:
-    """`found` is what the last run left. `alarm` gets a sentence when the file cannot be written, and when it can be
+    """`found` is what the last run left. A call is forgotten once all that was handed to `writer` before, its record
+    above all, is in the database. `alarm` gets a sentence when the file cannot be written, and when it can be
     again; until then nothing is lost but the next crash's calls."""
 
-    def __init__(self, path: Path, alarm: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, alarm: Callable[[str], None], writer: Written) -> None:
         self.found = read(path)
         self._path = path
         self._alarm = alarm
         self._lines: dict[str, bytes] = {row.id: line(row) for row in self.found if row.memory is not None}
         self._live = sum(map(len, self._lines.values()))
         self._new: list[bytes] = []
+        self._writer = writer
+        self._leaving: deque[tuple[int, ForgottenLiveCall]] = deque()  # with how many rows must be done before
         self._size = 0
         self._file: IO[bytes] | None = None
         self._failing = False
+        self._closed = False
         self._loop = asyncio.get_running_loop()
         self._anew()
 
     def write(self, row: SavedLiveCall | ForgottenLiveCall) -> None:
-        """Take `row`; it is in the file at the end of this turn of the loop."""
+        """Take `row`; a live call is in the file at the end of this turn of the loop."""
+        if isinstance(row, ForgottenLiveCall):
+            self._leaving.append((self._writer.taken, row))
+            if len(self._leaving) == 1:
+                self._loop.call_later(SOON, self._look)
+            return
         text = line(row)
-        self._live -= len(self._lines.pop(row.id, b""))
-        if isinstance(row, SavedLiveCall):
-            self._lines[row.id] = text
-            self._live += len(text)
+        self._live += len(text) - len(self._lines.get(row.id, b""))
+        self._lines[row.id] = text
+        self._append(text)
+
+    def _look(self) -> None:
+        """Forget those whose records are in the database."""
+        leaving, done = self._leaving, self._writer.done
+        while leaving and leaving[0][0] <= done:
+            _, row = leaving.popleft()
+            self._live -= len(self._lines.pop(row.id, b""))
+            self._append(line(row))
+        if leaving and not self._closed:
+            self._loop.call_later(SOON, self._look)
+
+    def _append(self, text: bytes) -> None:
         if not self._new:
             self._loop.call_soon(self.flush)
         self._new.append(text)
@@ -56,7 +90,7 @@ class CallJournal:
     def flush(self) -> None:
         """Everything that was taken goes into the file."""
         new, self._new = b"".join(self._new), []
-        if not new:
+        if not new or self._closed:
             return
         if self._file is None or (self._size > LARGE and self._size > 4 * self._live):
             self._anew()
@@ -68,8 +102,10 @@ class CallJournal:
             self._failed(error)
 
     def close(self) -> None:
-        """No more comes."""
+        """No more comes, and what the writer had to write is written."""
+        self._look()
         self.flush()
+        self._closed = True
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -95,7 +95,7 @@ class Store:
         try:
             await store._start(alarm, read_only, interval, backlog)
             if not read_only:
-                store._journal = CallJournal(data_dir / JOURNAL_FILE, alarm)
+                store._journal = CallJournal(data_dir / JOURNAL_FILE, alarm, store.writer)
         except BaseException:
             await store.close()
             raise
@@ -144,10 +144,10 @@ class Store:
 
     async def close(self) -> None:
         """Drain, and let go of the database."""
-        if self._journal is not None:
-            self._journal.close()
         if self._writer is not None:
             await self._writer.close()
+        if self._journal is not None:
+            self._journal.close()
         await self._engine.dispose()
         if self._lock is not None:
             self._lock.close()

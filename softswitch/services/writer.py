@@ -51,6 +51,16 @@ class Writer:
         """Rows that are not in the database yet."""
         return len(self._rows) + len(self._unsaved)
 
+    @property
+    def taken(self) -> int:
+        """Rows that were ever handed in and not dropped."""
+        return self.done + self.waiting
+
+    @property
+    def done(self) -> int:
+        """Rows that are in the database, or never will be."""
+        return self.written + self.rejected
+
     def write(self, row: Pending) -> None:
         """Take `row`; it is in the database soon. After `close` rows are dropped."""
         rows = self._rows

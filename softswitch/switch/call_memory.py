@@ -47,7 +47,8 @@ class SpokenMemory(msgspec.Struct, frozen=True, array_like=True):
 class CallMemory(msgspec.Struct, frozen=True, array_like=True):
     """`own` is the call's own party, `others` the rest, as far as they have answered. `queued` is when it began to wait
     in a queue, if it waits. `whole`: nothing of it is left out here, so it can be gone on with. `orphans` are dialogs
-    that end with this process whatever becomes of the call (with a recording server). Fields are only ever
+    that end with this process whatever becomes of the call (with a recording server). `media` is the process id of the
+    media process. Fields are only ever
     added at the end, with a default: a new program reads what an older one wrote."""
 
     id: str
@@ -79,6 +80,7 @@ class CallMemory(msgspec.Struct, frozen=True, array_like=True):
     whole: bool
     ordered_by: str = ""
     orphans: tuple[SessionMemory, ...] = ()
+    media: int = 0
 
     @property
     def legs(self) -> tuple[LegMemory, ...]:
@@ -122,6 +124,7 @@ def remembered(call: "Call", now: Instant) -> CallMemory | None:
         call.office.guards.memory(call), stage.since if isinstance(stage, QueueStage) else None, call.first_queued,
         call.route_record, call.sent_by, call.vouched, call.private, call.secured,
         tuple(call.secrets), whole, call.ordered_by, () if server is None else (server,),
+        call.office.fabric.pid(call.leg.worker),
     )  # fmt: skip
 
 

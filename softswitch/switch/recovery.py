@@ -41,6 +41,7 @@ PATIENCE: Final[Duration] = 20.0
 RETURN: Final[Duration] = 300.0
 """For so long a phone whose connection died with control may come back to hear that its call is over."""
 WHY: Final = "control process died"
+AS_IT_ENDED: Final = "control process died as it ended"
 _REASON: Final = reason_header(503, 41)
 
 
@@ -236,11 +237,20 @@ class Recovery:
         self._office.guards.recall(call, memory.costs, legs)
         for orphan in memory.orphans:
             self._hang_up(orphan, "", now)
-        others = tuple(legs[leg.id] for leg in memory.others)
+        others, before = tuple(legs[leg.id] for leg in memory.others), call.facts.outcome
         if memory.talk is not None and memory.whole and alive and all(leg.session for leg in legs.values()):
             self._adopt(call, others[0], memory, memory.talk, now)
         else:
             self._cut(call, others, memory, now if alive else min(self._seen, now), now)
+            if self._had_ended(memory, report):
+                call.facts.outcome, call.facts.cause, call.facts.reason = before, 200, AS_IT_ENDED
+                call.hung_up_by = ""
+
+    def _had_ended(self, memory: CallMemory, report: Inventory) -> bool:
+        """Whether control had ended the call before it died: the media process that carried it has closed its streams.
+        The record was on its way to the store."""
+        carried = memory.media != 0 and memory.media == self._office.fabric.pid(memory.legs[0].worker)
+        return carried and not any(leg.id in report.legs or leg.slot < 0 for leg in memory.legs)
 
     def _adopt(self, call: Call, callee: Leg, memory: CallMemory, talk: TalkMemory, now: Instant) -> None:
         """They talk on."""

@@ -20,7 +20,7 @@ from softswitch.services.call_journal import FILE, read
 from softswitch.sip.offer_answer import Capabilities, make_offer
 from softswitch.wire.sip import Request, Response, Stream
 from tests.interop import callers
-from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, running_switch
+from tests.interop.switch_process import PATIENCE, SwitchProcess, free_port, running_switch, wait_until
 
 LATE = 10  # packets that may be on their way, or lost by a busy machine
 TABLES = """
@@ -138,7 +138,7 @@ def test_calls_that_cannot_go_on_are_ended_told_and_recorded(tmp_path: Path) -> 
         assert all(row["started"] < row["ended"] for row in answered)
         recovery = switch.status()["recovery"]
         assert (recovery["adopted"], recovery["ended"], recovery["waiting"]) == (0, 4, 0)
-        assert journalled(switch) == 0
+        wait_until("an empty journal", lambda: journalled(switch) == 0, PATIENCE)
         switch.nothing_left(transactions=False)
 
 
@@ -255,7 +255,7 @@ def test_two_who_talk_go_on_talking(tmp_path: Path) -> None:
         assert (row["offered"], row["answered"], row["lost"]) == (1, 1, 0)
         recovery = switch.status()["recovery"]
         assert (recovery["adopted"], recovery["ended"], recovery["waiting"]) == (2, 0, 0)
-        assert journalled(switch) == 0
+        wait_until("an empty journal", lambda: journalled(switch) == 0, PATIENCE)
         switch.nothing_left(transactions=False)
 
 

@@ -80,6 +80,7 @@ class MediaProcess:
     """Answers commands as the media process would, and remembers what lives."""
 
     def __init__(self, slots: int = 500) -> None:
+        self.pid = 4242
         self.codecs = ("PCMU", "PCMA", "G722", "opus", "L16", "L16/8000")
         self.free = [control.Slot(number, 20000 + 2 * number) for number in range(slots)]
         self.legs: dict[int, control.LegSpec] = {}
@@ -94,7 +95,7 @@ class MediaProcess:
 
     def ready(self) -> control.Ready:
         free = tuple(slot for slot in self.free if slot.slot not in self.slot_of.values())
-        return control.Ready(control.VERSION, 4242, "test", self.codecs, free, len(self.free))
+        return control.Ready(control.VERSION, self.pid, "test", self.codecs, free, len(self.free))
 
     def perform(self, command: control.Command) -> list[control.Report]:
         match command:
@@ -178,6 +179,7 @@ class MediaProcess:
 
     def lose_everything(self) -> None:
         """It died, and another one began."""
+        self.pid += 1
         for held in (self.legs, self.slot_of, self.edges, self.players, self.recorders, self.rooms):
             held.clear()
 

@@ -317,7 +317,7 @@ def test_without_its_streams_it_is_ended() -> None:
 
 
 def test_a_call_that_had_ended_a_moment_before_is_not_brought_back() -> None:
-    """The journal may be behind; media is not."""
+    """The journal may be behind; media is not. The record is that of a call that ended in order."""
     site, one, two, line = two_who_talk()
     saved = list(site.saved)
     one.hang_up(line)
@@ -325,7 +325,9 @@ def test_a_call_that_had_ended_a_moment_before_is_not_brought_back() -> None:
     crash(site)
     assert not site.switch.calls
     assert two.line.state == "over"
-    assert the_record(site).outcome == "interrupted"
+    record = the_record(site)
+    assert (record.outcome, record.cause, record.reason) == ("answered", 200, "control process died as it ended")
+    assert record.talk_seconds == pytest.approx(4.0, abs=0.1)
     nothing_left(site)
 
 
