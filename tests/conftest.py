@@ -1,8 +1,9 @@
 """Tests of real processes share the machine with strangers: one that fails is looked at again, alone, when the others
 have ended (`tests/second_look.py`). Tests of cores run in virtual time and get no second try.
 
-Of two processes of pytest's the one with sound goes before the other: what the other does may take its time."""
+What runs in real time goes before tests of cores in the other process of pytest's, which may take their time."""
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -30,9 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Nice from the first test without sound on; who has sound has it before all else."""
-    if "PYTEST_XDIST_WORKER" in os.environ and not rooms.has_sound(item.path.relative_to(HERE)):
-        os.nice(max(_POLITE - os.nice(0), 0))
+    """Tests of cores are nice. Where that cannot be taken back, so are those after them."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        with contextlib.suppress(PermissionError):
+            os.setpriority(os.PRIO_PROCESS, 0, 0 if rooms.is_live(item.path.relative_to(HERE)) else _POLITE)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,8 +1,9 @@
 """Live tests that failed get a second look at the end of the run, alone: what failed because others kept the machine
 busy passes then, and what is broken fails again. The summary names both; only what failed again is a failure.
 
-Nothing of this where a test of a core failed, where a fixture failed at its end (what was left behind is not made again
-by one test alone), where more failed than a busy machine explains, or with `--reruns` on the command line."""
+Nothing of this where a test of a core failed, where something was left at a fixture's end though no test of that file
+had failed before (one test alone does not leave it again), where more failed than a busy machine explains, or with
+`--reruns` on the command line."""
 
 import subprocess
 import sys
@@ -14,15 +15,18 @@ import pytest
 from tests import rooms
 
 HERE = Path(__file__).parent
-MOST = 20  # tests
+MOST = 30  # tests
 SECONDS = 300.0
 
 
 def deserves(failures: list[tuple[str, str]]) -> list[str]:
-    """Of (node id, phase) of all that failed, the tests that are run again: all of them, or none."""
+    """Of (node id, phase) of all that failed, in order, the tests that are run again: all of them, or none."""
     tests = list(dict.fromkeys(nodeid for nodeid, _ in failures))
-    live = all(rooms.is_live(Path(nodeid.partition("::")[0]).relative_to("tests")) for nodeid in tests)
-    begun = all(phase in ("setup", "call") for _, phase in failures)
+    first: dict[str, str] = {}
+    for nodeid, phase in failures:
+        first.setdefault(nodeid.partition("::")[0], phase)
+    live = all(rooms.is_live(Path(file).relative_to("tests")) for file in first)
+    begun = all(phase in ("setup", "call") for phase in first.values())
     return tests if live and begun and len(tests) <= MOST else []
 
 
@@ -35,6 +39,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if config.getoption("reruns", None) is not None:
         return
     failed = [report for kind in ("failed", "error") for report in reporter.stats.get(kind, [])]
+    failed.sort(key=lambda report: getattr(report, "stop", 0.0))
     tests = deserves([(report.nodeid, getattr(report, "when", "collect")) for report in failed])
     if not tests:
         return

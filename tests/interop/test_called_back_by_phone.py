@@ -126,6 +126,7 @@ def test_a_call_back_outlives_kill_9_and_a_message_is_kept(tmp_path: Path) -> No
         asyncio.run(leave_a_message(switch))
         asyncio.run(be_called_back(switch))
         switch.calls_over()
+        wait_until("the ledger on disk", lambda: not switch.status()["counters"]["rows_waiting"])
         assert switch.get("callbacks")["items"] == []
         kinds = [entry["kind"] for entry in switch.get("ledger", limit=1000)["items"]]
         assert kinds.count("callback.connected") == kinds.count("callback.asked") == 1
