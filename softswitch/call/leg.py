@@ -178,7 +178,7 @@ class Leg:
         body = b""
         if self.ua.must_offer(self.session) and not self.sdp:
             body = self.description.pending = self.prepare_offer()
-            self._open(self._at_home(LegSpec()))  # the PRACK tells what is sent
+            self._open(self.at_home(LegSpec()))  # the PRACK tells what is sent
         return self.ua.ring(self.session, status, now, body=body, headers=headers)
 
     def play_early(self, now: Instant, like: "Leg | None" = None) -> list[Output]:
@@ -203,7 +203,7 @@ class Leg:
         else:
             far = SWITCH if like is None else like.counterpart(True)
             sdp = self.description.pending = self.prepare_offer(far)
-            self._open(self._at_home(LegSpec()))  # others may listen from here on; the ACK tells what is sent
+            self._open(self.at_home(LegSpec()))  # others may listen from here on; the ACK tells what is sent
         self._answered(now)
         return self.ua.accept(self.session, sdp, now, headers=headers)
 
@@ -525,7 +525,7 @@ class Leg:
     def _settle(self, negotiated: Negotiated | None) -> None:
         self.description.negotiated = negotiated
         if negotiated is None:
-            spec = self._at_home(LegSpec())  # images alone; who is bridged with it may have sound, and sound may come
+            spec = self.at_home(LegSpec())  # images alone; who is bridged with it may have sound, and sound may come
         else:
             spec = self._listened(negotiated.to_leg_spec(latch=self.policy.latch, silence=self.policy.silence))
         if not self.opened:
@@ -540,9 +540,10 @@ class Leg:
             wishes |= LISTEN_DTMF
         dead_air = self.policy.dead_air if wishes & LISTEN_SPEECH else 0.0
         keys = dtmf != "info" and not self._keys_by_us
-        return msgspec.structs.replace(self._at_home(spec), listen=wishes, dead_air=dead_air, keys=keys)
+        return msgspec.structs.replace(self.at_home(spec), listen=wishes, dead_air=dead_air, keys=keys)
 
-    def _at_home(self, spec: LegSpec) -> LegSpec:
+    def at_home(self, spec: LegSpec) -> LegSpec:
+        """The same of a party whose SIP messages come from there."""
         return msgspec.structs.replace(spec, host=self.ua.host(self.session))
 
     def _open(self, spec: LegSpec) -> None:

@@ -272,7 +272,7 @@ class Fax:
 
     def _open(self, leg: Leg, media: Media) -> None:
         stream, fabric = self._streams[leg], self._office.fabric
-        spec = fax_media.spec_of(media, leg.policy.latch)
+        spec = leg.at_home(fax_media.spec_of(media, leg.policy.latch))
         if not stream.opened and stream.port is not None:
             fabric.open_stream(stream, stream.port, spec)
             stream.opened = True

@@ -150,6 +150,15 @@ def test_the_machine_asks_and_the_carrier_agrees() -> None:
     talk.over()
 
 
+def test_images_too_come_from_where_the_party_speaks() -> None:
+    """A stranger that sends to all ports gets no fax (`media/latch.py`)."""
+    talk = Talk()
+    faxing(talk)
+    specs = [spec for spec in talk.site.media.legs.values() if spec.codec == control.DATAGRAMS]
+    assert {spec.host for spec in specs} == {"192.0.2.10", "198.51.100.10"}
+    talk.over()
+
+
 def test_the_carrier_asks_and_the_machine_agrees() -> None:
     talk = Talk()
     talk.far_answers(talk.fax, image("192.0.2.10", 4400, *T38))
