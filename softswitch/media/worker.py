@@ -51,9 +51,10 @@ _KEPT_REPORTS = 20_000
 _NICE = -10
 _FAULTS = 20
 _FAULTS_WITHIN: Duration = 10.0
-_GATHER: Duration = 0.0026  # longest wait for more packets
+_GATHER: Duration = 0.0025  # longest wait for more packets
 _GATHER_FROM = 100.0  # packets a second from which waiting pays
 _GATHER_FULL = 800.0
+_AT_ONCE = 32  # packets that take long enough to send (3 µs each) to be missed in the wait that would do it
 _SWITCH: Duration = 0.0005  # for so long a helper thread may keep the interpreter from the clock
 
 
@@ -234,6 +235,8 @@ class Worker:
     def _send(self, packets: Packets) -> None:
         for part in self._engine.shield.seal(packets) if self._engine.shield.secured else (packets,):
             self._backend.send(part)
+        if len(packets.rows) > _AT_ONCE:
+            self._backend.flush()
 
     def _perform(self) -> None:
         effects = self._engine.effects.copy()
