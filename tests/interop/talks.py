@@ -194,7 +194,9 @@ class Talks:
         for moment in self.moments:
             window = slice(int((moment.start - begun) * listen.RATE), int((moment.end - begun) * listen.RATE))
             heard = [floor.found(side[window], SOUNDS) for side in sides]
-            assert heard == ["".join(sorted(moment.left)), "".join(sorted(moment.right))], f"{moment}: {heard}"
+            wanted = ["".join(sorted(moment.left)), "".join(sorted(moment.right))]
+            silence = [_longest_silence(side) for side in sides]
+            assert heard == wanted, f"{moment} of {begun} … {ended}: {heard}; longest silence {silence}"
         assert _longest_silence(sides[0]) < CLOSE, "the caller's side"
 
 
