@@ -20,6 +20,7 @@ from softswitch.switch.events import Alarmed, CallerVerified, VerifyCaller
 from softswitch.switch.settings import Stir
 
 if TYPE_CHECKING:
+    import httpx
     from cryptography.x509 import Certificate
 
     from softswitch.services.stir_certificates import Chain
@@ -28,6 +29,7 @@ _MOST_CHAINS: Final = 2000
 _PORTS: Final = (443, 8443)  # ATIS-1000074 §5.3.1
 _NAT64: Final = ip_network("64:ff9b::/96")  # RFC 6052 §2.1
 _MOST_FETCHES: Final = 32
+_MOST_ADDRESSES: Final = 4  # of a host, tried one after the other
 _LEFT_ALONE: Final = 30.0  # seconds after a failure
 
 
@@ -149,8 +151,7 @@ class CallerVerifier:
         host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
         if port not in _PORTS and not (stir.allow_http or named_by_us):
             raise PeerError(f"port {port} is not one to fetch a certificate from: 443, 8443")
-        address = await self._address(host, port, stir, anywhere=named_by_us)
-        literal = f"[{address}]" if ":" in address else address
+        addresses = await self._addresses(host, port, stir, anywhere=named_by_us)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {
             "Host": host if parts.port is None else f"{host}:{port}",
@@ -158,27 +159,45 @@ class CallerVerifier:
             "Accept-Encoding": "identity",  # a kilobyte that unpacks to a gigabyte would be counted too late
         }
         client = await self._http.get()
-        request = f"{parts.scheme}://{literal}:{port}{path}"
-        async with client.stream("GET", request, headers=headers, extensions={"sni_hostname": host}) as response:
-            if response.status_code != 200:
-                raise PeerError(f"status {response.status_code} instead of a certificate")
-            body = bytearray()
-            async for piece in response.aiter_raw():
-                body += piece
-                if len(body) > most:
-                    raise PeerError(f"more than {most} octets instead of a certificate")
-            return bytes(body)
+        from httpx import ConnectError, ConnectTimeout  # loaded with the client
 
-    async def _address(self, host: str, port: int, stir: Stir, *, anywhere: bool) -> str:
-        """An address of the host that we may speak to: not one of our own networks, whoever names it."""
+        for number, address in enumerate(addresses, 1):
+            literal = f"[{address}]" if ":" in address else address
+            request = f"{parts.scheme}://{literal}:{port}{path}"
+            try:
+                async with client.stream(
+                    "GET", request, headers=headers, extensions={"sni_hostname": host}
+                ) as response:
+                    return await _body(response, most)
+            except (ConnectError, ConnectTimeout):  # a family that has no way from here, a host that is down
+                if number == len(addresses):
+                    raise
+        raise AssertionError("there is an address")
+
+    async def _addresses(self, host: str, port: int, stir: Stir, *, anywhere: bool) -> list[str]:
+        """Addresses of the host that we may speak to, at least one: none of our own networks, whoever names it."""
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         allowed = [ip_network(text, strict=False) for text in stir.allow_networks]
+        usable = []
         for *_, sockaddr in found:
             address = ip_address(str(sockaddr[0]).partition("%")[0])
             if anywhere or _is_public(address) or any(address in network for network in allowed):
-                return str(address)
-        raise PeerError("the certificate's host has no public address")
+                usable.append(str(address))
+        if not usable:
+            raise PeerError("the certificate's host has no public address")
+        return usable[:_MOST_ADDRESSES]
+
+
+async def _body(response: "httpx.Response", most: int) -> bytes:
+    if response.status_code != 200:
+        raise PeerError(f"status {response.status_code} instead of a certificate")
+    body = bytearray()
+    async for piece in response.aiter_raw():
+        body += piece
+        if len(body) > most:
+            raise PeerError(f"more than {most} octets instead of a certificate")
+    return bytes(body)
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -56,8 +56,10 @@ async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
     scheme, port = "http" if tls is None else "https", listener.sockets[0].getsockname()[1]
     server.url = f"{scheme}://localhost:{port}/shaken.pem"
-    yield server
-    listener.close()
+    try:
+        yield server
+    finally:
+        listener.close()
 
 
 @pytest.fixture
@@ -233,6 +235,24 @@ async def test_a_revoked_certificate_proves_nothing(stir: Stir) -> None:
         assert verdict.why.endswith("is revoked")
         assert len(lists.asked) == 2
         assert not asking.alarms
+    await asking.close()
+
+
+async def test_the_next_address_is_tried_where_the_first_has_no_way(
+    stir: Stir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host with addresses of both families, from a machine with one."""
+    asking = Asking()
+
+    async def both(self: object, host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        return [(0, 0, 0, "", (address, port)) for address in ("::1", "127.0.0.2", "127.0.0.1")]
+
+    stir = replace(stir, allow_networks=(*LOOPBACK, "::1/128"))
+    async with serving() as server, serving() as lists:
+        lists.body = revoked(ROOT, at=NOW)
+        monkeypatch.setattr(type(asyncio.get_running_loop()), "getaddrinfo", both)
+        assert await asking.ask(replace(stir, crl=(lists.url,), crl_required=True), server.url) == Verdict(0)
+        assert (len(server.asked), len(lists.asked)) == (1, 1)
     await asking.close()
 
 
