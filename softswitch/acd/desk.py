@@ -153,39 +153,37 @@ def busy(state: State, event: DeviceBusy, at: Instant) -> None:
 def talk_started(state: State, event: TalkStarted, at: Instant) -> None:
     """A call that was transferred counts like one that was offered: talk, wrap-up, capacity. What rings for the agent
     is withdrawn, and a wrap-up ends when there is no room for both."""
-    agent = state.agents.get(event.agent)
-    if agent is None or event.call in agent.talks or event.call in state.calls:
-        state.ignored(event, "no such agent" if agent is None else "not to be talked with", at)
-        return
-    if len(agent.talks) >= agent.settings.capacity:
-        state.ignored(event, "no room for one more", at)
-        return
-    if agent.offer is not None:
-        offering.withdraw(state, agent.offer, "transferred", at)
-    if len(agent.talks) + len(agent.wrap_ups) >= agent.settings.capacity:
-        wrapping.end(state, agent, "call", at)
-    agent.talks[event.call] = Talking(event.call, event.queue, at)
-    agent.calls += 1
-    state.fact("talk.started", at, event.call, event.queue, agent.name, by=event.by)
-    state.publish(agent, at)
+    agent = _takes_up(state, event, at, at, "transferred")
+    if agent is not None:
+        state.fact("talk.started", at, event.call, event.queue, agent.name, by=event.by)
+        state.publish(agent, at)
 
 
 def talk_resumed(state: State, event: TalkResumed, at: Instant) -> None:
     """Nothing begins: offers made meanwhile are withdrawn, and the talk ends like any other."""
+    agent = _takes_up(state, event, event.since, at, "talks on")
+    if agent is not None:
+        state.publish(agent, at)
+
+
+def _takes_up(
+    state: State, event: TalkStarted | TalkResumed, since: Instant, at: Instant, withdrawn: str
+) -> Agent | None:
+    """The agent, who talks `since` then; None: the event is ignored. `withdrawn`: why what rings is taken back."""
     agent = state.agents.get(event.agent)
     if agent is None or event.call in agent.talks or event.call in state.calls:
         state.ignored(event, "no such agent" if agent is None else "not to be talked with", at)
-        return
+        return None
     if len(agent.talks) >= agent.settings.capacity:
         state.ignored(event, "no room for one more", at)
-        return
+        return None
     if agent.offer is not None:
-        offering.withdraw(state, agent.offer, "talks on", at)
+        offering.withdraw(state, agent.offer, withdrawn, at)
     if len(agent.talks) + len(agent.wrap_ups) >= agent.settings.capacity:
         wrapping.end(state, agent, "call", at)
-    agent.talks[event.call] = Talking(event.call, event.queue, event.since)
+    agent.talks[event.call] = Talking(event.call, event.queue, since)
     agent.calls += 1
-    state.publish(agent, at)
+    return agent
 
 
 def talk_moved(state: State, event: TalkMoved, at: Instant) -> None:
