@@ -108,6 +108,16 @@ def test_a_video_call(office: Office, peers: dict[str, NumberedPeer]) -> None:
     phone.wait().all_well(1)
 
 
+def bit_for_bit(fax: NumberedPeer, there: tuple[str, int], other_fax: NumberedPeer, back: tuple[str, int]) -> None:
+    """Datagrams of all lengths arrive, both ways."""
+    fax.knock(there, other_fax)
+    other_fax.knock(back, fax)
+    for peer, where in ((fax, there), (other_fax, back)):
+        peer.datagrams(where, COUNT, (3, 4, 40, 400, 1470))
+    assert fax.datagrams_heard(len(other_fax.sent)) == other_fax.sent
+    assert other_fax.datagrams_heard(len(fax.sent)) == fax.sent
+
+
 def test_a_fax(office: Office, peers: dict[str, NumberedPeer]) -> None:
     """T.38 by re-INVITE: numbered UDPTL datagrams of all lengths arrive bit for bit, repeated ones too; then sound."""
     caller, callee = peers["caller"], peers["callee"]
@@ -134,12 +144,7 @@ def test_a_fax(office: Office, peers: dict[str, NumberedPeer]) -> None:
     answered, offered = told(trunk, "SIP/2.0 200", "m=image"), told(phone, "INVITE", "m=image")
     assert [media.kind for media in (*answered, *offered)] == ["image", "image"]
     assert offered[0].get("T38FaxUdpEC") == "t38UDPRedundancy"
-    fax.knock(to(answered[0]), other_fax)
-    other_fax.knock(to(offered[0]), fax)
-    for peer, where in ((fax, to(answered[0])), (other_fax, to(offered[0]))):
-        peer.datagrams(where, COUNT, (3, 4, 40, 400, 1470))
-    assert fax.datagrams_heard(len(other_fax.sent)) == other_fax.sent
-    assert other_fax.datagrams_heard(len(fax.sent)) == fax.sent
+    bit_for_bit(fax, to(answered[0]), other_fax, to(offered[0]))
     trunk.go_on()
     trunk.wait().all_well(1)
     phone.wait().all_well(1)
@@ -161,12 +166,7 @@ def test_a_call_that_is_a_fax_from_the_start(office: Office, peers: dict[str, Nu
     assert [media.kind for media in (*answered, *offered)] == ["image", "image"]
     assert offered[0].get("T38FaxMaxBuffer") == str(fax.port)
     assert answered[0].get("T38FaxMaxBuffer") == str(other_fax.port)
-    fax.knock(to(answered[0]), other_fax)
-    other_fax.knock(to(offered[0]), fax)
-    for peer, where in ((fax, to(answered[0])), (other_fax, to(offered[0]))):
-        peer.datagrams(where, COUNT, (3, 4, 40, 400, 1470))
-    assert fax.datagrams_heard(len(other_fax.sent)) == other_fax.sent
-    assert other_fax.datagrams_heard(len(fax.sent)) == fax.sent
+    bit_for_bit(fax, to(answered[0]), other_fax, to(offered[0]))
     trunk.go_on()
     trunk.wait().all_well(1)
     phone.wait().all_well(1)

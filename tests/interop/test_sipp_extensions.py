@@ -142,21 +142,20 @@ def test_a_phone_wants_a_longer_interval(office: Office) -> None:
     assert field(invites[0], "Call-ID") == field(invites[1], "Call-ID")
 
 
-@pytest.mark.shows(peer="SIPp", feature="INVITE with Replaces")
-def test_replaces(office: Office) -> None:
-    """RFC 3891 §3: a wrong tag 481, two of them 400, early-only 486; then the call goes on in another dialog, and the
-    first one gets BYE."""
-    phone = office.phone(answering())
-    caller = "from-tag=[pid]c[call_number]"
-    good = f"Replaces: [call_id];to-tag=[$totag];{caller}\n"
-    trunk = office.call(
+CALLER = "from-tag=[pid]c[call_number]"
+
+
+def named_wrongly(header: str) -> Scenario:
+    """A call, and INVITEs whose header names its dialog by a wrong tag (481), and twice (400)."""
+    good = f"{header}: [call_id];to-tag=[$totag];{CALLER}\n"
+    return (
         Scenario()
         .invite()
         .progress()
         .receive(200, routes=True, take=TO_TAG)
         .ack()
         .dialog("wrong")
-        .invite(headers=f"Replaces: [call_id];to-tag=wrong;{caller}\n")
+        .invite(headers=f"{header}: [call_id];to-tag=wrong;{CALLER}\n")
         .receive(100, optional=True)
         .receive(481)
         .ack(failure=True)
@@ -165,6 +164,17 @@ def test_replaces(office: Office) -> None:
         .receive(100, optional=True)
         .receive(400)
         .ack(failure=True)
+    )
+
+
+@pytest.mark.shows(peer="SIPp", feature="INVITE with Replaces")
+def test_replaces(office: Office) -> None:
+    """RFC 3891 §3: a wrong tag 481, two of them 400, early-only 486; then the call goes on in another dialog, and the
+    first one gets BYE."""
+    phone = office.phone(answering())
+    good = f"Replaces: [call_id];to-tag=[$totag];{CALLER}\n"
+    trunk = office.call(
+        named_wrongly("Replaces")
         .dialog("early")
         .invite(headers=good.replace("\n", ";early-only\n"))
         .receive(100, optional=True)
@@ -200,24 +210,9 @@ def test_join(office: Office) -> None:
     phone = office.phone(
         Scenario().called().reply(180, "Ringing").reply(200, "OK", sdp()).receive("ACK").until_told().bye()
     )
-    caller = "from-tag=[pid]c[call_number]"
-    good = f"Join: [call_id];to-tag=[$totag];{caller}\n"
+    good = f"Join: [call_id];to-tag=[$totag];{CALLER}\n"
     trunk = office.call(
-        Scenario()
-        .invite()
-        .progress()
-        .receive(200, routes=True, take=TO_TAG)
-        .ack()
-        .dialog("wrong")
-        .invite(headers=f"Join: [call_id];to-tag=wrong;{caller}\n")
-        .receive(100, optional=True)
-        .receive(481)
-        .ack(failure=True)
-        .dialog("two")
-        .invite(headers=good + good)
-        .receive(100, optional=True)
-        .receive(400)
-        .ack(failure=True)
+        named_wrongly("Join")
         .dialog("third")
         .invite(headers=f"Require: join\n{good}")
         .receive(100, optional=True)

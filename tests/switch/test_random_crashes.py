@@ -8,7 +8,6 @@ import pytest
 
 from softswitch.acd.model import Fact
 from softswitch.acd.stats import Fold, Totals
-from softswitch.switch.events import HangUpCall
 from softswitch.switch.journal import GATHER, SETTLE
 from softswitch.switch.records import CallRecord
 from tests.switch import test_random_days as days
@@ -72,17 +71,7 @@ class BadDay(Day):
 
     def ends(self) -> None:
         site = self.site
-        self.loss = 0.0
-        for party in self.parties:
-            party.on_invite = 480
-        for party, line in self.lines("up", "calling", "ringing"):
-            if line.state == "ringing":
-                party.reject(line, 480)
-            else:
-                party.hang_up(line)
-        for id in list(site.switch.calls):
-            site.give(HangUpCall(id))
-        site.nothing_left()
+        self.all_leave()
         assert not kept(site)
         records = [record for record in site.saved if isinstance(record, CallRecord)]
         started = {fact.call for fact in site.saved if isinstance(fact, Fact) and fact.kind == "call.started"}

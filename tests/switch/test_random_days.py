@@ -460,7 +460,8 @@ class Day:
                 assert call.stage.callee.up
                 assert all(not watcher.leg.over for watcher in call.stage.watchers)
 
-    def ends(self) -> None:
+    def all_leave(self) -> None:
+        """Every call ends, and nothing is left."""
         site = self.site
         self.loss = 0.0
         for party in self.parties:
@@ -473,6 +474,10 @@ class Day:
         for id in list(site.switch.calls):
             site.give(HangUpCall(id))
         site.nothing_left()
+
+    def ends(self) -> None:
+        site = self.site
+        self.all_leave()
         self.check()
         records = Counter(record.id for record in site.saved if isinstance(record, CallRecord))
         started = [fact.call for fact in site.saved if isinstance(fact, Fact) and fact.kind == "call.started"]

@@ -115,29 +115,27 @@ def test_whatever_a_stranger_sends_within_a_phones_call_is_challenged(method: st
     site.nothing_left()
 
 
-def test_a_wrong_password_within_a_call_is_a_wrong_password() -> None:
-    site = Watched(settings())
+def refused_with(site: Watched, credentials: Credentials) -> None:
+    """A BYE from elsewhere with these ends nothing."""
     ann, line, bob = talking(site)
     session = ann.ua._sessions.get(line.session)
     assert session is not None
-    session.credentials = Credentials("1001", "guessed")
+    session.credentials = credentials
     site.parties[STRANGER], ann.remote = ann, STRANGER
     ann.hang_up(line)
     assert statuses(site) == [401, 403]
     assert bob.line.state == "up"
+
+
+def test_a_wrong_password_within_a_call_is_a_wrong_password() -> None:
+    site = Watched(settings())
+    refused_with(site, Credentials("1001", "guessed"))
     assert [one.event for one in site.security] == ["auth-failed"]
 
 
 def test_another_phones_password_does_not_do() -> None:
     site = Watched(settings())
-    ann, line, bob = talking(site)
-    session = ann.ua._sessions.get(line.session)
-    assert session is not None
-    session.credentials = Credentials("1002", "correct horse")
-    site.parties[STRANGER], ann.remote = ann, STRANGER
-    ann.hang_up(line)
-    assert statuses(site) == [401, 403]
-    assert bob.line.state == "up"
+    refused_with(site, Credentials("1002", "correct horse"))
     assert [(one.event, one.account) for one in site.security] == [("stray", "phone:1001")]
 
 
