@@ -14,3 +14,9 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
     await made.start()
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def media_up(rig: Rig) -> None:
+    """A media process has come, and calls can be taken."""
+    rig.media_up()

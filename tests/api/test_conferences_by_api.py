@@ -1,20 +1,10 @@
 """Conferences by the API: who is there, orders, refusals with words, live events."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from tests.api.rig import Rig
 
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    made = Rig(tmp_path)
-    await made.start()
-    made.media_up()
-    yield made
-    await made.close()
+pytestmark = pytest.mark.usefixtures("media_up")
 
 
 async def test_a_conference_is_seen_ordered_about_and_ended(rig: Rig) -> None:

@@ -1,21 +1,11 @@
 """Click to dial by the API: who may, what is answered, who may take it back, what is kept."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from tests.api.rig import Rig
 from tests.api.test_roles import NAMED, client
 
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    made = Rig(tmp_path)
-    await made.start()
-    made.media_up()
-    yield made
-    await made.close()
+pytestmark = pytest.mark.usefixtures("media_up")
 
 
 async def test_a_phone_is_rung_and_the_call_is_seen(rig: Rig) -> None:

@@ -1,21 +1,11 @@
 """Mailboxes by the API, and phones that are asked to fetch their configuration."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from softswitch.switch.records import SavedMessage
 from tests.api.rig import Rig
 
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    made = Rig(tmp_path)
-    await made.start()
-    made.media_up()
-    yield made
-    await made.close()
+pytestmark = pytest.mark.usefixtures("media_up")
 
 
 async def test_messages_are_listed_and_deleted(rig: Rig) -> None:

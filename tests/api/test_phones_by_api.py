@@ -1,20 +1,10 @@
 """Phones by the API: what counts, what is set over the file, refusals with words; the store remembers."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from tests.api.rig import Rig
 
-
-@pytest.fixture
-async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
-    made = Rig(tmp_path)
-    await made.start()
-    made.media_up()
-    yield made
-    await made.close()
+pytestmark = pytest.mark.usefixtures("media_up")
 
 
 async def test_forwarding_is_set_shown_and_taken_back(rig: Rig) -> None:

@@ -46,3 +46,15 @@ def crash(site: Site, *, after: float = 2.0, media: bool = True) -> None:
     site.effects(site.switch.start(site.now))
     for number, process in enumerate(site.processes):
         site.give(Reported(number, (process.ready(),)))
+
+
+def the_record(site: Site) -> CallRecord:
+    site.run(3.0)
+    (record,) = site.records(CallRecord)
+    assert isinstance(record, CallRecord)
+    return record
+
+
+def nothing_left(site: Site) -> None:
+    site.nothing_left()
+    assert not kept(site)

@@ -14,12 +14,12 @@ from softswitch.sip.flow import Flow
 from softswitch.sip.session_memory import GONE, LEAP
 from softswitch.sip.session_terms import Terms
 from softswitch.switch.events import HangUpCall, RecordingCommand, SuperviseCommand, TransferCommand
-from softswitch.switch.records import CallRecord, SavedLiveCall, SavedRecording
+from softswitch.switch.records import SavedLiveCall, SavedRecording
 from softswitch.switch.settings import Guards, Phone, Route, Settings, Sip, Supervisor, Trunk
 from softswitch.wire import control
 from tests.switch import test_siprec as siprec
 from tests.switch.site import Line, Party, Site
-from tests.switch.survival import crash, kept
+from tests.switch.survival import crash, kept, nothing_left, the_record
 from tests.switch.test_queue import PASSWORD, SETTINGS, state
 
 PHONES = Settings(
@@ -75,18 +75,6 @@ def told(site: Site) -> list[control.Command]:
 
     site.media.perform = listen  # type: ignore[method-assign]  # the site asks its media process by this name
     return commands
-
-
-def the_record(site: Site) -> CallRecord:
-    site.run(3.0)
-    (record,) = site.records(CallRecord)
-    assert isinstance(record, CallRecord)
-    return record
-
-
-def nothing_left(site: Site) -> None:
-    site.nothing_left()
-    assert not kept(site)
 
 
 def test_who_talks_for_a_moment_is_never_written() -> None:

@@ -12,11 +12,11 @@ from softswitch.call.causes import reason_header
 from softswitch.sip.events import Ended
 from softswitch.sip.flow import Flow
 from softswitch.switch.events import Log, TransferCommand
-from softswitch.switch.records import CallRecord, ForgottenLiveCall, SavedLiveCall, SavedRecording
+from softswitch.switch.records import ForgottenLiveCall, SavedLiveCall, SavedRecording
 from softswitch.switch.settings import Menu, Phone, Route
 from softswitch.wire.control import Sdes
 from tests.switch.site import Line, Party, Site
-from tests.switch.survival import crash, kept, lines
+from tests.switch.survival import crash, kept, lines, nothing_left, the_record
 from tests.switch.test_queue import SETTINGS
 from tests.switch.test_secured_calls import SETTINGS as SECURED
 from tests.switch.test_secured_calls import secure
@@ -44,18 +44,6 @@ def told_why(line: Line) -> str:
     assert ended.request is not None
     assert ended.request.method == "BYE"
     return ended.request.headers.get("Reason") or ""
-
-
-def the_record(site: Site) -> CallRecord:
-    site.run(3.0)
-    (record,) = site.records(CallRecord)
-    assert isinstance(record, CallRecord)
-    return record
-
-
-def nothing_left(site: Site) -> None:
-    site.nothing_left()
-    assert not kept(site)
 
 
 def test_a_caller_in_a_menu_is_hung_up_on_and_recorded_as_interrupted(site: Site) -> None:
