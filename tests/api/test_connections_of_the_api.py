@@ -1,7 +1,9 @@
 """Clients that open connections and say nothing take no file descriptors from the calls."""
 
 import asyncio
+import contextlib
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,17 +15,27 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 HALF = b"GET /health HTTP/1.1\r\nHost: x\r\nX: "
 
 
-async def test_who_says_nothing_and_who_is_too_many(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_server, "MOST", 4)
-    monkeypatch.setattr(http_server, "PATIENCE", 0.5)
+@contextlib.asynccontextmanager
+async def served(rig: Rig) -> AsyncIterator[int]:
+    """The port of the API."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()
-        port = sock.getsockname()[1]
         server = make_server(rig.operator, TOKEN)
         task = asyncio.create_task(server.serve([sock]))
         while not server.started:
             await asyncio.sleep(0.005)
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            server.should_exit = True
+            await task
+
+
+async def test_who_says_nothing_and_who_is_too_many(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "MOST", 4)
+    monkeypatch.setattr(http_server, "PATIENCE", 0.5)
+    async with served(rig) as port:
         opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
         for _, writer in opened[1:2]:
             writer.write(HALF)
@@ -40,8 +52,6 @@ async def test_who_says_nothing_and_who_is_too_many(rig: Rig, monkeypatch: pytes
         writer.close()
         for _, opener in opened:
             opener.close()
-        server.should_exit = True
-        await task
 
 
 SLOW = {
@@ -58,14 +68,8 @@ async def test_who_does_not_come_to_an_end_is_closed(rig: Rig, monkeypatch: pyte
     monkeypatch.setattr(http_server, "PATIENCE", 0.6)
     monkeypatch.setattr(http_server, "BODY_PATIENCE", 0.6)
     whole, half = SLOW[what]
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen()
-        server = make_server(rig.operator, TOKEN)
-        task = asyncio.create_task(server.serve([sock]))
-        while not server.started:
-            await asyncio.sleep(0.005)
-        reader, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+    async with served(rig) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         if whole:
             writer.write(whole)
             assert (await reader.read(12)).startswith(b"HTTP/1.1 ")
@@ -85,20 +89,12 @@ async def test_who_does_not_come_to_an_end_is_closed(rig: Rig, monkeypatch: pyte
                 pass
         trickling.cancel()
         writer.close()
-        server.should_exit = True
-        await task
 
 
 async def test_a_request_in_pieces_is_answered_and_so_is_the_next(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_server, "PATIENCE", 5.0)
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        sock.listen()
-        server = make_server(rig.operator, TOKEN)
-        task = asyncio.create_task(server.serve([sock]))
-        while not server.started:
-            await asyncio.sleep(0.005)
-        reader, writer = await asyncio.open_connection("127.0.0.1", sock.getsockname()[1])
+    async with served(rig) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for _ in range(3):
             for piece in (HEALTH[:9], HEALTH[9:20], HEALTH[20:] + HEALTH):  # the last one with the next behind it
                 writer.write(piece)
@@ -109,5 +105,3 @@ async def test_a_request_in_pieces_is_answered_and_so_is_the_next(rig: Rig, monk
                     length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
                     assert await reader.readexactly(int(length.split()[1]))
         writer.close()
-        server.should_exit = True
-        await task
