@@ -1,6 +1,7 @@
 """Threads for what blocks, above all names asked of the system: nobody can call such a thread back, and neither the end
 of the loop nor that of the process waits for one longer than a moment."""
 
+import contextlib
 import queue
 import threading
 import time
@@ -41,18 +42,29 @@ class DaemonThreads(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Take no more, and wait a moment for what runs. What has not begun is cancelled."""
+        """Take no more. With `wait` there is a moment for what is to be done; what has not begun then is cancelled."""
         with self._lock:
             self._over = True
-            while not self._jobs.empty():
-                job = self._jobs.get()
+        if cancel_futures or not wait:
+            self._cancel()
+        self._dismiss()
+        if wait:
+            end = time.monotonic() + _GRACE
+            for thread in self._running:
+                thread.join(max(0.0, end - time.monotonic()))
+            self._cancel()
+            self._dismiss()
+
+    def _cancel(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                job = self._jobs.get_nowait()
                 if job is not None:
                     job[0].cancel()
-            for _ in self._running:
-                self._jobs.put(None)
-        end = time.monotonic() + _GRACE
-        for thread in self._running if wait else ():
-            thread.join(max(0.0, end - time.monotonic()))
+
+    def _dismiss(self) -> None:
+        for _ in self._running:
+            self._jobs.put(None)
 
     def _work(self) -> None:
         while True:

@@ -50,6 +50,16 @@ def test_what_is_about_to_be_done_is_done() -> None:
     assert said == ["written"]
 
 
+def test_what_waits_for_a_thread_at_the_end_is_done_too() -> None:
+    """Files that are to be written must not be lost because the threads are busy."""
+    threads = DaemonThreads(most=1)
+    said: list[int] = []
+    jobs = [threads.submit(lambda number=number: (time.sleep(0.02), said.append(number))) for number in range(5)]  # type: ignore[misc]
+    threads.shutdown()
+    assert said == [0, 1, 2, 3, 4]
+    assert all(job.done() for job in jobs)
+
+
 def test_results_errors_and_many_at_once() -> None:
     threads = DaemonThreads(most=4)
     gate = threading.Event()
